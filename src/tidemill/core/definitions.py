@@ -1,0 +1,43 @@
+"""What workers announce of their tasks, and options with one precedence: submit, node, task, default."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from tidemill.core.graph import Schema
+
+
+class TaskOptions(Struct, frozen=True, omit_defaults=True):
+    """Options of a task; None leaves the choice to the default. Lengths of time in seconds."""
+
+    pool: str = ""  # "" counts only against the worker's total
+    retries: int | None = None  # tries after the first, for failures worth trying again
+    timeout_s: float | None = None  # one attempt
+    silence_s: float | None = None  # without heartbeat or progress
+    queue_s: float | None = None  # waiting in the queue; None: seven days
+    priority: int = 0
+    ignore_unknown: bool = False  # unknown input keys are dropped instead of refused
+
+
+class TaskDefinition(Struct, frozen=True, omit_defaults=True):
+    """One task as its worker announces it; kept after the worker leaves."""
+
+    name: str  # worker.function
+    inputs: Schema  # an object schema: one property per data parameter
+    outputs: dict[str, Schema]  # by port
+    digest: str  # over name, inputs, outputs and item
+    item: Schema | None = None  # of a stream
+    record: str = ""  # the parameter that a bare record may stand for; "" when there is none
+    is_async: bool = False
+    statuses: tuple[str, ...] = ()
+    doc: str = ""
+    signature: str = ""
+    options: TaskOptions = field(default_factory=TaskOptions)
+    extra: dict[str, Any] = field(default_factory=dict)  # for people; never decides
+
+
+class Pools(Struct, frozen=True):
+    """How many attempts a worker takes at once: in all, and per pool."""
+
+    total: int
+    limits: dict[str, int] = field(default_factory=dict)

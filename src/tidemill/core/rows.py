@@ -1,0 +1,166 @@
+"""Rows in bulk: what decide asks for, what the store answers, what a beat writes."""
+
+from enum import Enum
+from typing import Any
+
+from msgspec import Struct, field
+
+from tidemill.core.definitions import Pools, TaskDefinition
+from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.values import Value
+
+Lane = bytes  # digest of all that decides fit; `core.lanes` makes it
+
+StepKey = tuple[RunId, Path]
+AttemptKey = tuple[RunId, Path, int]
+ValueKey = tuple[RunId, Path, str]
+ChunkKey = tuple[RunId, Path, str, int]  # ..., parameter of the map, number of the chunk
+
+
+class Keys(Struct):
+    """Rows that a decision needs and has not seen. Each list may hold a key once."""
+
+    runs: list[RunId] = field(default_factory=list)
+    scopes: list[StepKey] = field(default_factory=list)
+    steps: list[StepKey] = field(default_factory=list)
+    attempts: list[AttemptKey] = field(default_factory=list)
+    values: list[ValueKey] = field(default_factory=list)
+    chunks: list[ChunkKey] = field(default_factory=list)
+    blobs: list[Digest] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any((self.runs, self.scopes, self.steps, self.attempts, self.values, self.chunks, self.blobs))
+
+
+class Rows(Struct):
+    """Rows by key; None says that there is no such row."""
+
+    runs: dict[RunId, Run | None] = field(default_factory=dict)
+    scopes: dict[StepKey, ScopeRow | None] = field(default_factory=dict)
+    steps: dict[StepKey, Step | None] = field(default_factory=dict)
+    attempts: dict[AttemptKey, Attempt | None] = field(default_factory=dict)
+    values: dict[ValueKey, Value | None] = field(default_factory=dict)
+    chunks: dict[ChunkKey, bytes | None] = field(default_factory=dict)  # a msgpack or JSON list, see Chunk
+    blobs: dict[Digest, int | None] = field(default_factory=dict)  # size in bytes
+
+
+class Queued(Struct, frozen=True, gc=False):
+    """A claimable step. Deleting its row is the claim."""
+
+    lane: Lane
+    order: int  # virtual time, fixed at enqueue; lower goes first
+    run: RunId
+    path: Path
+    expires_at: Instant  # waiting in the queue ends
+
+
+class TimerKind(Enum):
+    RETRY = "retry"
+    TIMEOUT = "timeout"  # of one attempt
+    SILENCE = "silence"  # no sign from one attempt
+    STOP = "stop"  # bound of the wait for a proof of stop
+
+
+class Timer(Struct, frozen=True, gc=False):
+    """One per (run, path, kind); ``number`` is the attempt that it is about."""
+
+    run: RunId
+    path: Path
+    kind: TimerKind
+    due_at: Instant
+    number: int
+
+
+class Session(Struct, frozen=True, gc=False):
+    """One instance of a worker process, with its one lease."""
+
+    id: SessionId  # random per process
+    worker: str  # the id that survives a restart
+    lease_until_at: Instant
+    started_at: Instant
+    seen_at: Instant
+    live: bool = True
+    tasks: tuple[tuple[str, str], ...] = ()  # (name, digest)
+    pools: Pools = Pools(total=1)
+    labels: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+    host: str = ""
+    pid: int = 0
+
+
+class History(Struct, frozen=True, gc=False):
+    """What one beat did to one run, in order. The store numbers the rows; the number is the cursor of the feed."""
+
+    run: RunId
+    at: Instant
+    events: tuple["Entry", ...]
+
+
+class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One line of a run's history."""
+
+    kind: str
+    path: Path = ""
+    number: int = 0
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class StreamItems(Struct, frozen=True, gc=False):
+    """Items ``first`` to ``first + len(items) - 1`` of one attempt's stream, each encoded."""
+
+    run: RunId
+    path: Path
+    number: int
+    first: int
+    items: tuple[bytes, ...]
+
+
+class Artifact(Struct, frozen=True, gc=False):
+    """A file that a step published in its run, under ``path/name``."""
+
+    run: RunId
+    path: Path
+    name: str
+    digest: Digest
+    size: int
+    media_type: str
+
+
+class GraphRow(Struct, frozen=True, gc=False):
+    digest: Digest
+    document: bytes  # canonical JSON
+    name: str
+    created_at: Instant
+
+
+class TaskRow(Struct, frozen=True, gc=False):
+    definition: TaskDefinition
+    worker: str
+    announced_at: Instant
+
+
+class Changes(Struct):
+    """All that one beat writes. Rows with a key replace what was there."""
+
+    runs: list[Run] = field(default_factory=list)
+    scopes: list[ScopeRow] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    values: dict[ValueKey, Value] = field(default_factory=dict)
+    chunks: dict[ChunkKey, bytes] = field(default_factory=dict)
+    queue_put: list[Queued] = field(default_factory=list)
+    queue_drop: list[Queued] = field(default_factory=list)  # must be there: a missing one fails the beat
+    timers_put: list[Timer] = field(default_factory=list)
+    timers_drop: list[tuple[RunId, Path, TimerKind]] = field(default_factory=list)
+    streams: list[StreamItems] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    blobs: dict[Digest, int] = field(default_factory=dict)
+    blob_refs: list[tuple[RunId, Digest]] = field(default_factory=list)
+    history: list[History] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    tasks: list[TaskRow] = field(default_factory=list)
+    graphs: list[GraphRow] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__struct_fields__)

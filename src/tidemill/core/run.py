@@ -1,0 +1,274 @@
+"""The rows that decide reads and writes: run, scope, step, attempt (engine.md, "Rows" and "States").
+
+```text
+run      running -> cancelling -> ended(succeeded | failed | cancelled); halted waits for a person
+scope    one evaluation of one graph; map scopes count their elements
+step     blocked -> ready -> held (leased, running) -> ended;  waiting (timer, nested scopes)
+attempt  leased -> running -> ended, by success, failure, loss, release, or a proof of stop
+```
+A row's key is (run), (run, path) or (run, path, number). Rows are frozen; a change is a new row.
+"""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+
+
+class Code(Enum):
+    """Why something failed; decides whether it is tried again."""
+
+    INVALID_INPUT = "invalid_input"
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    TIMEOUT = "timeout"
+    RESOURCE = "resource"
+    INTERNAL = "internal"
+    WORKER_LOST = "worker_lost"
+    CANCELLED = "cancelled"
+
+
+class Failure(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What is known of a failure. ``message`` is for anybody; ``type`` and ``traceback`` are for the operator."""
+
+    code: Code
+    message: str
+    type: str = ""
+    traceback: str = ""
+    path: Path = ""
+    retry_after_s: float | None = None
+    violations: tuple[tuple[str, str], ...] = ()  # (JSON path, what is wrong)
+
+
+# Outcomes of a run ---------------------------------------------------------------------------------
+
+
+class Succeeded(Struct, frozen=True, gc=False, tag="succeeded"):
+    status: str = "success"
+
+
+class Failed(Struct, frozen=True, gc=False, tag="failed"):
+    failure: Failure
+
+
+class Cancelled(Struct, frozen=True, gc=False, tag="cancelled"):
+    reason: str = ""
+
+
+Outcome = Succeeded | Failed | Cancelled
+_OUTCOMES: dict[type, str] = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled"}
+
+
+class Running(Struct, frozen=True, gc=False, tag="running"):
+    pass
+
+
+class Cancelling(Struct, frozen=True, gc=False, tag="cancelling"):
+    """Each live step is being stopped; then the run ends with ``outcome``."""
+
+    outcome: Outcome
+
+
+class Ended(Struct, frozen=True, gc=False, tag="ended"):
+    outcome: Outcome
+
+
+class Halted(Struct, frozen=True, gc=False, tag="halted"):
+    """A fault of ours; a person decides."""
+
+    reason: str
+
+
+RunState = Running | Cancelling | Ended | Halted
+
+
+class Run(Struct, frozen=True, gc=False):
+    id: RunId
+    graph: Digest
+    workflow: str
+    state: RunState
+    created_at: Instant
+    submitted: Digest  # of the submission, to tell a repetition from a conflict
+    priority: int = 0
+    tags: dict[str, str] = {}
+    live: int = 0  # steps that are ready, held or waiting: a run ends when none is
+    done: int = 0
+    failed: int = 0
+    ended_at: Instant | None = None
+
+    @property
+    def status(self) -> str:
+        """The label that people and filters see."""
+        match self.state:
+            case Running():
+                return "running"
+            case Ended(outcome=outcome):
+                return _OUTCOMES[type(outcome)]
+            case Cancelling():
+                return "cancelling"
+            case Halted():
+                return "halted"
+
+
+# Scopes --------------------------------------------------------------------------------------------
+
+
+class Scope(Struct, frozen=True, gc=False, tag="graph"):
+    """One evaluation of one graph; ``path`` is the prefix of its steps."""
+
+    run: RunId
+    path: Path
+    pending: int  # nodes not yet final
+    failure: Failure | None = None  # set when a node failed: nothing more opens here
+
+
+class MapScope(Struct, frozen=True, gc=False, tag="map"):
+    """The elements of the map at ``path``: opened in order, at most ``window`` at once."""
+
+    run: RunId
+    path: Path
+    length: int
+    next: int = 0  # index of the element to open next
+    open: int = 0
+    failed: int = 0
+    split: tuple[str, ...] = ()  # parameters whose list lies in chunks under this path
+
+
+ScopeRow = Scope | MapScope
+
+
+# Steps ---------------------------------------------------------------------------------------------
+
+
+class Blocked(Struct, frozen=True, gc=False, tag="blocked"):
+    missing: int  # upstream nodes not yet final
+
+
+class Ready(Struct, frozen=True, gc=False, tag="ready"):
+    """In the queue."""
+
+    since_at: Instant
+
+
+class Held(Struct, frozen=True, gc=False, tag="held"):
+    """Its latest attempt is on a worker."""
+
+    running: bool  # the worker said that it started
+
+
+class Waiting(Struct, frozen=True, gc=False, tag="waiting"):
+    """For a timer (a retry), or for scopes below it."""
+
+    until_at: Instant | None = None  # None: for what it contains
+
+
+class StepSucceeded(Struct, frozen=True, gc=False, tag="succeeded"):
+    status: str = "success"
+    arm: str = ""  # of a branch: the case that was taken
+
+
+class StepFailed(Struct, frozen=True, gc=False, tag="failed"):
+    failure: Failure
+
+
+class StepCancelled(Struct, frozen=True, gc=False, tag="cancelled"):
+    pass
+
+
+class Quarantined(Struct, frozen=True, gc=False, tag="quarantined"):
+    """Its workers died under it too often; a person decides."""
+
+    failure: Failure
+
+
+StepState = Blocked | Ready | Held | Waiting | StepSucceeded | StepFailed | StepCancelled | Quarantined
+FINAL = (StepSucceeded, StepFailed, StepCancelled, Quarantined)
+
+
+class Step(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    state: StepState
+    latest: int = 0  # number of the latest attempt; the fence
+    failures: int = 0  # attempts that count against the retries
+    losses: int = 0  # attempts that were running on a worker that died
+    avoid: str = ""  # the worker that failed it last
+
+    @property
+    def is_final(self) -> bool:
+        return isinstance(self.state, FINAL)
+
+    @property
+    def status(self) -> str:
+        match self.state:
+            case Held(running=True):
+                return "running"
+            case Held():
+                return "leased"
+            case state:
+                return state.__struct_config__.tag  # type: ignore[return-value]  # each has a text tag
+
+
+# Attempts ------------------------------------------------------------------------------------------
+
+
+class Leased(Struct, frozen=True, gc=False, tag="leased"):
+    pass
+
+
+class Started(Struct, frozen=True, gc=False, tag="running"):
+    started_at: Instant
+
+
+class Stopping(Struct, frozen=True, gc=False, tag="stopping"):
+    """The worker was told to cancel it; ``until_at`` bounds the wait for its proof."""
+
+    until_at: Instant
+
+
+class End(Enum):
+    """How an attempt ended; the last four are proofs of a stop."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"
+    RELEASED = "released"
+    STOPPED = "stopped"  # the worker said so
+    KILLED = "killed"
+    PRESUMED = "presumed"  # its lease ended
+    ABANDONED = "abandoned"  # a thread that cannot be killed
+
+
+class AttemptEnded(Struct, frozen=True, gc=False, tag="ended"):
+    end: End
+    ended_at: Instant
+    failure: Failure | None = None
+
+
+AttemptState = Leased | Started | Stopping | AttemptEnded
+
+
+class Attempt(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int  # from 1
+    session: SessionId
+    worker: str
+    task: str
+    leased_at: Instant
+    state: AttemptState = Leased()
+    started_at: Instant | None = None
+    progress: tuple[float, str, str] | None = None  # fraction 0..1, stage, message
+    streamed: int = 0  # items recorded so far
+
+    @property
+    def is_live(self) -> bool:
+        return not isinstance(self.state, AttemptEnded)
+
+
+class Lost(Enum):
+    """Why an attempt's worker no longer holds it."""
+
+    LEASE_EXPIRED = "lease_expired"
+    NOT_LISTED = "not_listed"  # a hello of its worker did not name it

@@ -1,0 +1,38 @@
+"""Bytes by digest. Written before the row that names them; verified on the way in."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from tidemill.core.errors import InputError
+from tidemill.core.ids import Digest
+
+
+class BlobMissingError(InputError):
+    def __init__(self, digest: bytes) -> None:
+        super().__init__(f"no blob sha256:{digest.hex()}")
+        self.digest = digest
+
+
+class BlobDamagedError(InputError):
+    """What arrived is not what its digest or size says."""
+
+
+class Blobs(Protocol):
+    async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
+        """Store a stream of bytes durably; give its digest and size.
+
+        Args:
+            digest: what it must be; None takes what comes.
+            limit: bytes; more raises BlobDamagedError and leaves nothing.
+        """
+        ...
+
+    def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Bytes ``start`` to ``end`` (exclusive). Raises BlobMissingError."""
+        ...
+
+    async def size(self, digest: Digest) -> int | None: ...
+
+    async def fetch(self, digest: Digest, limit: int) -> bytes:
+        """All of a blob of at most ``limit`` bytes."""
+        ...

@@ -1,0 +1,182 @@
+"""The durable store. One contract suite (tests/contracts/store) runs on every adapter.
+
+A beat is one transaction. `begin` opens it, `load`, `heads`, `due` and `expired` read in it, `save` writes, and
+`commit` makes it durable (fsync) or raises and leaves nothing. One beat is open at a time.
+Queries read committed rows only, at any time, beside a beat.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from tidemill.core.errors import UnavailableError
+from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.rows import (
+    Artifact,
+    Changes,
+    GraphRow,
+    History,
+    Keys,
+    Lane,
+    Queued,
+    Rows,
+    Session,
+    StreamItems,
+    TaskRow,
+    Timer,
+)
+from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.values import Value
+
+
+class StoreLostError(UnavailableError):
+    """The commit's outcome is unknown, or the disk refuses: nothing was acknowledged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the store cannot write: {reason}")
+        self.reason = reason
+
+
+class StoreFullError(StoreLostError):
+    """No space is left on the store's disk."""
+
+
+class Beat(Protocol):
+    async def load(self, keys: Keys) -> Rows:
+        """The rows for all of ``keys``; a key without a row is there with None."""
+        ...
+
+    async def heads(self, lanes: Sequence[Lane], limit: int) -> Sequence[Queued]:
+        """Up to ``limit`` queued steps of each lane, lowest order first. Free when the lanes are empty."""
+        ...
+
+    async def due(self, at: Instant, limit: int) -> Sequence[Timer]:
+        """Timers due at or before ``at``, earliest first. They stay until a change drops or replaces them."""
+        ...
+
+    async def expired(self, at: Instant, limit: int) -> Sequence[Queued]:
+        """Queued steps whose wait has ended, earliest first."""
+        ...
+
+    async def steps_after(self, run: RunId, path: Path, limit: int) -> Sequence[Step]:
+        """Steps of a run with a path greater than ``path``, in order of path (by bytes); "" starts."""
+        ...
+
+    async def queued(self, steps: Sequence[tuple[RunId, Path]]) -> Sequence[Queued]:
+        """The queue rows of these steps, those that have one."""
+        ...
+
+    async def held_by(self, sessions: Sequence[SessionId]) -> Sequence[Attempt]:
+        """Live attempts of these sessions, in order of (session, run, path)."""
+        ...
+
+    async def save(self, changes: Changes) -> Sequence[int]:
+        """Write; give the feed number of each ``changes.history`` row, in order.
+
+        Raises:
+            ClaimLostError: a row of ``queue_drop`` is not there.
+        """
+        ...
+
+    async def commit(self) -> None:
+        """Make it durable. Raises StoreLostError, and then the beat is gone."""
+        ...
+
+    async def rollback(self) -> None: ...
+
+
+class ClaimLostError(UnavailableError):
+    """Somebody else took a queued step first."""
+
+
+class RunFilter(Struct, frozen=True):
+    """What a list of runs shows; empty means all. Newest first; ``before`` is the last id of the page before."""
+
+    statuses: tuple[str, ...] = ()
+    workflow: str = ""
+    before: RunId | None = None
+    limit: int = 50
+
+
+class QueueCount(Struct, frozen=True):
+    lane: Lane
+    waiting: int
+
+
+class Queries(Protocol):
+    """Reads of committed rows; each is bounded by its ``limit``."""
+
+    async def rows(self, keys: Keys) -> Rows: ...
+
+    async def runs(self, which: RunFilter) -> Sequence[Run]: ...
+
+    async def unfinished(self, after: RunId | None, limit: int) -> Sequence[Run]:
+        """Runs that are not final, oldest first, for recovery at start."""
+        ...
+
+    async def steps(self, run: RunId, after: Path, limit: int) -> Sequence[Step]:
+        """In order of path; "" starts."""
+        ...
+
+    async def scopes(self, run: RunId, after: Path, limit: int) -> Sequence[ScopeRow]: ...
+
+    async def attempts(self, run: RunId, path: Path | None, limit: int) -> Sequence[Attempt]:
+        """Of one step, or (None) of the run; by path, then number."""
+        ...
+
+    async def values(self, run: RunId, path: Path) -> dict[str, Value]:
+        """Each port of one step; path "" gives the run's inputs."""
+        ...
+
+    async def stream(self, run: RunId, path: Path, number: int, first: int, limit: int) -> Sequence[StreamItems]:
+        """Rows that hold item ``first`` and what follows, in order; at most ``limit`` rows."""
+        ...
+
+    async def artifacts(self, run: RunId) -> Sequence[Artifact]: ...
+
+    async def feed(self, after: int, run: RunId | None, limit: int) -> Sequence[tuple[int, History]]:
+        """History rows with a number greater than ``after``, in order, of one run or (None) of all."""
+        ...
+
+    async def sessions(self, limit: int) -> Sequence[Session]:
+        """Live ones first, then by ``seen_at``, newest first."""
+        ...
+
+    async def tasks(self) -> Sequence[TaskRow]:
+        """The latest announcement of each (name, digest), by name, newest first within one."""
+        ...
+
+    async def graphs(self, limit: int) -> Sequence[GraphRow]:
+        """Newest first."""
+        ...
+
+    async def graph(self, digest: Digest) -> GraphRow | None: ...
+
+    async def queue_counts(self) -> Sequence[QueueCount]: ...
+
+    async def next_due(self) -> Instant | None:
+        """When the earliest timer is due."""
+        ...
+
+
+class Store(Queries, Protocol):
+    @property
+    def id(self) -> bytes:
+        """16 bytes, made with the store; a worker tells by it that it talks to another one."""
+        ...
+
+    async def begin(self) -> Beat: ...
+
+    async def close(self) -> None: ...
+
+
+class Counts(Struct, frozen=True):
+    """What a store has done since it was opened; cost laws are asserted on differences of these."""
+
+    statements: int
+    rows_written: int
+    vm_steps: int
+
+
+Feed = AsyncIterator[tuple[int, History]]

@@ -1,0 +1,197 @@
+"""Bodies of the client API, under /api/v1: as JSON for anybody, as msgpack between our own client and server.
+
+Times are RFC 3339 in JSON bodies; ids and digests are text.
+"""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from tidemill.core.definitions import TaskDefinition
+from tidemill.core.run import Failure
+from tidemill.core.values import Argument, Value
+
+MSGPACK = "application/msgpack"
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+BATCH_LIMIT = 10_000  # submissions of one request
+
+
+class Submission(Struct, frozen=True, omit_defaults=True):
+    """A run to be: exactly one of ``task``, ``workflow`` (a published name) and ``graph`` (a digest text).
+
+    ``input`` is plain data: one key per parameter, or the bare record of a task with one record parameter.
+    ``values`` is the same, encoded port by port; our own client sends that. ``id`` makes a repetition harmless:
+    the same id and body gives the same answer, another body is a conflict.
+    """
+
+    task: str = ""
+    workflow: str = ""
+    graph: str = ""
+    input: Any = None
+    values: dict[str, Value] | None = None
+    id: str = ""
+    priority: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+    retries: int | None = None
+    timeout_s: float | None = None
+
+
+class SubmitMany(Struct, frozen=True):
+    """``watch``: a token of the client's own; outcomes are then sent down the stream that it opened with it."""
+
+    runs: tuple[Submission, ...]
+    watch: str = ""
+
+
+class Accepted(Struct, frozen=True):
+    id: str
+    status: str
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """RFC 9457, with the violations of a bad input."""
+
+    type: str  # a stable name: unknown_task, invalid_input, conflict, ...
+    title: str
+    status: int
+    detail: str = ""
+    nearest: tuple[str, ...] = ()
+    violations: tuple[tuple[str, str], ...] = ()  # (JSON path, what is wrong)
+
+
+class SubmitAnswer(Struct, frozen=True, omit_defaults=True):
+    """Per submission, in order: accepted, or what is wrong with it."""
+
+    accepted: Accepted | None = None
+    problem: Problem | None = None
+
+
+class SubmittedMany(Struct, frozen=True):
+    runs: tuple[SubmitAnswer, ...]
+
+
+class Finished(Struct, frozen=True, omit_defaults=True):
+    """How a run ended. ``outputs`` is there when they were at hand; else read them from the run's result."""
+
+    id: str
+    status: str  # succeeded, failed, cancelled
+    outputs: dict[str, Argument] | None = None
+    failure: Failure | None = None
+    outcome: str = ""  # the custom status of a success
+    reason: str = ""
+
+
+class RunView(Struct, frozen=True, omit_defaults=True):
+    id: str
+    workflow: str
+    status: str
+    created_at: str
+    ended_at: str = ""
+    priority: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+    graph: str = ""
+    live: int = 0
+    done: int = 0
+    failed: int = 0
+    failure: Failure | None = None
+    reason: str = ""
+    outcome: str = ""
+
+
+class RunPage(Struct, frozen=True, omit_defaults=True):
+    runs: tuple[RunView, ...]
+    next: str = ""  # pass as ?before= for the next page; "" ends
+
+
+class StepView(Struct, frozen=True, omit_defaults=True):
+    path: str
+    status: str
+    kind: str = ""  # task, map, branch, call, constant
+    task: str = ""
+    attempts: int = 0
+    failure: Failure | None = None
+    progress: tuple[float, str, str] | None = None
+    worker: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    elements: dict[str, int] = field(default_factory=dict)  # of a map: length, open, done, failed
+
+
+class StepPage(Struct, frozen=True, omit_defaults=True):
+    steps: tuple[StepView, ...]
+    next: str = ""  # pass as ?after=
+
+
+class AttemptView(Struct, frozen=True, omit_defaults=True):
+    path: str
+    number: int
+    status: str
+    worker: str
+    leased_at: str
+    started_at: str = ""
+    ended_at: str = ""
+    failure: Failure | None = None
+    progress: tuple[float, str, str] | None = None
+
+
+class WorkerView(Struct, frozen=True, omit_defaults=True):
+    id: str
+    instance: str
+    live: bool
+    tasks: tuple[str, ...]
+    started_at: str
+    seen_at: str
+    total: int
+    pools: dict[str, int] = field(default_factory=dict)
+    held: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+
+
+class TaskView(Struct, frozen=True):
+    definition: TaskDefinition
+    worker: str
+    announced_at: str
+    live: bool
+
+
+class GraphView(Struct, frozen=True):
+    digest: str
+    name: str
+    created_at: str
+
+
+class LogLineView(Struct, frozen=True):
+    seq: int
+    path: str
+    number: int
+    at: str
+    level: str
+    logger: str
+    text: str
+
+
+class WhyStep(Struct, frozen=True, omit_defaults=True):
+    """Why one step waits, and the smallest change that would start it."""
+
+    path: str
+    status: str
+    task: str = ""
+    reasons: tuple[str, ...] = ()
+    advice: str = ""
+
+
+class WhyAnswer(Struct, frozen=True):
+    run: str
+    status: str
+    steps: tuple[WhyStep, ...]
+
+
+class Health(Struct, frozen=True):
+    status: str  # ok
+    version: str
+    store: str
+    workers: int

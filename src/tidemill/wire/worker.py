@@ -1,0 +1,251 @@
+"""The worker protocol, version 1: what a worker and the server say to each other (design.md, section 10).
+
+A frame is a msgpack list of messages; a message is a list whose first item is its tag. Within a major version
+fields are only added at the end, and what a peer does not know it ignores.
+
+```text
+worker                                     server
+hello(held, unacknowledged) ------------>  reconcile
+                            <------------  welcome(keep, stale)            or refused(reason, advice)
+credit(total so far) ------------------->
+                            <------------  assign(attempt, inputs)
+started, progress, log, chunk ---------->
+                            <------------  chunk_ack, cancel, ping
+succeeded | failed | released ---------->
+                            <------------  ack | stale
+goodbye -------------------------------->
+```
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from tidemill.core.definitions import Pools, TaskDefinition
+from tidemill.core.errors import InputError
+from tidemill.core.ids import Path
+from tidemill.core.run import End, Failure
+from tidemill.core.values import Argument, Value
+
+PROTOCOL = "1.0"
+SUBPROTOCOL = "tidemill.v1+msgpack"
+PATH = "/worker/v1"
+FRAME_VALUES_BYTES = 64 * 1024  # values of one frame; a larger one goes by blob
+FRAME_LIMIT_BYTES = 1024 * 1024
+UNACKNOWLEDGED_ITEMS = 256  # of one stream
+
+
+class BadMessageError(InputError):
+    """A frame that is no list of messages of this version."""
+
+
+class AttemptRef(Struct, frozen=True, gc=False, array_like=True):
+    """An attempt: run id, path, number. The number is the fence."""
+
+    run: bytes
+    path: Path
+    number: int
+
+
+# Worker to server ----------------------------------------------------------------------------------
+
+
+class Hello(Struct, frozen=True, array_like=True, tag="hello"):
+    protocol: str
+    worker: str  # survives a restart
+    instance: bytes  # 16 random bytes per process
+    tasks: tuple[TaskDefinition, ...]
+    pools: Pools
+    held: tuple[AttemptRef, ...] = ()  # executing now
+    unacknowledged: tuple[AttemptRef, ...] = ()  # done, and the result is about to be sent
+    store: bytes = b""  # the store id last seen; b"" on the first contact
+    version: str = ""  # of the SDK
+    host: str = ""
+    pid: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class Credit(Struct, frozen=True, gc=False, array_like=True, tag="credit"):
+    """Running totals since the welcome: how many attempts the server may have sent, in all ("") and per pool."""
+
+    granted: dict[str, int]
+
+
+class Started(Struct, frozen=True, gc=False, array_like=True, tag="started"):
+    attempt: AttemptRef
+
+
+class Heartbeat(Struct, frozen=True, gc=False, array_like=True, tag="heartbeat"):
+    """Extends the lease. ``received`` counts the attempts received since the welcome."""
+
+    received: int
+    details: tuple[tuple[AttemptRef, str], ...] = ()  # what tasks said through ctx.heartbeat
+
+
+class Progress(Struct, frozen=True, gc=False, array_like=True, tag="progress"):
+    attempt: AttemptRef
+    fraction: float  # 0..1
+    stage: str = ""
+    message: str = ""
+
+
+class LogLine(Struct, frozen=True, gc=False, array_like=True):
+    at: int  # microseconds, the worker's clock
+    level: str  # a name of `logging`, or "STDOUT", "STDERR"
+    logger: str
+    text: str
+
+
+class Log(Struct, frozen=True, gc=False, array_like=True, tag="log"):
+    attempt: AttemptRef
+    lines: tuple[LogLine, ...]
+    dropped: int = 0  # lines that the worker's limit left out before these
+
+
+class Chunk(Struct, frozen=True, gc=False, array_like=True, tag="chunk"):
+    """Items of a stream, from item ``first`` on, each encoded in msgpack."""
+
+    attempt: AttemptRef
+    first: int
+    items: tuple[bytes, ...]
+
+
+class Published(Struct, frozen=True, gc=False, array_like=True):
+    """A file that the task saved by name; its bytes are uploaded already."""
+
+    name: str
+    digest: bytes
+    size: int
+    media_type: str
+
+
+class Succeeded(Struct, frozen=True, gc=False, array_like=True, tag="succeeded"):
+    attempt: AttemptRef
+    outputs: dict[str, Value]  # by port; Streamed for a stream's items
+    status: str = "success"
+    artifacts: tuple[Published, ...] = ()
+
+
+class Failed(Struct, frozen=True, gc=False, array_like=True, tag="failed"):
+    """``proof`` says how it was stopped, when it was."""
+
+    attempt: AttemptRef
+    failure: Failure
+    proof: End | None = None
+    artifacts: tuple[Published, ...] = ()
+
+
+class Released(Struct, frozen=True, gc=False, array_like=True, tag="released"):
+    """Handed back, to be run elsewhere: a drain, or a task that this worker cannot run."""
+
+    attempt: AttemptRef
+    reason: str = ""
+
+
+class Goodbye(Struct, frozen=True, gc=False, array_like=True, tag="goodbye"):
+    """Nothing is held any more, and nothing more will come."""
+
+
+ToServer = (
+    Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | Failed | Released | Hello | Goodbye
+)
+
+
+# Server to worker ----------------------------------------------------------------------------------
+
+
+class Welcome(Struct, frozen=True, array_like=True, tag="welcome"):
+    """``keep``: go on with these; ``stale``: stop them and forget their results."""
+
+    protocol: str
+    store: bytes
+    lease_s: float
+    heartbeat_s: float
+    keep: tuple[AttemptRef, ...] = ()
+    stale: tuple[AttemptRef, ...] = ()
+    version: str = ""
+
+
+class Refused(Struct, frozen=True, array_like=True, tag="refused"):
+    """The connection ends. ``final``: trying again changes nothing."""
+
+    reason: str
+    advice: str
+    final: bool = True
+
+
+class Assign(Struct, frozen=True, gc=False, array_like=True, tag="assign"):
+    attempt: AttemptRef
+    task: str
+    inputs: dict[str, Argument]
+    workflow: str = ""
+    timeout_s: float | None = None
+    silence_s: float | None = None
+    priority: int = 0
+    tags: dict[str, str] = field(default_factory=dict)
+    deadline_at: int | None = None
+
+
+class Cancel(Struct, frozen=True, gc=False, array_like=True, tag="cancel"):
+    attempt: AttemptRef
+    grace_s: float
+    reason: str = ""
+
+
+class Ack(Struct, frozen=True, gc=False, array_like=True, tag="ack"):
+    """The reports about these attempts are durable."""
+
+    attempts: tuple[AttemptRef, ...]
+
+
+class Stale(Struct, frozen=True, gc=False, array_like=True, tag="stale"):
+    """Not yours any more; neither a fault of yours nor of ours."""
+
+    attempts: tuple[AttemptRef, ...]
+
+
+class ChunkAck(Struct, frozen=True, gc=False, array_like=True, tag="chunk_ack"):
+    """Items before ``upto`` are durable."""
+
+    attempt: AttemptRef
+    upto: int
+
+
+class Drain(Struct, frozen=True, gc=False, array_like=True, tag="drain"):
+    """Take nothing new; finish what runs."""
+
+
+class Ping(Struct, frozen=True, gc=False, array_like=True, tag="ping"):
+    """Answer with a heartbeat."""
+
+
+ToWorker = Assign | Ack | Welcome | ChunkAck | Cancel | Stale | Ping | Drain | Refused
+
+
+# Frames --------------------------------------------------------------------------------------------
+
+_encoder = msgspec.msgpack.Encoder()
+_to_server = msgspec.msgpack.Decoder(list[ToServer])
+_to_worker = msgspec.msgpack.Decoder(list[ToWorker])
+
+
+def encode_frame(messages: list[Any]) -> bytes:
+    """One frame of messages of either direction."""
+    return _encoder.encode(messages)
+
+
+def decode_to_server(frame: bytes) -> list[ToServer]:
+    """Raises BadMessageError with the place of the first fault."""
+    try:
+        return _to_server.decode(frame)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BadMessageError(f"no frame of the worker protocol {PROTOCOL}: {error}") from None
+
+
+def decode_to_worker(frame: bytes) -> list[ToWorker]:
+    """Raises BadMessageError with the place of the first fault."""
+    try:
+        return _to_worker.decode(frame)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise BadMessageError(f"no frame of the worker protocol {PROTOCOL}: {error}") from None
