@@ -60,16 +60,19 @@ class TimerKind(Enum):
     TIMEOUT = "timeout"  # of one attempt
     SILENCE = "silence"  # no sign from one attempt
     STOP = "stop"  # bound of the wait for a proof of stop
+    SWEEP = "sweep"  # stop what lives below ``path``, in bites
+    FETCH = "fetch"  # read a large value that the engine must look into
 
 
 class Timer(Struct, frozen=True, gc=False):
-    """One per (run, path, kind); ``number`` is the attempt that it is about."""
+    """One per (run, path, kind). What must go on after a crash is a timer that is due at once."""
 
     run: RunId
     path: Path
     kind: TimerKind
     due_at: Instant
-    number: int
+    number: int = 0  # the attempt that it is about
+    after: Path = ""  # how far a sweep has come
 
 
 class Session(Struct, frozen=True, gc=False):
