@@ -1,0 +1,96 @@
+"""Who may import what. import-linter holds the layers; the lists of what is allowed, which it cannot hold, are here."""
+
+import ast
+
+from tests.house.source import Module, imported, modules, read_module
+
+# The parts of the standard library that only compute: no clock, chance, id, file, socket, log or thread.
+PURE = set(  # words, since forty quoted names are hard to read
+    """
+    __future__ abc base64 bisect collections copy dataclasses datetime decimal difflib enum fnmatch fractions functools
+    graphlib hashlib heapq hmac ipaddress itertools json math numbers operator re statistics string struct textwrap
+    types typing unicodedata zoneinfo
+    """.split()  # noqa: SIM905
+)
+# What reads signatures and function bodies, and what names the types that users write.
+READING = set(
+    """
+    ast contextlib contextvars importlib inspect keyword linecache pathlib symtable sys tokenize traceback uuid warnings
+    """.split()  # noqa: SIM905
+)
+ALLOWED = {
+    "core": PURE | {"msgspec", "tidemill.core"},
+    "sdk": PURE | READING | {"msgspec", "tidemill.core", "tidemill.sdk"},
+}
+
+# A module that needs one more thing, and why.
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("src/tidemill/sdk/plain.py", "asyncio"): "runs an async task that is called as a plain function, outside any loop",
+}
+
+MAY_IMPORT_ADAPTERS = {"adapters", "assembly", "testing"}
+
+
+def parent(name: str) -> str:
+    """What an import counts as: `collections.abc.Mapping` is `collections`, `tidemill.core.ids` is `tidemill.core`."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "tidemill" else parts[0]
+
+
+def strangers(module: Module) -> list[str]:
+    allowed = ALLOWED[module.package]
+    return [
+        f"{module.place}:{line} imports {name}"
+        for name, line in imported(module.tree)
+        if parent(name) not in allowed and (module.place, parent(name)) not in EXCEPTIONS
+    ]
+
+
+def test_core_and_sdk_import_only_what_is_listed() -> None:
+    assert [line for module in modules() if module.package in ALLOWED for line in strangers(module)] == []
+
+
+def test_a_clock_in_the_core_is_noticed() -> None:
+    assert strangers(read_module("src/tidemill/core/a.py", "import time")) == ["src/tidemill/core/a.py:1 imports time"]
+
+
+def test_each_exception_is_still_needed() -> None:
+    needed = {(module.place, parent(name)) for module in modules() for name, _ in imported(module.tree)}
+    places = {module.place for module in modules()}
+    assert [key for key in EXCEPTIONS if key[0] in places and key not in needed] == []
+
+
+def test_only_assembly_and_testing_import_an_adapter() -> None:
+    found = [
+        f"{module.place}:{line} imports {name}"
+        for module in modules()
+        if module.package not in MAY_IMPORT_ADAPTERS
+        for name, line in imported(module.tree)
+        if parent(name) == "tidemill.adapters"
+    ]
+    assert found == []
+
+
+def test_no_module_imports_from_the_top() -> None:
+    """The top package exports for users. From inside it would be a way round the layers."""
+    packages = {module.package for module in modules()}
+    found = [
+        f"{module.place}:{line} imports {name}"
+        for module in modules()
+        if module.package
+        for name, line in imported(module.tree)
+        if name.startswith("tidemill") and parent(name).removeprefix("tidemill.") not in packages
+    ]
+    assert found == []
+
+
+def test_no_module_reaches_into_another() -> None:
+    found = [
+        f"{module.place}:{node.lineno} imports {alias.name}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+        if alias.name.startswith("_") and not alias.name.startswith("__")
+    ]
+    assert found == []

@@ -1,0 +1,74 @@
+"""Sizes: a file, a function or a class that grows past its limit is split by concept."""
+
+import ast
+import statistics
+from collections import Counter
+
+import pytest
+
+from tests.house.source import CODE, Definition, Module, definitions, length, modules, read_module
+
+FILE, FUNCTION, CLASS = 400, 50, 200
+HALF_OF_FILES, NINE_IN_TEN_FUNCTIONS = 120, 25
+
+# Lines of Python. Going over one is a talk about the design, not about the number.
+BUDGETS = {
+    "core": 4000,
+    "ports": 400,
+    "wire": 700,
+    "sdk": 2000,
+    "engine": 1500,
+    "adapters/storage": 2500,
+    "adapters/backends": 1800,
+    "adapters/files": 900,
+    "adapters/models": 900,
+    "adapters/telemetry": 500,
+    "client": 1000,
+    "server": 2200,
+    "worker": 1800,
+    "assembly": 500,
+    "cli": 1800,
+    "testing": 700,
+}
+
+
+def too_long(module: Module) -> list[str]:
+    limits = {ast.ClassDef: CLASS, ast.FunctionDef: FUNCTION, ast.AsyncFunctionDef: FUNCTION}
+    found = [f"{module.place}: {module.length} lines"] if module.length > FILE else []
+    return found + [
+        f"{module.place}:{node.lineno} {node.name}: {length(node)} lines"
+        for node in definitions(module.tree)
+        if length(node) > limits[type(node)]
+    ]
+
+
+def functions() -> list[Definition]:
+    return [node for module in modules() for node in definitions(module.tree) if not isinstance(node, ast.ClassDef)]
+
+
+def test_no_file_function_or_class_is_longer_than_its_limit() -> None:
+    assert [line for module in modules(*CODE) for line in too_long(module)] == []
+
+
+def test_a_long_function_is_noticed_and_its_docstring_is_free() -> None:
+    body = "    pass\n" * FUNCTION
+    assert too_long(read_module("a.py", f"def f():\n{body}")) == [f"a.py:1 f: {FUNCTION + 1} lines"]
+    assert too_long(read_module("a.py", f'def f():\n    """One.\n\n    Two.\n    """\n{body[9:]}')) == []
+
+
+def test_half_of_the_files_are_short() -> None:
+    lengths = [module.length for module in modules() if module.length]
+    assert statistics.median(lengths) <= HALF_OF_FILES
+
+
+def test_nine_in_ten_functions_are_short() -> None:
+    lengths = [length(node) for node in functions()]
+    assert sum(n <= NINE_IN_TEN_FUNCTIONS for n in lengths) >= 0.9 * len(lengths)
+
+
+@pytest.mark.parametrize("package", BUDGETS)
+def test_a_package_stays_within_its_budget(package: str) -> None:
+    lines = Counter[str]()
+    for module in modules(f"src/tidemill/{package}"):
+        lines[module.place] = module.length
+    assert lines.total() <= BUDGETS[package], lines.most_common(5)
