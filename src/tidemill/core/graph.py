@@ -127,7 +127,7 @@ class TaskNode(Struct, frozen=True, tag="task", omit_defaults=True):
 
 class ConstNode(Struct, frozen=True, tag="constant"):
     value: Any
-    type: Schema
+    type: Schema = field(name="schema")  # `type` is the key that tells nodes apart
 
 
 class MapNode(Struct, frozen=True, tag="map", omit_defaults=True):
