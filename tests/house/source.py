@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "src" / "tidemill"
+NOT_CODE = ("tests/typing/", "examples/shelf/samples/")
 CODE = ("src/tidemill", "tests", "examples", "benchmarks")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -36,8 +37,8 @@ class Module:
 
 @cache
 def modules(*folders: str) -> tuple[Module, ...]:
-    """Each Python file of ours under these folders (default: the package); files that are wrong on purpose left out."""
-    names = [place for place in our_files() if place.endswith(".py") and not place.startswith("tests/typing/")]
+    """Each Python file of ours under these folders (default: the package), but data and what is wrong on purpose."""
+    names = [place for place in our_files() if place.endswith(".py") and not place.startswith(NOT_CODE)]
     inside = [place for place in names if place.startswith(tuple(f"{f}/" for f in folders or ("src/tidemill",)))]
     return tuple(read_module(place, (ROOT / place).read_text("utf-8")) for place in inside)
 
