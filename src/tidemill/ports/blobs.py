@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tidemill.core.errors import InputError
 from tidemill.core.ids import Digest
+from tidemill.ports.faults import durable
 
 
 class BlobMissingError(InputError):
@@ -18,6 +19,7 @@ class BlobDamagedError(InputError):
 
 
 class Blobs(Protocol):
+    @durable
     async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
         """Store a stream of bytes durably; give its digest and size.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from tidemill.core.errors import UnavailableError
+from tidemill.core.errors import InternalError, UnavailableError
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.rows import (
     Artifact,
@@ -28,6 +28,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
+from tidemill.ports.faults import durable
 
 
 class StoreLostError(UnavailableError):
@@ -40,6 +41,10 @@ class StoreLostError(UnavailableError):
 
 class StoreFullError(StoreLostError):
     """No space is left on the store's disk."""
+
+
+class RowRefusedError(InternalError):
+    """A row that the store cannot hold; nothing of its beat was written."""
 
 
 class Beat(Protocol):
@@ -76,9 +81,12 @@ class Beat(Protocol):
 
         Raises:
             ClaimLostError: a row of ``queue_drop`` is not there.
+            RowRefusedError: a row is at fault; without it the rest can be saved.
+            StoreLostError: the disk is. After each of the three, nothing of the beat is written.
         """
         ...
 
+    @durable
     async def commit(self) -> None:
         """Make it durable. Raises StoreLostError, and then the beat is gone."""
         ...

@@ -1,0 +1,83 @@
+"""Rows in and out of SQLite: the columns that SQL needs, and the whole row packed with msgpack."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from tidemill.core.rows import (
+    Artifact,
+    Changes,
+    GraphRow,
+    History,
+    Queued,
+    Session,
+    StreamItems,
+    TaskRow,
+    Timer,
+    TimerKind,
+)
+from tidemill.core.run import Attempt, AttemptEnded, Run, ScopeRow, Step
+from tidemill.core.values import Value
+
+Bound = tuple[Any, ...]
+
+pack = msgspec.msgpack.Encoder().encode
+unpack_run = msgspec.msgpack.Decoder(Run).decode
+unpack_scope: Callable[[bytes], ScopeRow] = msgspec.msgpack.Decoder(ScopeRow).decode
+unpack_step = msgspec.msgpack.Decoder(Step).decode
+unpack_attempt = msgspec.msgpack.Decoder(Attempt).decode
+unpack_value: Callable[[bytes], Value] = msgspec.msgpack.Decoder(Value).decode
+unpack_stream = msgspec.msgpack.Decoder(StreamItems).decode
+unpack_artifact = msgspec.msgpack.Decoder(Artifact).decode
+unpack_history = msgspec.msgpack.Decoder(History).decode
+unpack_session = msgspec.msgpack.Decoder(Session).decode
+unpack_task = msgspec.msgpack.Decoder(TaskRow).decode
+unpack_graph = msgspec.msgpack.Decoder(GraphRow).decode
+
+
+def queued_of(row: Bound) -> Queued:
+    return Queued(*row)
+
+
+def timer_of(row: Bound) -> Timer:
+    run, path, kind, due_at, number = row
+    return Timer(run, path, TimerKind(kind), due_at, number)
+
+
+# What each list of a beat's changes binds to the statement of the same name in save.sql, in this order. The queue and
+# the history are not among them: they answer something.
+BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
+    ("runs", lambda c: [(r.id, r.workflow, r.status, pack(r)) for r in c.runs]),
+    ("scopes", lambda c: [(r.run, r.path, pack(r)) for r in c.scopes]),
+    ("steps", lambda c: [(r.run, r.path, pack(r)) for r in c.steps]),
+    (
+        "attempts",
+        lambda c: [
+            (r.run, r.path, r.number, None if type(r.state) is AttemptEnded else r.session, pack(r)) for r in c.attempts
+        ],
+    ),
+    ("values", lambda c: [(*key, pack(value)) for key, value in c.values.items()]),
+    ("chunks", lambda c: [(*key, data) for key, data in c.chunks.items()]),
+    ("timers_drop", lambda c: [(run, path, kind.value) for run, path, kind in c.timers_drop]),
+    ("timers_put", lambda c: [(r.run, r.path, r.kind.value, r.due_at, r.number) for r in c.timers_put]),
+    ("streams", lambda c: [(r.run, r.path, r.number, r.first, len(r.items), pack(r)) for r in c.streams]),
+    ("artifacts", lambda c: [(r.run, r.path, r.name, pack(r)) for r in c.artifacts]),
+    ("blobs", lambda c: list(c.blobs.items())),
+    ("blob_refs", lambda c: list(c.blob_refs)),
+    ("sessions", lambda c: [(r.id, int(r.live), r.seen_at, pack(r)) for r in c.sessions]),
+    ("tasks", lambda c: [(r.definition.name, r.definition.digest, r.announced_at, pack(r)) for r in c.tasks]),
+    ("graphs", lambda c: [(r.digest, r.created_at, pack(r)) for r in c.graphs]),
+)
+
+
+def history_bindings(changes: Changes) -> list[Bound]:
+    return [(r.run, pack(r)) for r in changes.history]
+
+
+def queue_key(row: Queued) -> Bound:
+    return (row.lane, row.order, row.run, row.path)
+
+
+def queue_bindings(row: Queued) -> Bound:
+    return (row.lane, row.order, row.run, row.path, row.expires_at)

@@ -1,0 +1,124 @@
+"""Reads of committed rows for everybody but the beat."""
+
+import heapq
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import apsw
+
+from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch
+from tidemill.adapters.storage.sqlite.packing import (
+    unpack_artifact,
+    unpack_attempt,
+    unpack_graph,
+    unpack_history,
+    unpack_run,
+    unpack_scope,
+    unpack_session,
+    unpack_step,
+    unpack_stream,
+    unpack_task,
+    unpack_value,
+)
+from tidemill.adapters.storage.sqlite.reading import load_rows
+from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.core.ids import Digest, Instant, Path, RunId
+from tidemill.core.rows import Artifact, GraphRow, History, Keys, Rows, Session, StreamItems, TaskRow
+from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.values import Value
+from tidemill.ports.store import RunFilter
+
+_UNFINISHED = ("running", "cancelling", "halted")
+_STATUSES = (*_UNFINISHED, "succeeded", "failed", "cancelled")
+_ABOVE_ALL = b"\xff" * 17  # greater than any run's id
+
+
+class SqliteQueries:
+    """``connect`` gives a connection that sees committed rows and is ours until the next `await`."""
+
+    def __init__(self, connect: Callable[[], Awaitable[apsw.Connection]]) -> None:
+        self._connect = connect
+        self._queries = statements("queries")
+
+    async def rows(self, keys: Keys) -> Rows:
+        db = await self._connect()
+        with db:  # one moment for all of them
+            found = load_rows(db, keys)
+        return found  # noqa: RET504 -- `with db` may swallow, says its type
+
+    async def runs(self, which: RunFilter) -> Sequence[Run]:
+        below = which.before or _ABOVE_ALL
+        many: list[tuple[str, Bindings]]
+        if which.workflow:
+            many = [("runs_of_workflow", (which.workflow, status)) for status in which.statuses or _STATUSES]
+        else:
+            many = [("runs_of_status", (status,)) for status in which.statuses]
+        if not many:
+            return [unpack_run(packed) for (packed,) in await self._fetch("runs", (below, which.limit))]
+        pages = [await self._runs(name, (*bound, below, which.limit)) for name, bound in many]
+        return _first(heapq.merge(*pages, key=lambda run: run.id, reverse=True), which.limit)
+
+    async def unfinished(self, after: RunId | None, limit: int) -> Sequence[Run]:
+        pages = [await self._runs("unfinished", (status, after or b"", limit)) for status in _UNFINISHED]
+        return _first(heapq.merge(*pages, key=lambda run: run.id), limit)
+
+    async def steps(self, run: RunId, after: Path, limit: int) -> Sequence[Step]:
+        return [unpack_step(packed) for (packed,) in await self._fetch("steps", (run, _following(after), limit))]
+
+    async def scopes(self, run: RunId, after: Path, limit: int) -> Sequence[ScopeRow]:
+        return [unpack_scope(packed) for (packed,) in await self._fetch("scopes", (run, _following(after), limit))]
+
+    async def attempts(self, run: RunId, path: Path | None, limit: int) -> Sequence[Attempt]:
+        if path is None:
+            rows = await self._fetch("attempts_of_run", (run, limit))
+        else:
+            rows = await self._fetch("attempts_of_step", (run, path, limit))
+        return [unpack_attempt(packed) for (packed,) in rows]
+
+    async def values(self, run: RunId, path: Path) -> dict[str, Value]:
+        return {port: unpack_value(packed) for port, packed in await self._fetch("values", (run, path))}
+
+    async def stream(self, run: RunId, path: Path, number: int, first: int, limit: int) -> Sequence[StreamItems]:
+        named = {"run": run, "path": path, "number": number, "first": first, "limit": limit}
+        return [unpack_stream(packed) for (packed,) in await self._fetch("stream", named)]
+
+    async def artifacts(self, run: RunId) -> Sequence[Artifact]:
+        return [unpack_artifact(packed) for (packed,) in await self._fetch("artifacts", (run,))]
+
+    async def feed(self, after: int, run: RunId | None, limit: int) -> Sequence[tuple[int, History]]:
+        if run is None:
+            rows = await self._fetch("feed", (after, limit))
+        else:
+            rows = await self._fetch("feed_of_run", (run, after, limit))
+        return [(number, unpack_history(packed)) for number, packed in rows]
+
+    async def sessions(self, limit: int) -> Sequence[Session]:
+        return [unpack_session(packed) for (packed,) in await self._fetch("sessions", (limit,))]
+
+    async def tasks(self) -> Sequence[TaskRow]:
+        return [unpack_task(packed) for (packed,) in await self._fetch("tasks")]
+
+    async def graphs(self, limit: int) -> Sequence[GraphRow]:
+        return [unpack_graph(packed) for (packed,) in await self._fetch("graphs", (limit,))]
+
+    async def graph(self, digest: Digest) -> GraphRow | None:
+        rows = await self._fetch("graph", (digest,))
+        return unpack_graph(rows[0][0]) if rows else None
+
+    async def next_due(self) -> Instant | None:
+        due_at: Instant | None = (await self._fetch("next_due"))[0][0]
+        return due_at
+
+    async def _runs(self, name: str, bindings: Bindings) -> list[Run]:
+        return [unpack_run(packed) for (packed,) in await self._fetch(name, bindings)]
+
+    async def _fetch(self, name: str, bindings: Bindings = ()) -> list[Row]:
+        return fetch(await self._connect(), self._queries[name], bindings)
+
+
+def _first(runs: Iterator[Run], limit: int) -> list[Run]:
+    return [run for run, _ in zip(runs, range(limit), strict=False)]
+
+
+def _following(path: Path) -> Path:
+    """The least path above this one; "" stays, since it means the start and a scope may have it."""
+    return path + "\0" if path else path

@@ -1,0 +1,50 @@
+"""Rows by key, in bulk: the same for a beat and for a query."""
+
+from collections.abc import Collection, Mapping
+
+import apsw
+
+from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch_each
+from tidemill.adapters.storage.sqlite.packing import unpack_attempt, unpack_run, unpack_scope, unpack_step, unpack_value
+from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.core.rows import Keys, Rows
+
+
+def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
+    sql = statements("load")
+    rows = Rows(
+        runs=dict.fromkeys(keys.runs),
+        scopes=dict.fromkeys(keys.scopes),
+        steps=dict.fromkeys(keys.steps),
+        attempts=dict.fromkeys(keys.attempts),
+        values=dict.fromkeys(keys.values),
+        chunks=dict.fromkeys(keys.chunks),
+        blobs=dict.fromkeys(keys.blobs),
+    )
+    _load_states(db, sql, rows)
+    for run, path, port, packed in _each(db, sql["values"], keys.values):
+        rows.values[run, path, port] = unpack_value(packed)
+    for run, path, param, number, data in _each(db, sql["chunks"], keys.chunks):
+        rows.chunks[run, path, param, number] = data
+    for digest, size in _each(db, sql["blobs"], [(digest,) for digest in keys.blobs]):
+        rows.blobs[digest] = size
+    return rows
+
+
+def _load_states(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:
+    for (packed,) in _each(db, sql["runs"], [(run,) for run in rows.runs]):
+        found = unpack_run(packed)
+        rows.runs[found.id] = found
+    for (packed,) in _each(db, sql["scopes"], rows.scopes):
+        scope = unpack_scope(packed)
+        rows.scopes[scope.run, scope.path] = scope
+    for (packed,) in _each(db, sql["steps"], rows.steps):
+        step = unpack_step(packed)
+        rows.steps[step.run, step.path] = step
+    for (packed,) in _each(db, sql["attempts"], rows.attempts):
+        attempt = unpack_attempt(packed)
+        rows.attempts[attempt.run, attempt.path, attempt.number] = attempt
+
+
+def _each(db: apsw.Connection, sql: str, keys: Collection[Bindings]) -> list[Row]:
+    return fetch_each(db, sql, keys) if keys else []

@@ -1,0 +1,14 @@
+-- @runs
+select packed from run where id = ?;
+-- @scopes
+select packed from scope where run = ? and path = ?;
+-- @steps
+select packed from step where run = ? and path = ?;
+-- @attempts
+select packed from attempt where run = ? and path = ? and number = ?;
+-- @values
+select run, path, port, packed from value where run = ? and path = ? and port = ?;
+-- @chunks
+select run, path, param, number, data from chunk where run = ? and path = ? and param = ? and number = ?;
+-- @blobs
+select digest, size from blob where digest = ?;

@@ -1,0 +1,41 @@
+-- @runs
+select packed from run where id < ? order by id desc limit ?;
+-- @runs_of_status
+select packed from run where status = ? and id < ? order by id desc limit ?;
+-- @runs_of_workflow
+select packed from run where workflow = ? and status = ? and id < ? order by id desc limit ?;
+-- @unfinished
+select packed from run where status = ? and id > ? order by id limit ?;
+-- @steps
+select packed from step where run = ? and path >= ? order by path limit ?;
+-- @scopes
+select packed from scope where run = ? and path >= ? order by path limit ?;
+-- @attempts_of_run
+select packed from attempt where run = ? order by path, number limit ?;
+-- @attempts_of_step
+select packed from attempt where run = ? and path = ? order by number limit ?;
+-- @values
+select port, packed from value where run = ? and path = ? order by port;
+-- @stream
+select packed from stream
+where run = :run and path = :path and number = :number
+  and first >= coalesce(
+    (select max(first) from stream where run = :run and path = :path and number = :number and first <= :first), 0)
+  and first + length > :first
+order by first limit :limit;
+-- @artifacts
+select packed from artifact where run = ? order by path, name;
+-- @feed
+select number, packed from history where number > ? order by number limit ?;
+-- @feed_of_run
+select number, packed from history where run = ? and number > ? order by number limit ?;
+-- @sessions
+select packed from session order by live desc, seen_at desc, id desc limit ?;
+-- @tasks
+select packed from task order by name, announced_at desc, digest;
+-- @graphs
+select packed from graph order by created_at desc, digest desc limit ?;
+-- @graph
+select packed from graph where digest = ?;
+-- @next_due
+select min(due_at) from timer;

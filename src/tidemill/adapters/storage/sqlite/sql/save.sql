@@ -1,0 +1,52 @@
+-- @runs
+insert into run (id, workflow, status, packed) values (?, ?, ?, ?)
+on conflict (id) do update set workflow = excluded.workflow, status = excluded.status, packed = excluded.packed;
+-- @scopes
+insert into scope (run, path, packed) values (?, ?, ?)
+on conflict (run, path) do update set packed = excluded.packed;
+-- @steps
+insert into step (run, path, packed) values (?, ?, ?)
+on conflict (run, path) do update set packed = excluded.packed;
+-- @attempts
+insert into attempt (run, path, number, holder, packed) values (?, ?, ?, ?, ?)
+on conflict (run, path, number) do update set holder = excluded.holder, packed = excluded.packed;
+-- @values
+insert into value (run, path, port, packed) values (?, ?, ?, ?)
+on conflict (run, path, port) do update set packed = excluded.packed;
+-- @chunks
+insert into chunk (run, path, param, number, data) values (?, ?, ?, ?, ?)
+on conflict (run, path, param, number) do update set data = excluded.data;
+-- @queue_drop
+delete from queue where lane = ? and place = ? and run = ? and path = ?;
+-- @queue_put
+insert into queue (lane, place, run, path, expires_at) values (?, ?, ?, ?, ?);
+-- @queue_take
+delete from queue where run = ? and path = ? returning lane;
+-- @timers_drop
+delete from timer where run = ? and path = ? and kind = ?;
+-- @timers_put
+insert into timer (run, path, kind, due_at, number) values (?, ?, ?, ?, ?)
+on conflict (run, path, kind) do update set due_at = excluded.due_at, number = excluded.number;
+-- @streams
+insert into stream (run, path, number, first, length, packed) values (?, ?, ?, ?, ?, ?)
+on conflict (run, path, number, first) do update set length = excluded.length, packed = excluded.packed;
+-- @artifacts
+insert into artifact (run, path, name, packed) values (?, ?, ?, ?)
+on conflict (run, path, name) do update set packed = excluded.packed;
+-- @blobs
+insert into blob (digest, size) values (?, ?)
+on conflict (digest) do update set size = excluded.size;
+-- @blob_refs
+insert into blob_ref (run, digest) values (?, ?)
+on conflict (run, digest) do nothing;
+-- @history
+insert into history (run, packed) values (?, ?);
+-- @sessions
+insert into session (id, live, seen_at, packed) values (?, ?, ?, ?)
+on conflict (id) do update set live = excluded.live, seen_at = excluded.seen_at, packed = excluded.packed;
+-- @tasks
+insert into task (name, digest, announced_at, packed) values (?, ?, ?, ?)
+on conflict (name, digest) do update set announced_at = excluded.announced_at, packed = excluded.packed;
+-- @graphs
+insert into graph (digest, created_at, packed) values (?, ?, ?)
+on conflict (digest) do update set created_at = excluded.created_at, packed = excluded.packed;

@@ -1,0 +1,120 @@
+"""The durable store on SQLite: one writing connection, one reading connection, one open beat."""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from pathlib import Path
+
+import apsw
+from msgspec import Struct
+
+from tidemill.adapters.storage.sqlite.beat import SqliteBeat
+from tidemill.adapters.storage.sqlite.connection import Synchronous, fetch, open_reader, open_writer
+from tidemill.adapters.storage.sqlite.counting import Meter
+from tidemill.adapters.storage.sqlite.lock import FileLock
+from tidemill.adapters.storage.sqlite.queries import SqliteQueries
+from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
+from tidemill.ports.entropy import Entropy
+from tidemill.ports.faults import Faults, NoFaults
+from tidemill.ports.store import Counts, QueueCount
+from tidemill.ports.threads import Threads
+
+
+class Measure(Enum):
+    NOTHING = auto()
+    COUNTS = auto()
+
+
+class SqliteOptions(Struct, frozen=True):
+    """``vfs`` names a file system of SQLite, for simulations: without shared memory there is one connection only."""
+
+    synchronous: Synchronous = Synchronous.FULL
+    vfs: str | None = None
+    measure: Measure = Measure.NOTHING
+
+
+_DEFAULT = SqliteOptions()
+
+
+class SqliteStore(SqliteQueries):
+    """Use it on one event loop. Nobody else may write the file, and a lock beside it sees to that."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        threads: Threads,
+        entropy: Entropy,
+        faults: Faults | None = None,
+        options: SqliteOptions = _DEFAULT,
+    ) -> None:
+        """Open the file, or make it. Raises StoreRefusedError or StoreLostError."""
+        self._lock = None if options.vfs else FileLock(str(path))
+        try:
+            db = open_writer(str(path), options.synchronous, options.vfs)
+            self._reader = None if options.vfs else open_reader(str(path))
+            self._id = _store_id(db, entropy)
+            self._meter = _meter(options.measure, db, self._reader)
+            self._writer = Writer(db, threads, faults or NoFaults())
+            self._writer.refresh()
+        except BaseException:
+            self._release()
+            raise
+        self._beat: SqliteBeat | None = None
+        super().__init__(self._connection)
+
+    @property
+    def id(self) -> bytes:
+        return self._id
+
+    async def begin(self) -> SqliteBeat:
+        if self._beat is not None:
+            raise StoreMisusedError("a beat is open already")
+        await self._writer.settled()
+        self._writer.refresh()
+        self._beat = SqliteBeat(self._writer, self._ended)
+        return self._beat
+
+    async def queue_counts(self) -> Sequence[QueueCount]:
+        return [QueueCount(lane, waiting) for lane, waiting in self._writer.lanes.committed()]
+
+    def counts(self) -> Counts:
+        """What was done since the store was opened, if it was told to measure that."""
+        if self._meter is None:
+            raise StoreMisusedError("the store was opened with Measure.NOTHING")
+        return self._meter.counts()
+
+    async def close(self) -> None:
+        await self._writer.settled()
+        self._writer.rollback()
+        if self._reader is not None:
+            self._reader.close()
+        self._writer.close()
+        self._release()
+
+    async def _connection(self) -> apsw.Connection:
+        return self._reader or await self._writer.quiet()
+
+    def _ended(self) -> None:
+        self._beat = None
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def _store_id(db: apsw.Connection, entropy: Entropy) -> bytes:
+    sql = statements("open")
+    db.execute(sql["make_id"], (entropy.bytes(16),))
+    store_id: bytes = fetch(db, sql["id"])[0][0]
+    return store_id
+
+
+def _meter(measure: Measure, *connections: apsw.Connection | None) -> Meter | None:
+    if measure is Measure.NOTHING:
+        return None
+    meter = Meter()
+    for db in connections:
+        if db is not None:
+            meter.watch(db)
+    return meter

@@ -1,0 +1,94 @@
+"""Rows to store."""
+
+from tidemill.core.definitions import TaskDefinition
+from tidemill.core.ids import Digest, Instant, RunId, SessionId
+from tidemill.core.rows import (
+    Artifact,
+    Changes,
+    Entry,
+    GraphRow,
+    History,
+    Queued,
+    Session,
+    StreamItems,
+    TaskRow,
+    Timer,
+    TimerKind,
+)
+from tidemill.core.run import Attempt, Ready, Run, Running, RunState, Scope, Step
+from tidemill.core.values import Inline
+from tidemill.ports.store import Store
+
+AT: Instant = 1_800_000_000_000_000
+LANE, OTHER_LANE = b"a" * 32, b"b" * 32
+GRAPH = Digest(b"g" * 32)
+SESSION = SessionId(b"s" * 16)
+
+
+def run_id(number: int) -> RunId:
+    return RunId(number.to_bytes(16, "big"))
+
+
+R1, R2 = run_id(1), run_id(2)
+
+
+def a_run(run: RunId = R1, state: RunState = Running(), workflow: str = "shelf") -> Run:  # noqa: B008 -- it is frozen
+    return Run(run, GRAPH, workflow, state, AT, GRAPH, tags={"who": "ann"})
+
+
+def a_step(run: RunId = R1, path: str = "ocr") -> Step:
+    return Step(run, path, Ready(AT))
+
+
+def an_attempt(run: RunId = R1, path: str = "ocr", number: int = 1, session: SessionId = SESSION) -> Attempt:
+    return Attempt(run, path, number, session, "w1", "w.ocr", AT)
+
+
+def a_queued(run: RunId = R1, path: str = "ocr", order: int = 5, lane: bytes = LANE) -> Queued:
+    return Queued(lane, order, run, path, AT + 1000 + order)
+
+
+def a_timer(run: RunId = R1, path: str = "ocr", due_at: Instant = AT, kind: TimerKind = TimerKind.RETRY) -> Timer:
+    return Timer(run, path, kind, due_at, 1)
+
+
+def a_session(number: int = 1, seen_at: Instant = AT, *, live: bool = True) -> Session:
+    return Session(SessionId(number.to_bytes(16, "big")), f"w{number}", AT, AT, seen_at, live)
+
+
+def a_task(name: str = "w.ocr", digest: str = "d1", at: Instant = AT) -> TaskRow:
+    return TaskRow(TaskDefinition(name, {"type": "object"}, {"value": {}}, digest), "w1", at)
+
+
+def a_graph(number: int = 1, at: Instant = AT) -> GraphRow:
+    return GraphRow(Digest(number.to_bytes(32, "big")), b"{}", f"g{number}", at)
+
+
+def everything() -> Changes:
+    """One row of each kind."""
+    return Changes(
+        runs=[a_run()],
+        scopes=[Scope(R1, "", 1)],
+        steps=[a_step()],
+        attempts=[an_attempt()],
+        values={(R1, "", "x"): Inline(b"\x01")},
+        chunks={(R1, "pages", "page", 0): b"\x90"},
+        queue_put=[a_queued()],
+        timers_put=[a_timer()],
+        streams=[StreamItems(R1, "ocr", 1, 0, (b"\x01",))],
+        artifacts=[Artifact(R1, "ocr", "page.html", GRAPH, 3, "text/html")],
+        blobs={GRAPH: 3},
+        blob_refs=[(R1, GRAPH)],
+        history=[History(R1, AT, (Entry("run_created"),))],
+        sessions=[a_session()],
+        tasks=[a_task()],
+        graphs=[a_graph()],
+    )
+
+
+async def write(store: Store, changes: Changes) -> list[int]:
+    """One committed beat."""
+    beat = await store.begin()
+    numbers = await beat.save(changes)
+    await beat.commit()
+    return list(numbers)
