@@ -50,7 +50,7 @@ def read_module(place: str, text: str) -> Module:
 @cache
 def our_files() -> tuple[str, ...]:
     """Tracked files and new ones that git does not ignore, as paths from the root."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     # A hook's GIT_DIR would point elsewhere.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     listed = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
