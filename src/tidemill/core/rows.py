@@ -58,9 +58,9 @@ class Queued(Struct, frozen=True, gc=False):
 class TimerKind(Enum):
     RETRY = "retry"
     TIMEOUT = "timeout"  # of one attempt
-    SILENCE = "silence"  # no sign from one attempt
     STOP = "stop"  # bound of the wait for a proof of stop
     SWEEP = "sweep"  # stop what lives below ``path``, in bites
+    FEED = "feed"  # open further elements of a map
     FETCH = "fetch"  # read a large value that the engine must look into
 
 

@@ -68,6 +68,7 @@ class Cancelling(Struct, frozen=True, gc=False, tag="cancelling"):
     """Each live step is being stopped; then the run ends with ``outcome``."""
 
     outcome: Outcome
+    swept: bool = False  # all its steps were looked at
 
 
 class Ended(Struct, frozen=True, gc=False, tag="ended"):
@@ -176,14 +177,8 @@ class StepCancelled(Struct, frozen=True, gc=False, tag="cancelled"):
     pass
 
 
-class Quarantined(Struct, frozen=True, gc=False, tag="quarantined"):
-    """Its workers died under it too often; a person decides."""
-
-    failure: Failure
-
-
-StepState = Blocked | Ready | Held | Waiting | StepSucceeded | StepFailed | StepCancelled | Quarantined
-FINAL = (StepSucceeded, StepFailed, StepCancelled, Quarantined)
+StepState = Blocked | Ready | Held | Waiting | StepSucceeded | StepFailed | StepCancelled
+FINAL = (StepSucceeded, StepFailed, StepCancelled)
 
 
 class Step(Struct, frozen=True, gc=False):

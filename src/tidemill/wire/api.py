@@ -14,6 +14,7 @@ from tidemill.core.values import Argument, Value
 MSGPACK = "application/msgpack"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+FRAMES = "application/vnd.tidemill.frames"  # four bytes of length, then msgpack; again and again
 BATCH_LIMIT = 10_000  # submissions of one request
 
 
@@ -58,6 +59,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     nearest: tuple[str, ...] = ()
     violations: tuple[tuple[str, str], ...] = ()  # (JSON path, what is wrong)
+    failure: Failure | None = None  # of a run whose result was asked for
 
 
 class SubmitAnswer(Struct, frozen=True, omit_defaults=True):
@@ -195,3 +197,94 @@ class Health(Struct, frozen=True):
     version: str
     store: str
     workers: int
+
+
+class Result(Struct, frozen=True, omit_defaults=True):
+    """A success for people: ``value`` is the one output, or a record with one key per output port."""
+
+    id: str
+    status: str
+    value: Any = None
+    outcome: str = ""  # the custom status
+
+
+class CancelRequest(Struct, frozen=True):
+    reason: str = ""
+
+
+class WatchRuns(Struct, frozen=True):
+    """Runs whose outcomes are to be sent down the stream that was opened with the token."""
+
+    runs: tuple[str, ...]
+
+
+class EventView(Struct, frozen=True, omit_defaults=True):
+    """One line of a run's history. Of one beat, all have the beat's number; live ones have no number."""
+
+    run: str
+    kind: str
+    at: str = ""
+    path: str = ""
+    attempt: int = 0
+    detail: dict[str, Any] = field(default_factory=dict)
+    number: int = 0
+
+
+class EventPage(Struct, frozen=True):
+    """``next``: pass as ?after= to go on; the same as before when there is nothing new."""
+
+    events: tuple[EventView, ...]
+    next: int
+
+
+class StreamItem(Struct, frozen=True):
+    """Item ``index`` of a stream; in msgpack ``item`` is as the task encoded it."""
+
+    index: int
+    item: Any
+
+
+class LogPage(Struct, frozen=True):
+    lines: tuple[LogLineView, ...]
+    next: int  # pass as ?after=
+
+
+class ArtifactView(Struct, frozen=True):
+    path: str
+    name: str
+    digest: str
+    size: int
+    media_type: str
+
+
+class ArtifactList(Struct, frozen=True):
+    artifacts: tuple[ArtifactView, ...]
+
+
+class BlobView(Struct, frozen=True):
+    digest: str
+    size: int
+
+
+class PublishedGraph(Struct, frozen=True):
+    """``unverified``: tasks that no worker has announced yet."""
+
+    digest: str
+    name: str
+    unverified: tuple[str, ...] = ()
+
+
+class AttemptList(Struct, frozen=True):
+    attempts: tuple[AttemptView, ...]
+
+
+class WorkerList(Struct, frozen=True):
+    workers: tuple[WorkerView, ...]
+
+
+class TaskList(Struct, frozen=True):
+    tasks: tuple[TaskView, ...]
+
+
+class GraphList(Struct, frozen=True):
+    graphs: tuple[GraphView, ...]

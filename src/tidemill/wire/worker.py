@@ -147,9 +147,7 @@ class Goodbye(Struct, frozen=True, gc=False, array_like=True, tag="goodbye"):
     """Nothing is held any more, and nothing more will come."""
 
 
-ToServer = (
-    Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | Failed | Released | Hello | Goodbye
-)
+ToServer = Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | Failed | Released | Hello | Goodbye
 
 
 # Server to worker ----------------------------------------------------------------------------------

@@ -1,0 +1,338 @@
+"""Reports about attempts, and what they do to the step: the fence, retries, losses, proofs of stop."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, SlotFreed, TurnAway
+from tidemill.core.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
+    AttemptSucceeded,
+    ItemsStreamed,
+    ProgressMade,
+)
+from tidemill.core.graph import TaskNode
+from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.moves import Mover, after
+from tidemill.core.overlay import Draft
+from tidemill.core.retry import (
+    DEFAULT_BACKOFF,
+    MAX_LOSSES,
+    MAX_UNSTARTED,
+    is_tried_again,
+    next_delay,
+)
+from tidemill.core.rows import Artifact, StreamItems, Timer, TimerKind
+from tidemill.core.run import (
+    Attempt,
+    AttemptEnded,
+    Code,
+    End,
+    Failure,
+    Held,
+    Ready,
+    Started,
+    Step,
+    StepCancelled,
+    StepSucceeded,
+    Stopping,
+    Waiting,
+)
+from tidemill.core.values import Blob, Value
+
+GRACE = timedelta(seconds=10)
+
+
+class Report:
+    """An attempt that is the latest of a step that is not final, and so may change it."""
+
+    __slots__ = ("attempt", "draft", "mover", "node", "step")
+
+    def __init__(self, draft: Draft, attempt: Attempt, step: Step) -> None:
+        self.draft, self.attempt, self.step = draft, attempt, step
+        run = draft.run(attempt.run)
+        assert run is not None  # noqa: S101  # a step has a run
+        self.mover = Mover(draft, run)
+        _, _, node = self.mover.layout.node(attempt.path)
+        assert isinstance(node, TaskNode)  # noqa: S101  # only tasks have attempts
+        self.node = node
+
+    def end(self, how: End, failure: Failure | None = None) -> None:
+        """Close the attempt; its slot is free."""
+        attempt = self.attempt
+        self.draft.put_attempt(replace(attempt, state=AttemptEnded(how, self.draft.at, failure)))
+        if attempt.is_live:
+            self.draft.order(SlotFreed(attempt.session, attempt.run, attempt.path, attempt.number))
+        policy = self.mover.policy(self.node)
+        if isinstance(attempt.state, Stopping):
+            self.draft.timers_drop.append((attempt.run, attempt.path, TimerKind.STOP))
+        if policy.timeout_s is not None:
+            self.draft.timers_drop.append((attempt.run, attempt.path, TimerKind.TIMEOUT))
+
+    def leave_queue(self) -> None:
+        """The step was made ready again after this attempt, and nobody took it yet: take it out of the queue."""
+        if isinstance(self.step.state, Ready):
+            _leave_queue(self.draft, self.step)
+
+    def is_told_to_stop(self) -> bool:
+        return isinstance(self.attempt.state, Stopping) or self.mover.is_dead(_scope(self.attempt.path))
+
+
+def _scope(path: Path) -> Path:
+    return path.rpartition("/")[0]
+
+
+def _leave_queue(draft: Draft, step: Step) -> None:
+    key = (step.run, step.path)
+    if key in draft.ready:
+        del draft.ready[key]
+    elif key in draft.over.ready:
+        draft.unready.append(key)
+    else:
+        draft.left_by_key.append(key)
+
+
+def _report(draft: Draft, run: RunId, path: Path, number: int) -> Report | None:
+    """The attempt that a report is about, if it may still change anything.
+
+    One that was given up as lost may, as long as nobody overtook it.
+    """
+    attempt = draft.attempt(run, path, number)
+    if attempt is None or (isinstance(attempt.state, AttemptEnded) and attempt.state.end is not End.LOST):
+        return None
+    step = draft.step(run, path)
+    if step is None or step.is_final or step.latest != number:
+        return None
+    return Report(draft, attempt, step)
+
+
+def _answer(draft: Draft, run: RunId, path: Path, number: int) -> None:
+    """A report that changes nothing: acknowledged again if one of this attempt is recorded, else turned away."""
+    attempt = draft.attempt(run, path, number)
+    known = attempt.state if attempt else None
+    recorded = isinstance(known, AttemptEnded) and known.end not in {End.LOST, End.PRESUMED}
+    draft.order(Acknowledge(run, path, number) if recorded else TurnAway(run, path, number))
+
+
+def started(draft: Draft, event: AttemptStarted) -> None:
+    report = _report(draft, event.run, event.path, event.number)
+    if report is None:
+        draft.order(TurnAway(event.run, event.path, event.number))
+        return
+    attempt = report.attempt
+    if isinstance(attempt.state, (Stopping, Started)) or not attempt.is_live:
+        return
+    draft.put_attempt(replace(attempt, state=Started(draft.at), started_at=draft.at))
+    draft.put_step(replace(report.step, state=Held(running=True)))
+    report.mover.note("attempt_started", event.path, event.number, worker=attempt.worker)
+
+
+def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
+    report = _report(draft, event.run, event.path, event.number)
+    if report is None:
+        _answer(draft, event.run, event.path, event.number)
+        return
+    missing = _record_blobs(draft, event.run, event.outputs, event.artifacts)
+    if missing:
+        failure = Failure(Code.TRANSIENT, f"the server has no blob sha256:{missing[0].hex()}", path=event.path)
+        failed(draft, AttemptFailed(event.run, event.path, event.number, failure))
+        return
+    report.leave_queue()
+    report.end(End.SUCCEEDED)
+    for port, value in event.outputs.items():
+        draft.values[event.run, event.path, port] = value
+    mover = report.mover
+    mover.count(live=-1, done=1)
+    mover.note("step_succeeded", event.path, event.number, status=event.status)
+    draft.order(Acknowledge(event.run, event.path, event.number))
+    state = StepSucceeded(event.status)
+    if mover.is_dead(_scope(event.path)):
+        draft.put_step(replace(report.step, state=state))
+        mover.gone()
+    else:
+        mover.node_done(event.path, state)
+
+
+def _record_blobs(draft: Draft, run: RunId, values: dict[str, Value], artifacts: tuple[Artifact, ...]) -> list[Digest]:
+    """Note which blobs the run names now; give those that are not there."""
+    digests = blobs_of(values) + [artifact.digest for artifact in artifacts]
+    if not digests:
+        return []
+    missing = draft.require_blobs(digests)
+    if not missing:
+        draft.blob_refs.update(dict.fromkeys((run, digest) for digest in digests))
+        draft.artifacts += artifacts
+    return missing
+
+
+def blobs_of(values: dict[str, Value]) -> list[Digest]:
+    """Digests that values name: their own bytes, and the files inside."""
+    found: dict[Digest, None] = {}
+    for value in values.values():
+        if isinstance(value, Blob):
+            found[Digest(value.digest)] = None
+        for digest in getattr(value, "refs", ()):
+            found[Digest(digest)] = None
+    return list(found)
+
+
+def failed(draft: Draft, event: AttemptFailed) -> None:
+    report = _report(draft, event.run, event.path, event.number)
+    if report is None:
+        _answer(draft, event.run, event.path, event.number)
+        return
+    _record_blobs(draft, event.run, {}, event.artifacts)
+    draft.order(Acknowledge(event.run, event.path, event.number))
+    failure = replace(event.failure, path=event.path)
+    told = report.is_told_to_stop()
+    report.leave_queue()
+    report.end(event.proof or End.FAILED, failure)
+    if told:
+        _stopped(report)
+        return
+    _fail(report, failure)
+
+
+def _fail(report: Report, failure: Failure) -> None:
+    """Try again, or give up."""
+    step = replace(report.step, failures=report.step.failures + 1, avoid=report.attempt.worker)
+    mover, draft = report.mover, report.draft
+    policy = mover.policy(report.node)
+    if is_tried_again(step, failure, policy.retries):
+        _retry(report, step, failure)
+        return
+    draft.put_step(step)
+    mover.count(live=-1)
+    mover.note("step_failed", step.path, report.attempt.number, code=failure.code.value, message=failure.message)
+    mover.node_failed(step.path, failure)
+    mover.gone()
+
+
+def _retry(report: Report, step: Step, failure: Failure) -> None:
+    draft = report.draft
+    jitter = draft.chance[0] / 255
+    delay = next_delay(DEFAULT_BACKOFF, step.failures, jitter)
+    if failure.retry_after_s is not None:
+        delay = max(delay, timedelta(seconds=failure.retry_after_s))
+    due = after(draft.at, delay)
+    draft.put_step(replace(step, state=Waiting(due)))
+    draft.timers_put.append(Timer(step.run, step.path, TimerKind.RETRY, due, report.attempt.number))
+    report.mover.note(
+        "step_retries",
+        step.path,
+        report.attempt.number,
+        code=failure.code.value,
+        message=failure.message,
+        delay_s=delay.total_seconds(),
+    )
+
+
+def _stopped(report: Report) -> None:
+    """A proof of stop has come for an attempt that was told."""
+    report.draft.put_step(replace(report.step, state=StepCancelled()))
+    report.mover.count(live=-1)
+    report.mover.note("step_cancelled", report.step.path, report.attempt.number)
+    report.mover.gone()
+
+
+def released(draft: Draft, event: AttemptReleased) -> None:
+    """Handed back: ready again at once, and it does not count."""
+    report = _report(draft, event.run, event.path, event.number)
+    if report is None or not report.attempt.is_live:
+        _answer(draft, event.run, event.path, event.number)
+        return
+    draft.order(Acknowledge(event.run, event.path, event.number))
+    told = report.is_told_to_stop()
+    report.end(End.RELEASED)
+    if told:
+        _stopped(report)
+        return
+    report.mover.note("attempt_released", event.path, event.number, reason=event.reason)
+    report.mover.make_ready(replace(report.step, avoid=report.attempt.worker), report.node)
+
+
+def lost(draft: Draft, event: AttemptLost) -> None:
+    """Its worker died or went silent. Only a running attempt counts as a loss."""
+    report = _report(draft, event.run, event.path, event.number)
+    if report is None or not report.attempt.is_live:
+        return
+    attempt, step, mover = report.attempt, report.step, report.mover
+    told = report.is_told_to_stop()
+    report.end(End.PRESUMED if told else End.LOST)
+    if told:
+        _stopped(report)
+        return
+    ran = attempt.started_at is not None or step.latest - step.failures - step.losses > MAX_UNSTARTED
+    step = replace(step, losses=step.losses + ran, avoid=attempt.worker)
+    mover.note("attempt_lost", event.path, event.number, worker=attempt.worker, why=event.why.value)
+    if step.losses < MAX_LOSSES:
+        mover.make_ready(step, report.node)
+        return
+    message = f"{step.losses} workers died while they ran it; the last was {attempt.worker}"
+    draft.put_step(step)
+    mover.count(live=-1)
+    mover.note("step_failed", event.path, event.number, code=Code.WORKER_LOST.value, message=message)
+    mover.node_failed(event.path, Failure(Code.WORKER_LOST, message, path=event.path))
+    mover.gone()
+
+
+def stop(draft: Draft, mover: Mover, step: Step, reason: str) -> None:
+    """Tell the worker that holds a step to stop it; its proof, or the end of its lease, ends the wait."""
+    attempt = draft.attempt(step.run, step.path, step.latest)
+    if attempt is None or not attempt.is_live or isinstance(attempt.state, Stopping):
+        return
+    until = after(draft.at, GRACE * 3)
+    draft.put_attempt(replace(attempt, state=Stopping(until)))
+    draft.timers_put.append(Timer(step.run, step.path, TimerKind.STOP, until, attempt.number))
+    draft.order(AskToStop(attempt.session, step.run, step.path, attempt.number, reason))
+    mover.note("stop_asked", step.path, attempt.number, worker=attempt.worker)
+
+
+def presumed(draft: Draft, run: RunId, path: Path, number: int) -> None:
+    """No proof of stop came in time."""
+    report = _report(draft, run, path, number)
+    if report is not None and isinstance(report.attempt.state, Stopping):
+        report.end(End.PRESUMED)
+        _stopped(report)
+
+
+def timed_out(draft: Draft, run: RunId, path: Path, number: int) -> None:
+    """The worker did not end it in time by itself: give it up, and tell the worker."""
+    report = _report(draft, run, path, number)
+    if report is None or not report.attempt.is_live:
+        return
+    draft.order(AskToStop(report.attempt.session, run, path, number, "out of time"))
+    told = report.is_told_to_stop()
+    failure = Failure(Code.TIMEOUT, "the attempt did not end in time", path=path)
+    report.end(End.PRESUMED if told else End.FAILED, failure)
+    if told:
+        _stopped(report)
+    else:
+        _fail(report, failure)
+
+
+def streamed(draft: Draft, event: ItemsStreamed) -> None:
+    """Record items once each; what came again is passed over, a gap is not taken."""
+    report = _report(draft, event.run, event.path, event.number)
+    if report is None or not report.attempt.is_live:
+        draft.order(TurnAway(event.run, event.path, event.number))
+        return
+    attempt = report.attempt
+    known = attempt.streamed - event.first
+    if 0 <= known < len(event.items):
+        items = event.items[known:]
+        draft.streams.append(StreamItems(event.run, event.path, event.number, attempt.streamed, items))
+        attempt = replace(attempt, streamed=attempt.streamed + len(items))
+        draft.put_attempt(attempt)
+        report.mover.note("items", event.path, event.number, upto=attempt.streamed)
+    draft.order(AcknowledgeItems(event.run, event.path, event.number, attempt.streamed))
+
+
+def progressed(draft: Draft, event: ProgressMade) -> None:
+    """Keep the latest word of a live attempt."""
+    attempt = draft.attempt(event.run, event.path, event.number)
+    if attempt is not None and attempt.is_live:
+        draft.put_attempt(replace(attempt, progress=event.progress))

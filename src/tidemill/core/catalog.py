@@ -1,0 +1,41 @@
+"""The definitions that workers have announced; kept after the workers leave."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from tidemill.core.definitions import TaskDefinition
+
+
+class Catalog:
+    """Owned by the engine, which adds to it after the commit of an announcement."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, dict[str, TaskDefinition]] = {}
+
+    def add(self, definitions: Iterable[TaskDefinition]) -> None:
+        """The last one added of a name is its latest."""
+        for definition in definitions:
+            versions = self._by_name.setdefault(definition.name, {})
+            versions.pop(definition.digest, None)
+            versions[definition.digest] = definition
+
+    def latest(self, name: str) -> TaskDefinition | None:
+        versions = self._by_name.get(name)
+        return next(reversed(versions.values())) if versions else None
+
+    def find(self, name: str, digest: str) -> TaskDefinition | None:
+        """The version that a node was built against; with digest "" the latest."""
+        return self._by_name.get(name, {}).get(digest) if digest else self.latest(name)
+
+    def versions(self, name: str) -> Sequence[TaskDefinition]:
+        return tuple(self._by_name.get(name, {}).values())
+
+    def names(self) -> Sequence[str]:
+        return sorted(self._by_name)
+
+    def nearest(self, name: str) -> tuple[str, ...]:
+        """Up to three announced names that look like ``name``."""
+        close = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
+        tail = name.rpartition(".")[2]
+        same = [known for known in sorted(self._by_name) if known.rpartition(".")[2] == tail]
+        return tuple(dict.fromkeys([*close, *same]))[:3]

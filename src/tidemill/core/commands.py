@@ -1,0 +1,107 @@
+"""Orders of decide to the shell, carried out after the commit. Carrying one out twice does no harm."""
+
+from msgspec import Struct
+
+from tidemill.core.ids import Path, RunId, SessionId
+from tidemill.core.run import Run
+from tidemill.core.values import Source
+
+
+class Acknowledge(Struct, frozen=True, gc=False):
+    """To the sender of a report: it is recorded."""
+
+    run: RunId
+    path: Path
+    number: int
+
+
+class TurnAway(Struct, frozen=True, gc=False):
+    """To the sender of a report: not yours any more."""
+
+    run: RunId
+    path: Path
+    number: int
+
+
+class AcknowledgeItems(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    upto: int
+
+
+class AnswerSubmit(Struct, frozen=True, gc=False):
+    """The run as it stands; ``conflict``: another body was submitted under its id."""
+
+    run: Run
+    conflict: bool = False
+
+
+class RefuseSubmit(Struct, frozen=True, gc=False):
+    type: str
+    detail: str
+
+
+class AskToStop(Struct, frozen=True, gc=False):
+    """To the session that holds an attempt."""
+
+    session: SessionId
+    run: RunId
+    path: Path
+    number: int
+    reason: str
+
+
+class RunEnded(Struct, frozen=True, gc=False):
+    """``outputs`` says where the outputs of a success are."""
+
+    run: Run
+    outputs: dict[str, Source]
+
+
+class FetchLists(Struct, frozen=True, gc=False):
+    """Read these lists, split them into chunks, answer with ListFetched or FetchFailed."""
+
+    run: RunId
+    path: Path
+    lists: dict[str, Source]
+
+
+class FetchOperands(Struct, frozen=True, gc=False):
+    """Read these values (64 KiB each at most), answer with OperandsFetched or FetchFailed."""
+
+    run: RunId
+    path: Path
+    places: tuple[tuple[Path, str], ...]
+
+
+class Sweep(Struct, frozen=True, gc=False):
+    """Find steps below ``prefix`` after ``after``, answer with StepsFound."""
+
+    run: RunId
+    prefix: Path
+    after: Path
+
+
+class SlotFreed(Struct, frozen=True, gc=False):
+    """An attempt of the session ended: it holds one less."""
+
+    session: SessionId
+    run: RunId
+    path: Path
+    number: int
+
+
+Command = (
+    Acknowledge
+    | TurnAway
+    | AcknowledgeItems
+    | AnswerSubmit
+    | RefuseSubmit
+    | AskToStop
+    | RunEnded
+    | FetchLists
+    | FetchOperands
+    | Sweep
+    | SlotFreed
+)

@@ -1,0 +1,307 @@
+"""The only place that knows how a run moves: rows and an event in, changed rows and commands out.
+
+`decide` is pure. It works on a draft over the beat's overlay; when it meets a row that is not loaded, it says which
+and is asked again from the start. Instants and chance come with the overlay.
+"""
+
+from datetime import timedelta
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tidemill.core import attempts, sweep
+from tidemill.core.commands import AnswerSubmit, FetchLists, FetchOperands, RefuseSubmit, Sweep
+from tidemill.core.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptReleased,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    Event,
+    FetchFailed,
+    ItemsStreamed,
+    ListFetched,
+    OperandsFetched,
+    ProgressMade,
+    QueueExpired,
+    RunSubmitted,
+    StepsFound,
+    TimerDue,
+)
+from tidemill.core.fill import Filler, LargeOperandError
+from tidemill.core.graph import BranchNode, Input, MapNode, TaskNode
+from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.moves import Mover, after
+from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
+from tidemill.core.plan import refs_in, scope_path
+from tidemill.core.rows import Entry, Keys, Timer, TimerKind
+from tidemill.core.run import Code, Failure, Ready, Run, Running, Waiting
+
+ANSWER_WITHIN = timedelta(seconds=60)
+
+
+class Needs(Struct, frozen=True):
+    """Rows to load before the event can be decided."""
+
+    keys: Keys
+    graphs: tuple[Digest, ...] = ()
+
+
+def needs_of(missing: RowsMissingError | GraphMissingError) -> Needs:
+    if isinstance(missing, GraphMissingError):
+        return Needs(Keys(), (missing.digest,))
+    return Needs(missing.keys)
+
+
+def decide(overlay: Overlay, event: Event) -> Draft | Needs:
+    """Decide one event; the draft says what changes, and lays itself into nothing."""
+    draft = Draft(overlay)
+    try:
+        _dispatch(draft, event)
+    except (RowsMissingError, GraphMissingError) as missing:
+        return needs_of(missing)
+    return draft
+
+
+def _dispatch(draft: Draft, event: Event) -> None:
+    match event:
+        case AttemptSucceeded():
+            attempts.succeeded(draft, event)
+        case AttemptStarted():
+            attempts.started(draft, event)
+        case RunSubmitted():
+            _submitted(draft, event)
+        case AttemptFailed():
+            attempts.failed(draft, event)
+        case ItemsStreamed():
+            attempts.streamed(draft, event)
+        case ProgressMade():
+            attempts.progressed(draft, event)
+        case AttemptReleased():
+            attempts.released(draft, event)
+        case AttemptLost():
+            attempts.lost(draft, event)
+        case TimerDue():
+            _due(draft, event)
+        case QueueExpired():
+            _queue_expired(draft, event)
+        case CancelRequested():
+            sweep.cancel(draft, event)
+        case StepsFound():
+            sweep.sweep(draft, event)
+        case ListFetched():
+            _lists_fetched(draft, event)
+        case OperandsFetched():
+            _operands_fetched(draft, event)
+        case FetchFailed():
+            _fetch_failed(draft, event)
+        case _:
+            assert_never(event)
+
+
+def keys_of(event: Event) -> Keys:
+    """The rows that deciding an event needs at least; the engine loads them for a whole beat at once."""
+    match event:
+        case RunSubmitted(run=run):
+            return Keys(runs=[run])
+        case (
+            AttemptSucceeded()
+            | AttemptStarted()
+            | AttemptFailed()
+            | AttemptReleased()
+            | AttemptLost()
+            | ItemsStreamed()
+        ):
+            return _keys_of_step(event.run, event.path, event.number)
+        case ProgressMade(run=run, path=path, number=number):
+            return Keys(attempts=[(run, path, number)])
+        case TimerDue(timer=timer):
+            return _keys_of_step(timer.run, timer.path, timer.number)
+        case _:
+            return Keys(runs=[event.run])
+
+
+def _keys_of_step(run: RunId, path: Path, number: int) -> Keys:
+    key = (run, path)
+    return Keys(runs=[run], steps=[key], attempts=[(*key, number)], scopes=[(run, scope_path(path))])
+
+
+# Runs ----------------------------------------------------------------------------------------------
+
+
+def _submitted(draft: Draft, event: RunSubmitted) -> None:
+    known = draft.run(event.run)
+    if known is not None:
+        draft.order(AnswerSubmit(known, conflict=known.submitted != event.submitted))
+        return
+    digests = attempts.blobs_of(event.inputs)
+    missing = draft.require_blobs(digests) if digests else []
+    if missing:
+        draft.order(RefuseSubmit("unknown_blob", f"upload sha256:{missing[0].hex()} first"))
+        return
+    run = Run(
+        id=event.run,
+        graph=event.graph,
+        workflow=event.workflow,
+        state=Running(),
+        created_at=draft.at,
+        submitted=event.submitted,
+        priority=event.priority,
+        tags=event.tags,
+    )
+    draft.put_run(run)
+    for port, value in event.inputs.items():
+        draft.values[event.run, "", port] = value
+    for port in _optional_inputs(draft, event):
+        draft.over.values.rows.setdefault((event.run, "", port), None)
+    draft.blob_refs.update(dict.fromkeys((event.run, digest) for digest in digests))
+    draft.note(event.run, Entry("run_submitted", detail={"workflow": event.workflow}))
+    mover = Mover(draft, run)
+    mover.open_scope("")
+    draft.order(AnswerSubmit(mover.run))
+
+
+def _optional_inputs(draft: Draft, event: RunSubmitted) -> list[str]:
+    names = draft.layout(event.graph).root.body.graph.inputs
+    return [name for name in names if name not in event.inputs]
+
+
+# Timers --------------------------------------------------------------------------------------------
+
+
+def _due(draft: Draft, event: TimerDue) -> None:
+    timer = event.timer
+    draft.timers_drop.append((timer.run, timer.path, timer.kind))
+    match timer.kind:
+        case TimerKind.RETRY:
+            _retry_due(draft, timer.run, timer.path)
+        case TimerKind.STOP:
+            attempts.presumed(draft, timer.run, timer.path, timer.number)
+        case TimerKind.TIMEOUT:
+            attempts.timed_out(draft, timer.run, timer.path, timer.number)
+        case TimerKind.FEED:
+            _feed(draft, timer.run, timer.path)
+        case TimerKind.SWEEP:
+            _ask_again_later(draft, timer)
+            draft.order(Sweep(timer.run, timer.path, timer.after))
+        case TimerKind.FETCH:
+            _fetch(draft, timer)
+        case _:
+            assert_never(timer.kind)
+
+
+def _ask_again_later(draft: Draft, timer: Timer) -> None:
+    """The shell was asked; should its answer get lost, it is asked again."""
+    draft.timers_drop.pop()
+    draft.timers_put.append(replace(timer, due_at=after(draft.at, ANSWER_WITHIN)))
+
+
+def _mover(draft: Draft, run: RunId) -> Mover | None:
+    """None when the run moves no more."""
+    row = draft.run(run)
+    return Mover(draft, row) if row is not None and isinstance(row.state, Running) else None
+
+
+def _retry_due(draft: Draft, run: RunId, path: Path) -> None:
+    mover = _mover(draft, run)
+    step = draft.step(run, path)
+    if mover is None or step is None or not isinstance(step.state, Waiting):
+        return
+    _, _, node = mover.layout.node(path)
+    if isinstance(node, TaskNode):
+        mover.make_ready(step, node)
+
+
+def _queue_expired(draft: Draft, event: QueueExpired) -> None:
+    queued = event.queued
+    step = draft.step(queued.run, queued.path)
+    draft.left.append(queued)
+    mover = _mover(draft, queued.run)
+    if mover is None or step is None or not isinstance(step.state, Ready):
+        return
+    waited = (draft.at - step.state.since_at) / 1_000_000
+    failure = Failure(Code.TIMEOUT, f"no worker took it in {waited:.0f} s", path=queued.path)
+    mover.count(live=-1)
+    mover.note("step_failed", queued.path, code=failure.code.value, message=failure.message)
+    mover.node_failed(queued.path, failure)
+
+
+# Large values --------------------------------------------------------------------------------------
+
+
+def _feed(draft: Draft, run: RunId, path: Path) -> None:
+    mover = _mover(draft, run)
+    if mover is not None and not mover.step(path).is_final:
+        mover.feed_map(path)
+
+
+def _waiting(draft: Draft, run: RunId, path: Path) -> Mover | None:
+    """The mover, when the map or branch at ``path`` still waits for what was fetched."""
+    mover = _mover(draft, run)
+    step = draft.step(run, path) if mover else None
+    return mover if step is not None and isinstance(step.state, Waiting) else None
+
+
+def _fetch(draft: Draft, timer: Timer) -> None:
+    run, path = timer.run, timer.path
+    mover = _waiting(draft, run, path)
+    if mover is None:
+        return
+    _ask_again_later(draft, timer)
+    _, _, node = mover.layout.node(path)
+    if isinstance(node, MapNode):
+        draft.order(FetchLists(run, path, mover.lists_to_fetch(path, node)))
+    elif isinstance(node, BranchNode):
+        draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
+
+
+def _large_operands(mover: Mover, path: Path, node: BranchNode) -> tuple[tuple[Path, str], ...]:
+    filler = Filler(mover.resolver)
+    found: dict[tuple[Path, str], None] = {}
+    for case in node.cases:
+        for ref in refs_in(case.when) if case.when is not None else ():
+            try:
+                filler.plain(mover.resolver.resolve(scope_path(path), _whole(ref)))
+            except LargeOperandError as error:
+                found[error.path, error.port] = None
+    return tuple(found)
+
+
+def _whole(ref: Input) -> Input:
+    return replace(ref, fields=())
+
+
+def _lists_fetched(draft: Draft, event: ListFetched) -> None:
+    mover = _waiting(draft, event.run, event.path)
+    if mover is None:
+        draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
+        return
+    for param, chunks in event.chunks.items():
+        for number, chunk in chunks.items():
+            draft.chunks[event.run, event.path, param, number] = chunk
+    if not event.done:
+        return
+    draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
+    _, _, node = mover.layout.node(event.path)
+    if isinstance(node, MapNode):
+        mover.begin_fetched_map(event.path, node, event.lengths)
+
+
+def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
+    draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
+    mover = _waiting(draft, event.run, event.path)
+    if mover is None:
+        return
+    _, _, node = mover.layout.node(event.path)
+    if isinstance(node, BranchNode):
+        mover.fetched = event.values
+        mover.judge(event.path, node)
+
+
+def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
+    draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
+    mover = _waiting(draft, event.run, event.path)
+    if mover is not None:
+        mover.node_failed(event.path, replace(event.failure, path=event.path))

@@ -1,0 +1,158 @@
+"""Facts that decide takes. Each touches one run."""
+
+from msgspec import Struct
+
+from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.rows import Artifact, Queued, Timer
+from tidemill.core.run import End, Failure, Lost
+from tidemill.core.values import Inline, Value
+
+
+class AttemptSucceeded(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    outputs: dict[str, Value]
+    status: str = "success"
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class AttemptStarted(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+
+
+class RunSubmitted(Struct, frozen=True, gc=False):
+    run: RunId
+    graph: Digest
+    workflow: str
+    inputs: dict[str, Value]
+    submitted: Digest
+    priority: int = 0
+    tags: dict[str, str] = {}
+    retries: int | None = None
+    timeout_s: float | None = None
+
+
+class AttemptFailed(Struct, frozen=True, gc=False):
+    """``proof`` says how it was stopped, when it was."""
+
+    run: RunId
+    path: Path
+    number: int
+    failure: Failure
+    proof: End | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+class AttemptReleased(Struct, frozen=True, gc=False):
+    """Handed back by its worker."""
+
+    run: RunId
+    path: Path
+    number: int
+    reason: str = ""
+
+
+class AttemptLost(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    why: Lost
+
+
+class ItemsStreamed(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    first: int
+    items: tuple[bytes, ...]
+
+
+class ProgressMade(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    progress: tuple[float, str, str]
+
+
+class TimerDue(Struct, frozen=True, gc=False):
+    timer: Timer
+
+    @property
+    def run(self) -> RunId:
+        return self.timer.run
+
+
+class QueueExpired(Struct, frozen=True, gc=False):
+    """A step waited in the queue for as long as it may."""
+
+    queued: Queued
+
+    @property
+    def run(self) -> RunId:
+        return self.queued.run
+
+
+class CancelRequested(Struct, frozen=True, gc=False):
+    run: RunId
+    reason: str = ""
+
+
+class StepsFound(Struct, frozen=True, gc=False):
+    """One bite of a sweep: steps below ``prefix``, and the queue rows of those that have one."""
+
+    run: RunId
+    prefix: Path
+    paths: tuple[Path, ...]
+    queued: tuple[Queued, ...]
+    rest_after: Path  # "" when this was the last bite
+
+
+class ListFetched(Struct, frozen=True, gc=False):
+    """The lists of the map at ``path``, split: per parameter its length, and some of its chunks by number.
+
+    Bites come in order; ``done`` marks the last.
+    """
+
+    run: RunId
+    path: Path
+    lengths: dict[str, int]
+    chunks: dict[str, dict[int, bytes]]
+    done: bool
+
+
+class OperandsFetched(Struct, frozen=True, gc=False):
+    """Values that the branch at ``path`` looks at and that are too large to lie in a row, by their place."""
+
+    run: RunId
+    path: Path
+    values: dict[tuple[Path, str], Inline]
+
+
+class FetchFailed(Struct, frozen=True, gc=False):
+    """What the map or branch at ``path`` must look into cannot be read, or is no list."""
+
+    run: RunId
+    path: Path
+    failure: Failure
+
+
+Event = (
+    AttemptSucceeded
+    | AttemptStarted
+    | RunSubmitted
+    | AttemptFailed
+    | AttemptReleased
+    | AttemptLost
+    | ItemsStreamed
+    | ProgressMade
+    | TimerDue
+    | QueueExpired
+    | CancelRequested
+    | StepsFound
+    | ListFetched
+    | OperandsFetched
+    | FetchFailed
+)

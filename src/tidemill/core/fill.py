@@ -1,0 +1,161 @@
+"""Sources with their values filled in: what an assignment or a result carries."""
+
+from tidemill.core.chunks import pick, plain, unpack
+from tidemill.core.errors import InternalError
+from tidemill.core.graph import Input, Operand, Size
+from tidemill.core.ids import Path
+from tidemill.core.resolve import Resolver
+from tidemill.core.values import (
+    CHUNK_ELEMENTS,
+    Argument,
+    Blob,
+    Element,
+    Encoding,
+    Fixed,
+    Gathered,
+    Given,
+    GivenList,
+    GivenRecord,
+    Inline,
+    ListOf,
+    Output,
+    RecordOf,
+    Remote,
+    Source,
+    Streamed,
+)
+
+GATHER_AT_ONCE = 64  # a longer list is read by who needs it, from the server
+ARGUMENT_BYTES = 64 * 1024  # of one assignment
+
+
+class LargeOperandError(InternalError):
+    """A condition looks into a value that does not lie in a row. Never leaves `decide`."""
+
+    def __init__(self, path: Path, port: str) -> None:
+        super().__init__(f"{port!r} of {path!r} must be fetched")
+        self.path, self.port = path, port
+
+
+class Filler:
+    """Fills sources of one run; past ``ARGUMENT_BYTES`` in all, what can be read elsewhere is left there."""
+
+    __slots__ = ("fetched", "left", "resolver")
+
+    def __init__(self, resolver: Resolver, fetched: dict[tuple[Path, str], Inline] | None = None) -> None:
+        self.resolver = resolver
+        self.left = ARGUMENT_BYTES
+        self.fetched = fetched or {}
+
+    def fill(self, source: Source) -> Argument | None:
+        """None: an input of the run that was not given."""
+        match source:
+            case Output():
+                return self._output(source)
+            case Element():
+                return Given(self._take(self._element(source)), source.fields)
+            case Fixed(data=data, fields=fields):
+                return Given(self._take(Inline(data, Encoding.JSON)), fields)
+            case Gathered():
+                return self._gathered(source)
+            case ListOf(items=items):
+                return GivenList(tuple(self._there(item) for item in items))
+            case RecordOf(fields=parts):
+                return GivenRecord({name: self._there(part) for name, part in parts.items()})
+
+    def _there(self, source: Source) -> Argument:
+        filled = self.fill(source)
+        return Given(Inline(b"\xc0")) if filled is None else filled
+
+    def _output(self, source: Output) -> Argument | None:
+        value = self.resolver.draft.value(self.resolver.run, source.path, source.port)
+        match value:
+            case None if source.path:
+                raise InternalError(f"{source.port!r} of {source.path!r} has no value")
+            case None:
+                return None
+            case Streamed():
+                return Remote(source.path, source.port, source.fields)
+            case Inline(data=data) if len(data) > self.left:
+                return Remote(source.path, source.port, source.fields)
+            case Inline() | Blob():
+                return Given(self._take(value), source.fields)
+
+    def _take(self, value: Inline | Blob) -> Inline | Blob:
+        if isinstance(value, Inline):
+            self.left -= len(value.data)
+        return value
+
+    def _element(self, source: Element) -> Inline | Blob:
+        number, offset = divmod(source.index, CHUNK_ELEMENTS)
+        key = (self.resolver.run, source.path, source.param, number)
+        decoded = self.resolver.draft.over.decoded
+        chunk = decoded.get(key)
+        if chunk is None:
+            data = self.resolver.draft.chunk(key)
+            if data is None:
+                raise InternalError(f"chunk {number} of {source.param!r} at {source.path!r} is not there")
+            chunk = decoded[key] = unpack(data)
+        return chunk[offset]
+
+    def _gathered(self, source: Gathered) -> Argument:
+        if source.length > GATHER_AT_ONCE or self.left <= 0:
+            return Remote(source.path, source.port, source.fields)
+        resolver = self.resolver
+        skips = resolver.skips(source)
+        kept = [
+            index
+            for index in range(source.length)
+            if not (skips and resolver.failure_at(source.path, f"{source.path}[{index}]") is not None)
+        ]
+        return GivenList(tuple(self._there(resolver.gathered(source, index)) for index in kept))
+
+    # Conditions ------------------------------------------------------------------------------------
+
+    def look(self, scope: Path, operand: Operand) -> object:
+        """The plain value of an operand. Raises LargeOperandError, LookupError or TypeError."""
+        if isinstance(operand, Size):
+            return self._size(scope, operand.of)
+        return self.plain(self.resolver.resolve(scope, operand))
+
+    def _size(self, scope: Path, of: Input) -> int:
+        source = self.resolver.resolve(scope, of)
+        if isinstance(source, Gathered):
+            skipped = self.resolver.map_scope(source.path).failed if self.resolver.skips(source) else 0
+            return source.length - skipped
+        if isinstance(source, Output) and not source.fields:
+            value = self.resolver.draft.value(self.resolver.run, source.path, source.port)
+            if isinstance(value, Streamed):
+                return value.count
+        value_ = self.plain(source)
+        if isinstance(value_, (list, str, dict)):
+            return len(value_)
+        raise TypeError(f"{type(value_).__name__} has no size")
+
+    def plain(self, source: Source) -> object:
+        """Decode a source without a type."""
+        match source:
+            case Output(path=path, port=port, fields=fields):
+                value = self.resolver.draft.value(self.resolver.run, path, port)
+                return pick(self._plain_value(path, port, value), fields)
+            case Element(fields=fields):
+                element = self._element(source)
+                if isinstance(element, Blob):
+                    raise TypeError("an element of a list is too large to be judged")
+                return pick(plain(element.data, element.encoding), fields)
+            case Fixed(data=data, fields=fields):
+                return pick(plain(data, Encoding.JSON), fields)
+            case ListOf(items=items):
+                return [self.plain(item) for item in items]
+            case RecordOf(fields=parts):
+                return {name: self.plain(part) for name, part in parts.items()}
+            case Gathered(length=length):
+                return [self.plain(self.resolver.gathered(source, index)) for index in range(length)]
+
+    def _plain_value(self, path: Path, port: str, value: object) -> object:
+        if isinstance(value, (Blob, Streamed)):
+            fetched = self.fetched.get((path, port))
+            if fetched is None:
+                raise LargeOperandError(path, port)
+            value = fetched
+        return None if value is None else plain(value.data, value.encoding)  # type: ignore[attr-defined]

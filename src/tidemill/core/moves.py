@@ -1,0 +1,377 @@
+"""How a run moves through its graph: scopes open, nodes begin and end, scopes close. Used by `core.decide`.
+
+```text
+open_scope ── begin each root ──► task: ready │ map: elements │ branch: judge, open an arm │ call: open its scope
+node_done  ── one less pending; feed the nodes that wait for it ──► scope_done ──► its step is done, outwards
+node_failed ── its scope is dead ──► a map takes it (skip, collect) │ outwards, to the run
+```
+A scope with a failure is dead: nothing opens in it or below it any more; what runs there still reports.
+"""
+
+from datetime import timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from tidemill.core import lanes
+from tidemill.core.commands import RunEnded
+from tidemill.core.conditions import ConditionError, holds
+from tidemill.core.errors import InputError
+from tidemill.core.fill import Filler, LargeOperandError
+from tidemill.core.graph import BranchNode, CallNode, Condition, ConstNode, ElementFailure, MapNode, TaskNode
+from tidemill.core.ids import Path
+from tidemill.core.mapping import look_at_lists, scope_of
+from tidemill.core.overlay import Draft
+from tidemill.core.plan import Layout, Place, element_path, join, scope_path
+from tidemill.core.resolve import NoSuchFieldError, Resolver
+from tidemill.core.retry import ALONE_AFTER, Policy, policy_of
+from tidemill.core.rows import Entry, Queued, Timer, TimerKind
+from tidemill.core.run import (
+    Blocked,
+    Cancelling,
+    Code,
+    Ended,
+    Failed,
+    Failure,
+    Outcome,
+    Ready,
+    Run,
+    Running,
+    Scope,
+    Step,
+    StepFailed,
+    StepSucceeded,
+    Succeeded,
+    Waiting,
+)
+from tidemill.core.values import Inline, Source
+
+MAX_MOVES = 1000  # scopes opened by one event; then a timer carries on
+
+
+def after(at: int, delay: timedelta) -> int:
+    return at + delay // timedelta(microseconds=1)
+
+
+class Mover:
+    """Moves one run, on one draft."""
+
+    def __init__(self, draft: Draft, run: Run) -> None:
+        self.draft = draft
+        self.id = run.id
+        self.layout: Layout = draft.layout(run.graph)
+        self.resolver = Resolver(draft, run.id, self.layout)
+        self.fetched: dict[tuple[Path, str], Inline] = {}
+        self.feeding: set[Path] = set()  # maps whose elements are being opened further up this call
+        self.moves = 0
+
+    # Rows ------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        run = self.draft.run(self.id)
+        assert run is not None  # noqa: S101  # a mover is made from it
+        return run
+
+    def count(self, *, live: int = 0, done: int = 0, failed: int = 0) -> None:
+        run = self.run
+        self.draft.put_run(replace(run, live=run.live + live, done=run.done + done, failed=run.failed + failed))
+
+    def note(self, kind: str, path: Path = "", number: int = 0, **detail: object) -> None:
+        self.draft.note(self.id, Entry(kind, path, number, detail))
+
+    def step(self, path: Path) -> Step:
+        return self.draft.step(self.id, path) or Step(self.id, path, Blocked(0))
+
+    def set_step(self, step: Step) -> None:
+        self.draft.put_step(step)
+
+    def graph_scope(self, path: Path) -> Scope:
+        scope = self.draft.scope(self.id, path)
+        assert isinstance(scope, Scope)  # noqa: S101  # opened before its steps
+        return scope
+
+    def is_dead(self, scope: Path) -> bool:
+        """Whether nothing may open in a scope any more: the run is ending, or a scope around it failed."""
+        if not isinstance(self.run.state, Running):
+            return True
+        while True:
+            if self.graph_scope(scope).failure is not None:
+                return True
+            if not scope:
+                return False
+            place = self.layout.scope(scope)
+            if self.step(place.step).is_final:
+                return True
+            scope = place.outer
+
+    def policy(self, node: TaskNode) -> Policy:
+        return policy_of(node, self.draft.catalog.find(node.task, node.schema), self.run.priority)
+
+    # Opening ---------------------------------------------------------------------------------------
+
+    def open_scope(self, path: Path) -> None:
+        self.moves += 1
+        body = self.layout.scope(path).body
+        self.draft.put_scope(Scope(self.id, path, pending=len(body.needs)))
+        for name in body.roots:
+            self.begin(path, name)
+        if not body.needs:
+            self.scope_done(path)
+
+    def begin(self, scope: Path, name: str) -> None:
+        path = join(scope, name)
+        node = self.layout.scope(scope).body.graph.nodes[name]
+        match node:
+            case TaskNode():
+                self.make_ready(Step(self.id, path, Blocked(0)), node)
+            case MapNode():
+                self.set_step(Step(self.id, path, Waiting()))
+                self._begin_map(path, node)
+            case BranchNode():
+                self.set_step(Step(self.id, path, Waiting()))
+                self.judge(path, node)
+            case CallNode():
+                self.set_step(Step(self.id, path, Waiting()))
+                self.open_scope(path)
+            case ConstNode():
+                pass
+
+    def make_ready(self, step: Step, node: TaskNode) -> None:
+        """Put a step into its lane; what it was before is over."""
+        policy = self.policy(node)
+        at = self.draft.at
+        lane = lanes.lane_of(node.task, policy.schema, lanes.ALONE if step.losses >= ALONE_AFTER else "")
+        self.draft.ready[self.id, step.path] = Queued(
+            lane=lane,
+            order=lanes.place_in_lane(at, policy.priority),
+            run=self.id,
+            path=step.path,
+            expires_at=after(at, policy.queue),
+        )
+        if isinstance(step.state, Blocked):
+            self.count(live=1)
+        self.set_step(replace(step, state=Ready(at)))
+
+    # Branches --------------------------------------------------------------------------------------
+
+    def judge(self, path: Path, node: BranchNode) -> None:
+        """Open the first arm whose condition holds; fetch first what is too large to lie in a row."""
+        scope = scope_path(path)
+        filler = Filler(self.resolver, self.fetched)
+        try:
+            arm = next((case.name for case in node.cases if self._case(filler, scope, case.when)), None)
+        except LargeOperandError:
+            self._fetch(path)
+            return
+        except ConditionError as error:
+            self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
+            return
+        if arm is None:
+            self.node_failed(path, Failure(Code.INVALID_INPUT, "no case of the branch holds", path=path))
+            return
+        self.note("branch_taken", path, arm=arm)
+        self.open_scope(join(path, arm))
+
+    def _case(self, filler: Filler, scope: Path, when: Condition | None) -> bool:
+        if when is None:
+            return True
+        try:
+            return holds(when, lambda operand: filler.look(scope, operand))
+        except (LookupError, TypeError, NoSuchFieldError, msgspec.MsgspecError) as error:
+            raise ConditionError(when, f"{type(error).__name__}: {error}") from None
+
+    def _fetch(self, path: Path) -> None:
+        """Ask for large values, by a timer, so that a crash does not forget it."""
+        self.draft.timers_put.append(Timer(self.id, path, TimerKind.FETCH, self.draft.at))
+
+    # Maps ------------------------------------------------------------------------------------------
+
+    def _begin_map(self, path: Path, node: MapNode) -> None:
+        try:
+            lists = look_at_lists(self.resolver, path, node)
+            if lists.fetch:
+                self._fetch(path)
+            else:
+                self.open_map(path, lists.lengths, lists.chunks)
+        except (InputError, LookupError, TypeError, msgspec.MsgspecError) as error:
+            self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
+
+    def begin_fetched_map(self, path: Path, node: MapNode, fetched: dict[str, int]) -> None:
+        """Open a map whose large lists lie in chunks now; ``fetched`` gives their lengths."""
+        try:
+            lists = look_at_lists(self.resolver, path, node)
+            lengths = lists.lengths | {param: fetched[param] for param in lists.fetch}
+            self.open_map(path, lengths, lists.chunks | dict.fromkeys(lists.fetch, ()))
+        except (InputError, LookupError, TypeError, msgspec.MsgspecError) as error:
+            self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
+
+    def lists_to_fetch(self, path: Path, node: MapNode) -> dict[str, Source]:
+        """Which lists of a waiting map the shell must read."""
+        return look_at_lists(self.resolver, path, node).fetch
+
+    def open_map(self, path: Path, lengths: dict[str, int], chunks: dict[str, tuple[bytes, ...]]) -> None:
+        """The lists are there: open the first elements."""
+        scope = scope_of(self.id, path, lengths, tuple(chunks))
+        for param, packed in chunks.items():
+            for number, chunk in enumerate(packed):
+                self.draft.chunks[self.id, path, param, number] = chunk
+        self.draft.put_scope(scope)
+        self.note("map_opened", path, length=scope.length)
+        self.feed_map(path)
+
+    def feed_map(self, path: Path) -> None:
+        """Open elements up to the window; at the end of the list the map is done."""
+        _, _, node = self.layout.node(path)
+        assert isinstance(node, MapNode)  # noqa: S101
+        self.feeding.add(path)
+        while True:
+            scope = self.resolver.map_scope(path)
+            if scope.next >= scope.length or scope.open >= node.window:
+                break
+            if self.moves >= MAX_MOVES:
+                self.draft.timers_put.append(Timer(self.id, path, TimerKind.FEED, self.draft.at))
+                break
+            self.draft.put_scope(replace(scope, next=scope.next + 1, open=scope.open + 1))
+            self.open_scope(element_path(path, scope.next))
+            if self.step(path).is_final:
+                break
+        self.feeding.discard(path)
+        scope = self.resolver.map_scope(path)
+        if scope.next >= scope.length and not scope.open and not self.step(path).is_final:
+            self.node_done(path, StepSucceeded())
+
+    def element_done(self, path: Path) -> None:
+        scope = self.resolver.map_scope(path)
+        self.draft.put_scope(replace(scope, open=scope.open - 1))
+        if path not in self.feeding and (scope.length > scope.next or scope.open == 1):
+            self.feed_map(path)
+
+    # Ending ----------------------------------------------------------------------------------------
+
+    def node_done(self, path: Path, state: StepSucceeded) -> None:
+        """A node has its outputs: tell those that wait for it."""
+        self.set_step(replace(self.step(path), state=state))
+        name = path.rpartition("/")[2]
+        scope_at = scope_path(path)
+        scope = self.graph_scope(scope_at)
+        self.draft.put_scope(replace(scope, pending=scope.pending - 1))
+        body = self.layout.scope(scope_at).body
+        for fed in body.feeds[name]:
+            self._fed(scope_at, fed, body.needs[fed])
+            if self.graph_scope(scope_at).failure is not None:
+                return
+        if scope.pending == 1:
+            self.scope_done(scope_at)
+
+    def _fed(self, scope: Path, name: str, needs: int) -> None:
+        path = join(scope, name)
+        row = self.draft.step(self.id, path) if needs > 1 else None
+        missing = (row.state.missing if row and isinstance(row.state, Blocked) else needs) - 1
+        if missing:
+            self.set_step(Step(self.id, path, Blocked(missing)))
+        else:
+            self.begin(scope, name)
+
+    def scope_done(self, path: Path) -> None:
+        if not path:
+            self.end_run(Succeeded(self._status()))
+            return
+        place = self.layout.scope(path)
+        match place.node:
+            case MapNode():
+                self.element_done(place.step)
+            case _:
+                self.node_done(place.step, StepSucceeded(arm=place.arm))
+
+    def _status(self) -> str:
+        """The status of the node that the run's output comes from, where it is a task."""
+        output = self.layout.root.body.graph.outputs.get("value")
+        node = getattr(output, "node", "")
+        step = self.draft.step(self.id, node) if node in self.layout.root.body.needs else None
+        return step.state.status if step and isinstance(step.state, StepSucceeded) else "success"
+
+    def node_failed(self, path: Path, failure: Failure) -> None:
+        """A node has failed for good. Its scope is dead; the failure goes outwards until a map takes it."""
+        self.set_step(replace(self.step(path), state=StepFailed(failure)))
+        self.count(failed=1)
+        at = scope_path(path)
+        scope = self.graph_scope(at)
+        if scope.failure is not None:
+            return
+        self.draft.put_scope(replace(scope, failure=failure))
+        if not at:
+            self.end_run(Failed(failure))
+            return
+        place = self.layout.scope(at)
+        if self.step(place.step).is_final:
+            return
+        if isinstance(place.node, MapNode) and place.node.on_failure is not ElementFailure.STOP:
+            self._element_failed(place, at, failure, others=scope.pending > 1)
+        else:
+            self.node_failed(place.step, failure)
+
+    def _element_failed(self, place: Place, element: Path, failure: Failure, *, others: bool) -> None:
+        self.note("element_failed", element, message=failure.message)
+        scope = self.resolver.map_scope(place.step)
+        self.draft.put_scope(replace(scope, failed=scope.failed + 1))
+        if others:
+            self.draft.timers_put.append(Timer(self.id, element, TimerKind.SWEEP, self.draft.at))
+        self.element_done(place.step)
+
+    # The run ---------------------------------------------------------------------------------------
+
+    def end_run(self, outcome: Outcome) -> None:
+        """End with ``outcome``, after all that lives has stopped."""
+        run = self.run
+        if not isinstance(run.state, Running):
+            return
+        self.draft.put_run(replace(run, state=Cancelling(outcome)))
+        if not run.live and (isinstance(outcome, Succeeded) or self._is_lone()):
+            self.finish()
+            return
+        self.draft.timers_put.append(Timer(self.id, "", TimerKind.SWEEP, self.draft.at))
+        self.note("run_ending", outcome=type(outcome).__name__.lower())
+
+    def finish(self) -> None:
+        """All has stopped and was swept: the run is final."""
+        run = self.run
+        if not isinstance(run.state, Cancelling):
+            return
+        outcome = run.state.outcome
+        ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
+        self.draft.put_run(ended)
+        self.note(f"run_{ended.status}", outcome=_detail(outcome))
+        outputs = {}
+        if isinstance(outcome, Succeeded):
+            graph = self.layout.root.body.graph
+            outputs = {port: self.resolver.resolve("", source) for port, source in graph.outputs.items()}
+        self.draft.order(RunEnded(ended, outputs))
+
+    def _is_lone(self) -> bool:
+        """A run of one task leaves nothing behind that a sweep would find."""
+        body = self.layout.root.body
+        return len(body.needs) == 1 and not body.inner
+
+    def swept(self) -> None:
+        """A sweep of the whole run came to its end."""
+        run = self.run
+        if isinstance(run.state, Cancelling):
+            self.draft.put_run(replace(run, state=replace(run.state, swept=True)))
+            self.gone()
+
+    def gone(self) -> None:
+        """End a run that waited for its last live step."""
+        run = self.run
+        if isinstance(run.state, Cancelling) and run.state.swept and not run.live:
+            self.finish()
+
+
+def _detail(outcome: Outcome) -> object:
+    match outcome:
+        case Succeeded(status=status):
+            return status
+        case Failed(failure=failure):
+            return failure.message
+        case _:
+            return outcome.reason

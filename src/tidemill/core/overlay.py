@@ -1,0 +1,271 @@
+"""The rows of one beat: what was loaded, and over it what the beat's decisions changed.
+
+`Overlay` is mutable and belongs to the beat. A decision works on a `Draft` over it, which is thrown away when rows
+are missing or the decision fails, and is laid into the overlay when it is done.
+"""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from tidemill.core.catalog import Catalog
+from tidemill.core.commands import Command
+from tidemill.core.errors import InternalError
+from tidemill.core.ids import Digest, Instant, Path, RunId
+from tidemill.core.plan import Layout
+from tidemill.core.rows import (
+    Artifact,
+    AttemptKey,
+    ChunkKey,
+    Entry,
+    Keys,
+    Queued,
+    Rows,
+    StepKey,
+    StreamItems,
+    Timer,
+    TimerKind,
+    ValueKey,
+)
+from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.values import Blob, Inline, Value
+
+K = TypeVar("K")
+R = TypeVar("R")
+
+
+class RowsMissingError(InternalError):
+    """A decision looked at rows that are not loaded yet. Never leaves `decide`."""
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__("rows are missing")
+        self.keys = keys
+
+
+class GraphMissingError(InternalError):
+    """A decision needs a graph that is not loaded yet. Never leaves `decide`."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__("a graph is missing")
+        self.digest = digest
+
+
+class Table(Generic[K, R]):
+    """Rows of one kind, by key; None says that there is none."""
+
+    __slots__ = ("changed", "rows")
+
+    def __init__(self) -> None:
+        self.rows: dict[K, R | None] = {}
+        self.changed: dict[K, R] = {}
+
+    def learn(self, rows: dict[K, R | None]) -> None:
+        """Take loaded rows; what the beat has changed already stays."""
+        known = self.rows
+        for key, row in rows.items():
+            if key not in known:
+                known[key] = row
+
+    def put(self, changed: dict[K, R]) -> None:
+        self.rows.update(changed)
+        self.changed.update(changed)
+
+
+class Overlay:
+    def __init__(self, at: Instant, chance: bytes, catalog: Catalog, layouts: dict[Digest, Layout]) -> None:
+        self.at, self.chance, self.catalog, self.layouts = at, chance, catalog, layouts
+        self.runs: Table[RunId, Run] = Table()
+        self.scopes: Table[StepKey, ScopeRow] = Table()
+        self.steps: Table[StepKey, Step] = Table()
+        self.attempts: Table[AttemptKey, Attempt] = Table()
+        self.values: Table[ValueKey, Value] = Table()
+        self.chunks: Table[ChunkKey, bytes] = Table()
+        self.decoded: dict[ChunkKey, Sequence[Inline | Blob]] = {}  # chunks, unpacked once a beat
+        self.blobs: dict[Digest, int | None] = {}
+        self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
+        self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
+        self.left_by_key: dict[StepKey, None] = {}
+        self.timers_put: dict[tuple[RunId, Path, TimerKind], Timer] = {}
+        self.timers_drop: dict[tuple[RunId, Path, TimerKind], None] = {}
+        self.blob_refs: dict[tuple[RunId, Digest], None] = {}
+        self.streams: list[StreamItems] = []
+        self.artifacts: list[Artifact] = []
+        self.history: dict[RunId, list[Entry]] = {}
+
+    def learn(self, rows: Rows) -> None:
+        self.runs.learn(rows.runs)
+        self.scopes.learn(rows.scopes)
+        self.steps.learn(rows.steps)
+        self.attempts.learn(rows.attempts)
+        self.values.learn(rows.values)
+        self.chunks.learn(rows.chunks)
+        self.blobs.update(rows.blobs)
+
+    def lay(self, draft: "Draft") -> None:
+        """Make what a decision changed part of the beat."""
+        self.runs.put(draft.runs)
+        self.scopes.put(draft.scopes)
+        self.steps.put(draft.steps)
+        self.attempts.put(draft.attempts)
+        self.values.put(draft.values)
+        self.chunks.put(draft.chunks)
+        self.ready.update(draft.ready)
+        for key in draft.unready:
+            if self.ready.pop(key, None) is None:
+                raise InternalError(f"step {key[1]!r} left the queue, but was not put there in this beat")
+        self.left_by_key.update(dict.fromkeys(draft.left_by_key))
+        for queued in draft.left:
+            self.left[queued.run, queued.path] = queued
+        for timer in draft.timers_put:
+            timer_key = (timer.run, timer.path, timer.kind)
+            self.timers_drop.pop(timer_key, None)
+            self.timers_put[timer_key] = timer
+        for timer_key in draft.timers_drop:
+            self.timers_put.pop(timer_key, None)
+            self.timers_drop[timer_key] = None
+        self.blob_refs.update(draft.blob_refs)
+        self.streams += draft.streams
+        self.artifacts += draft.artifacts
+        for run, entries in draft.history.items():
+            self.history.setdefault(run, []).extend(entries)
+
+
+class Draft:
+    """What one decision has changed so far, over the overlay. Reading a row that is not loaded raises."""
+
+    __slots__ = (
+        "artifacts",
+        "at",
+        "attempts",
+        "blob_refs",
+        "catalog",
+        "chance",
+        "chunks",
+        "commands",
+        "history",
+        "left",
+        "left_by_key",
+        "over",
+        "ready",
+        "runs",
+        "scopes",
+        "steps",
+        "streams",
+        "timers_drop",
+        "timers_put",
+        "unready",
+        "values",
+    )
+
+    def __init__(self, over: Overlay) -> None:
+        self.over = over
+        self.at, self.chance, self.catalog = over.at, over.chance, over.catalog
+        self.runs: dict[RunId, Run] = {}
+        self.scopes: dict[StepKey, ScopeRow] = {}
+        self.steps: dict[StepKey, Step] = {}
+        self.attempts: dict[AttemptKey, Attempt] = {}
+        self.values: dict[ValueKey, Value] = {}
+        self.chunks: dict[ChunkKey, bytes] = {}
+        self.ready: dict[StepKey, Queued] = {}
+        self.unready: list[StepKey] = []
+        self.left: list[Queued] = []
+        self.left_by_key: list[StepKey] = []  # queue rows to delete whose lane is not at hand
+        self.timers_put: list[Timer] = []
+        self.timers_drop: list[tuple[RunId, Path, TimerKind]] = []
+        self.blob_refs: dict[tuple[RunId, Digest], None] = {}
+        self.streams: list[StreamItems] = []
+        self.artifacts: list[Artifact] = []
+        self.history: dict[RunId, list[Entry]] = {}
+        self.commands: list[Command] = []
+
+    # Reading ---------------------------------------------------------------------------------------
+
+    def run(self, run: RunId) -> Run | None:
+        if (row := self.runs.get(run)) is not None:
+            return row
+        try:
+            return self.over.runs.rows[run]
+        except KeyError:
+            raise RowsMissingError(Keys(runs=[run])) from None
+
+    def scope(self, run: RunId, path: Path) -> ScopeRow | None:
+        key = (run, path)
+        if (row := self.scopes.get(key)) is not None:
+            return row
+        try:
+            return self.over.scopes.rows[key]
+        except KeyError:
+            raise RowsMissingError(Keys(scopes=[key])) from None
+
+    def step(self, run: RunId, path: Path) -> Step | None:
+        key = (run, path)
+        if (row := self.steps.get(key)) is not None:
+            return row
+        try:
+            return self.over.steps.rows[key]
+        except KeyError:
+            raise RowsMissingError(Keys(steps=[key])) from None
+
+    def attempt(self, run: RunId, path: Path, number: int) -> Attempt | None:
+        key = (run, path, number)
+        if (row := self.attempts.get(key)) is not None:
+            return row
+        try:
+            return self.over.attempts.rows[key]
+        except KeyError:
+            raise RowsMissingError(Keys(attempts=[key])) from None
+
+    def value(self, run: RunId, path: Path, port: str) -> Value | None:
+        key = (run, path, port)
+        if (row := self.values.get(key)) is not None:
+            return row
+        try:
+            return self.over.values.rows[key]
+        except KeyError:
+            raise RowsMissingError(Keys(values=[key])) from None
+
+    def chunk(self, key: ChunkKey) -> bytes | None:
+        if (row := self.chunks.get(key)) is not None:
+            return row
+        try:
+            return self.over.chunks.rows[key]
+        except KeyError:
+            raise RowsMissingError(Keys(chunks=[key])) from None
+
+    def require_blobs(self, digests: list[Digest]) -> list[Digest]:
+        """Those of ``digests`` that nobody has uploaded."""
+        unseen = [digest for digest in digests if digest not in self.over.blobs]
+        if unseen:
+            raise RowsMissingError(Keys(blobs=unseen))
+        return [digest for digest in digests if self.over.blobs[digest] is None]
+
+    def layout(self, graph: Digest) -> Layout:
+        """Where the paths of a workflow lead."""
+        try:
+            return self.over.layouts[graph]
+        except KeyError:
+            raise GraphMissingError(graph) from None
+
+    # Changing --------------------------------------------------------------------------------------
+
+    def put_run(self, row: Run) -> None:
+        self.runs[row.id] = row
+
+    def put_scope(self, row: ScopeRow) -> None:
+        self.scopes[row.run, row.path] = row
+
+    def put_step(self, row: Step) -> None:
+        self.steps[row.run, row.path] = row
+
+    def put_attempt(self, row: Attempt) -> None:
+        self.attempts[row.run, row.path, row.number] = row
+
+    def note(self, run: RunId, entry: Entry) -> None:
+        """Add a line to the run's history."""
+        entries = self.history.get(run)
+        if entries is None:
+            self.history[run] = [entry]
+        else:
+            entries.append(entry)
+
+    def order(self, command: Command) -> None:
+        self.commands.append(command)

@@ -1,0 +1,73 @@
+"""Cancel, in bites: what is ready leaves the queue, what waits stops waiting, what runs is told to stop."""
+
+from msgspec.structs import replace
+
+from tidemill.core.attempts import stop
+from tidemill.core.events import CancelRequested, StepsFound
+from tidemill.core.moves import Mover
+from tidemill.core.overlay import Draft
+from tidemill.core.rows import Queued, Timer, TimerKind
+from tidemill.core.run import (
+    Blocked,
+    Cancelled,
+    Held,
+    Ready,
+    Step,
+    StepCancelled,
+    Waiting,
+)
+
+
+def cancel(draft: Draft, event: CancelRequested) -> None:
+    run = draft.run(event.run)
+    if run is None:
+        return
+    mover = Mover(draft, run)
+    mover.note("cancel_requested", reason=event.reason)
+    mover.end_run(Cancelled(event.reason))
+
+
+def sweep(draft: Draft, event: StepsFound) -> None:
+    run = draft.run(event.run)
+    if run is None:
+        return
+    mover = Mover(draft, run)
+    queued = {row.path: row for row in event.queued}
+    for path in event.paths:
+        step = draft.step(event.run, path)
+        if step is not None and _lies_below(path, event.prefix):
+            _sweep_step(draft, mover, step, queued.get(path))
+    if event.rest_after:
+        timer = Timer(event.run, event.prefix, TimerKind.SWEEP, draft.at, after=event.rest_after)
+        draft.timers_put.append(timer)
+        return
+    draft.timers_drop.append((event.run, event.prefix, TimerKind.SWEEP))
+    if not event.prefix:
+        mover.swept()
+
+
+def _lies_below(path: str, prefix: str) -> bool:
+    return not prefix or path.startswith(prefix + "/")
+
+
+def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -> None:
+    match step.state:
+        case Ready():
+            if queued is not None:
+                draft.left.append(queued)
+            elif (step.run, step.path) in draft.over.ready:
+                draft.unready.append((step.run, step.path))
+            draft.put_step(replace(step, state=StepCancelled()))
+            mover.count(live=-1)
+        case Waiting(until_at=until):
+            if until is not None:
+                draft.timers_drop.append((step.run, step.path, TimerKind.RETRY))
+                mover.count(live=-1)
+            draft.timers_drop += [(step.run, step.path, TimerKind.FETCH), (step.run, step.path, TimerKind.FEED)]
+            draft.put_step(replace(step, state=StepCancelled()))
+        case Blocked():
+            draft.put_step(replace(step, state=StepCancelled()))
+        case Held():
+            stop(draft, mover, step, "the run is being cancelled")
+        case _:
+            pass
