@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple
 
 import msgspec
 import shelf_answers
@@ -64,7 +63,8 @@ class Entry:
     embedded: Embedded | None
 
 
-class Shelf(NamedTuple):
+@dataclass(frozen=True)
+class Shelf:
     """The page to open, the index to ask, and how long each file took, which no other result depends on."""
 
     page: File
@@ -85,7 +85,8 @@ def picture(ctx: Context, file: File) -> Seen:
     started = perf_counter()
     with _told_to_its_owner():
         facts, thumbnail = shelf_pictures.look(file.path, file.name)
-    saved = ctx.save_bytes("thumbnail.webp", thumbnail)
+    name = f"thumbnails/{file.digest.removeprefix('sha256:')}.webp"
+    saved = ctx.replace_bytes(name, thumbnail, media_type=shelf_pictures.THUMBNAIL_MIME)
     return Seen(facts, saved, shelf_reading.read_name(file.name), perf_counter() - started)
 
 
@@ -113,10 +114,11 @@ def join(ctx: Context, folder: list[File], entries: list[Entry | Failure], title
     failed = [(file, entry) for file, entry in zip(folder, entries, strict=True) if isinstance(entry, Failure)]
     index = shelf_index.build(title, [_item(entry) for entry in found], [_unread(*each) for each in failed])
     thumbnails = {entry.file.name: entry.seen.thumbnail.path.read_bytes() for entry in found if entry.seen}
-    page = ctx.save_bytes("shelf.html", shelf_page.render(index, thumbnails))
-    document = ctx.save_bytes("index.json", shelf_index.encode(index))
+    # A second attempt writes the same names again, so that each file replaces what a lost attempt may have left.
+    page = ctx.replace_bytes("shelf.html", shelf_page.render(index, thumbnails))
+    document = ctx.replace_bytes("index.json", shelf_index.encode(index))
     times = _times(found) | {"join": round(perf_counter() - started, 4)}
-    return Shelf(page, document, ctx.save_bytes("times.json", msgspec.json.format(msgspec.json.encode(times))))
+    return Shelf(page, document, ctx.replace_bytes("times.json", msgspec.json.format(msgspec.json.encode(times))))
 
 
 @shelf.task(timeout=60)

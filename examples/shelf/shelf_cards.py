@@ -38,7 +38,7 @@ def escaped(text: str) -> str:
 
 
 def shown_name(name: str) -> str:
-    """A name on one line: what would break the line or turn the writing around is shown as a box."""
+    """A name, or a reason with a name in it, on one line: what would break it or turn the writing round is a box."""
     return _CONTROLS.sub("\ufffd", name)
 
 

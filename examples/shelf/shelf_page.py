@@ -77,7 +77,7 @@ def _unread(unread: list[Unread]) -> str:
     if not unread:
         return ""
     rows = "".join(
-        f"<div><dt><bdi>{escaped(shown_name(file.name))}</bdi></dt><dd>{escaped(file.reason)} "
+        f"<div><dt><bdi>{escaped(shown_name(file.name))}</bdi></dt><dd>{escaped(shown_name(file.reason))} "
         f'<span class="small">({escaped(file.code)}, {shown_size(file.size_bytes)})</span></dd></div>'
         for file in unread
     )
