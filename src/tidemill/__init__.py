@@ -1,3 +1,78 @@
-"""Typed functions, programs and containers as durable tasks on workers anywhere, composed into workflows."""
+"""Tidemill: durable typed tasks and workflows. What users write is exported here, and loaded at first use."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tidemill.core.run import Code, Failure
+    from tidemill.sdk.context import Context
+    from tidemill.sdk.definition import LocalTask, Task
+    from tidemill.sdk.errors import (
+        DefinitionError,
+        InvalidInputError,
+        PermanentError,
+        ResourceError,
+        TransientError,
+    )
+    from tidemill.sdk.file import File
+    from tidemill.sdk.files import TaskFiles
+    from tidemill.sdk.options import OnFailure, collect, injected
+    from tidemill.sdk.result import Result
+    from tidemill.sdk.worker import StubCalledError, Worker, stub
 
 __version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "tidemill.core.run": ("Code", "Failure"),
+    "tidemill.sdk.context": ("Context",),
+    "tidemill.sdk.definition": ("LocalTask", "Task"),
+    "tidemill.sdk.errors": (
+        "DefinitionError",
+        "InvalidInputError",
+        "PermanentError",
+        "ResourceError",
+        "TransientError",
+    ),
+    "tidemill.sdk.file": ("File",),
+    "tidemill.sdk.files": ("TaskFiles",),
+    "tidemill.sdk.options": ("OnFailure", "collect", "injected"),
+    "tidemill.sdk.result": ("Result",),
+    "tidemill.sdk.worker": ("StubCalledError", "Worker", "stub"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # in the order of _HOMES
+    "Code",
+    "Context",
+    "DefinitionError",
+    "Failure",
+    "File",
+    "InvalidInputError",
+    "LocalTask",
+    "OnFailure",
+    "PermanentError",
+    "ResourceError",
+    "Result",
+    "StubCalledError",
+    "Task",
+    "TaskFiles",
+    "TransientError",
+    "Worker",
+    "__version__",
+    "collect",
+    "injected",
+    "stub",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tidemill' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

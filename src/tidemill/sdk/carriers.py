@@ -1,0 +1,139 @@
+"""Decoding of what msgspec leaves to us: files, paths, pydantic models, and the carriers that `forms` makes."""
+
+import contextvars
+import dataclasses
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, ClassVar, cast
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from tidemill.sdk import file
+from tidemill.sdk.errors import DoesNotFitError
+
+locating: contextvars.ContextVar[file.Locate | None] = contextvars.ContextVar("locating", default=None)
+
+
+class _AnyInstance(type):
+    """msgspec checks what a hook gave by ``isinstance``; a carrier gives values of other types."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+class Carrier(metaclass=_AnyInstance):
+    """Stands for a type that msgspec cannot decode; ``read`` makes its value from plain data."""
+
+    read: ClassVar[Callable[[Any], Any]]
+    members: ClassVar[tuple[Any, ...]] = ()  # of a union
+    mirror: ClassVar[type[Struct] | None] = None  # of a record
+
+
+def read_custom(kind: type, plain: Any) -> Any:
+    """msgspec's ``dec_hook``. What it raises as ValueError gets its path from msgspec."""
+    if kind is file.File:
+        return _read_file(plain)
+    if issubclass(kind, Carrier):
+        return kind.read(plain)
+    if issubclass(kind, PurePath):
+        if not isinstance(plain, str):
+            raise TypeError(f"Expected a path, a `str`, got `{type(plain).__name__}`")
+        return kind(plain)
+    if hasattr(kind, "__pydantic_validator__"):
+        return kind.model_validate(plain)  # type: ignore[attr-defined]  # pydantic, when the user has it
+    raise TypeError(f"{kind.__name__} has no wire form")
+
+
+def _read_file(plain: Any) -> file.File:
+    try:
+        return file.from_wire(plain, locating.get())
+    except DoesNotFitError as error:
+        raise ValueError(str(error)) from None
+
+
+def convert(plain: Any, kind: Any) -> Any:
+    """Plain data, from msgpack or from JSON, as a value of a type."""
+    return msgspec.convert(plain, kind, builtin_types=(), str_keys=True, dec_hook=read_custom)
+
+
+def _carrier(name: str, read: Callable[[Any], Any], **facts: Any) -> type[Carrier]:
+    return cast(type[Carrier], _AnyInstance(name, (Carrier,), {"read": staticmethod(read), **facts}))
+
+
+def one_of(name: str, members: Sequence[Any]) -> type[Carrier]:
+    """A union of which msgspec cannot tell the members apart: the first that fits, the closest record first."""
+    ordered = sorted(members, key=_permissiveness)
+
+    def read(plain: Any) -> Any:
+        reasons = []
+        for member in sorted(ordered, key=lambda each: _distance(each, plain)) if isinstance(plain, dict) else ordered:
+            try:
+                return convert(plain, member)
+            except msgspec.ValidationError as error:
+                reasons.append(str(error))
+        raise ValueError(f"Expected {name}; as each of them: " + "; ".join(reasons))
+
+    return _carrier(name, read, members=tuple(members))
+
+
+def _permissiveness(member: Any) -> int:
+    """A text may be anything, so it is tried after dates and ids; bytes in JSON are texts that decode."""
+    return 2 if member is bytes else int(member is str)
+
+
+def _distance(member: Any, plain: Mapping[str, Any]) -> tuple[int, int]:
+    """Keys that the record does not know, then (less is better) keys that it does."""
+    fields = _keys_of(member)
+    if fields is None:
+        return (0, 0)
+    known = sum(key in fields for key in plain)
+    return (len(plain) - known, -known)
+
+
+def _keys_of(member: Any) -> frozenset[str] | None:
+    cls = typing.get_origin(member) or member
+    if cls is file.File:
+        return frozenset((file.KEY, "size", "media_type", "name"))
+    mirror = getattr(cls, "mirror", None) or cls
+    fields = getattr(mirror, "__struct_encode_fields__", None) or getattr(mirror, "__annotations__", None)
+    return frozenset(fields) if fields else None
+
+
+def mirror_of(cls: type, fields: Mapping[str, Any]) -> type[Struct]:
+    """A Struct with the name, the fields and the wire form of a record, but other types."""
+    required, optional = [], []
+    for name, kind in fields.items():
+        if is_required(cls, name):
+            required.append((name, kind))
+        else:
+            optional.append((name, kind, msgspec.field(default_factory=lambda: UNSET)))
+    return msgspec.defstruct(
+        cls.__name__,
+        [*required, *optional],
+        module=cls.__module__,
+        array_like=issubclass(cls, tuple),
+        kw_only=True,
+    )
+
+
+def is_required(cls: Any, field: str) -> bool:
+    """Whether a record cannot be made without the field."""
+    if typing.is_typeddict(cls):
+        return field in cls.__required_keys__
+    if dataclasses.is_dataclass(cls):
+        found = {each.name: each for each in dataclasses.fields(cls)}[field]
+        return found.default is dataclasses.MISSING and found.default_factory is dataclasses.MISSING
+    return field not in getattr(cls, "_field_defaults", {})
+
+
+def built_from(cls: Any, mirror: type[Struct]) -> type[Carrier]:
+    """A record that is read as its mirror and then made by its own constructor."""
+
+    def read(plain: Any) -> Any:
+        seen = convert(plain, mirror)
+        given = {name: getattr(seen, name) for name in mirror.__struct_fields__}
+        return cls(**{name: value for name, value in given.items() if value is not UNSET})
+
+    return _carrier(cls.__name__, read, mirror=mirror)

@@ -1,0 +1,110 @@
+"""`Context`: what a task may ask for as its first parameter."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tidemill.sdk.errors import CancelledRunError
+from tidemill.sdk.file import File
+from tidemill.sdk.ports import AttemptFacts, AttemptPort, IfExists
+
+
+class Context:
+    """The attempt that is running: who it is, whether it should stop, and what it wants to say."""
+
+    __slots__ = ("_facts", "_port")
+
+    def __init__(self, facts: AttemptFacts, port: AttemptPort) -> None:
+        self._facts, self._port = facts, port
+
+    @property
+    def run_id(self) -> str:
+        return self._facts.run
+
+    @property
+    def step_path(self) -> str:
+        """The place in the run, such as ``pages[17]/embed``; a task that was called alone has its own name."""
+        return self._facts.path
+
+    @property
+    def attempt(self) -> int:
+        """The number of the try, from 1."""
+        return self._facts.number
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same in every attempt of a step, and of no other step: hand it to what has side effects."""
+        return f"{self._facts.run}/{self._facts.path}"
+
+    @property
+    def task(self) -> str:
+        return self._facts.task
+
+    @property
+    def worker(self) -> str:
+        return self._facts.worker
+
+    @property
+    def workflow(self) -> str:
+        return self._facts.workflow
+
+    @property
+    def priority(self) -> int:
+        return self._facts.priority
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self._facts.tags
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When this attempt is stopped; None when it may take as long as it likes."""
+        return self._facts.deadline
+
+    @property
+    def time_left(self) -> timedelta | None:
+        """Until the deadline, never negative."""
+        if self._facts.deadline is None:
+            return None
+        return max(self._facts.deadline - self._port.now(), timedelta())
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the attempt was told to stop. Code that never asks is stopped after the grace time if it can be."""
+        return self._port.is_cancelled()
+
+    def raise_if_cancelled(self) -> None:
+        """Raises CancelledRunError."""
+        if self._port.is_cancelled():
+            raise CancelledRunError("the attempt was told to stop")
+
+    def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
+        """Show how far the work is; counts as a heartbeat.
+
+        Args:
+            fraction: clamped to 0..1; NaN raises ValueError.
+        """
+        if math.isnan(fraction):
+            raise ValueError("progress is a fraction from 0 to 1, not NaN")
+        self._port.progress(min(max(float(fraction), 0.0), 1.0), stage, message)
+
+    def heartbeat(self, details: str = "") -> None:
+        """Say that a long silent work is alive. A worker's own heartbeats need no help."""
+        self._port.heartbeat(details)
+
+    def save_bytes(self, name: str, data: bytes, *, media_type: str = "") -> File:
+        """Keep bytes as a file of the run. A name that this run has used raises FileExistsError."""
+        return self._port.save_bytes(name, data, IfExists.REFUSE, media_type)
+
+    def save_file(self, name: str, path: str | Path, *, media_type: str = "") -> File:
+        """Keep a copy of a local file as a file of the run. A name that this run has used raises FileExistsError."""
+        return self._port.save_file(name, str(path), IfExists.REFUSE, media_type)
+
+    def replace_bytes(self, name: str, data: bytes, *, media_type: str = "") -> File:
+        """Like ``save_bytes``, over what the name held."""
+        return self._port.save_bytes(name, data, IfExists.REPLACE, media_type)
+
+    def replace_file(self, name: str, path: str | Path, *, media_type: str = "") -> File:
+        """Like ``save_file``, over what the name held."""
+        return self._port.save_file(name, str(path), IfExists.REPLACE, media_type)

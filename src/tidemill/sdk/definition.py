@@ -1,0 +1,190 @@
+"""`Definition`: what can be a node or a run. `Task` and `Workflow` are its two kinds."""
+
+import copy
+import difflib
+import functools
+import hashlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast
+
+import msgspec
+
+from tidemill.core import definitions
+from tidemill.core.graph import VALUE, NodeOptions
+from tidemill.core.values import Argument
+from tidemill.sdk.context import Context
+from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputError
+from tidemill.sdk.file import Locate
+from tidemill.sdk.options import Options, node_options
+from tidemill.sdk.plain import call_plainly
+from tidemill.sdk.plans import Encoded
+from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+F_co = TypeVar("F_co", covariant=True)
+T = TypeVar("T")
+
+Coro = Coroutine[Any, Any, T]
+WithContext = Callable[Concatenate[Context, P], T]
+ReadSignature = Callable[[Callable[..., Any], Mapping[str, Any]], Signature]
+
+
+class Recorder(Protocol):
+    """A trace that is under way."""
+
+    def record(self, definition: "Definition[..., Any]", bound: dict[str, Any]) -> Any: ...
+
+
+recording: ContextVar[Recorder | None] = ContextVar("recording", default=None)
+
+
+class Definition(Generic[P, R_co]):
+    """Called outside a workflow it runs here and now; called inside one it becomes a node."""
+
+    kind = "definition"
+
+    def __init__(self, name: str, fn: Callable[..., Any], read: ReadSignature, names: Mapping[str, Any]) -> None:
+        self.name = name
+        self.node_name = name.rpartition(".")[2]
+        self.node_options = NodeOptions()
+        self._fn, self._read, self._names = fn, read, names
+        self.__doc__ = fn.__doc__
+        self.__name__ = getattr(fn, "__name__", name)
+        self.__wrapped__ = fn
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """Raises DefinitionError."""
+        try:
+            return self._read(self._fn, self._names)
+        except (DefinitionError, NameError) as error:
+            raise DefinitionError(f"{self.kind} {self.name}: {error}") from None
+
+    def read_early(self) -> None:
+        """Read the signature, so that a wrong one is refused at import; names defined further down may come later."""
+        try:
+            self._read(self._fn, self._names)
+        except NameError:
+            return
+        except DefinitionError:
+            pass
+        _ = self.signature
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        bound = self.bind_values(args, kwargs)
+        recorder = recording.get()
+        return cast(R_co, self.run_here(bound) if recorder is None else recorder.record(self, bound))
+
+    def run_here(self, bound: dict[str, Any]) -> Any:
+        return call_plainly(self.name, self._fn, self.signature, bound)
+
+    def options(self, *, name: str = "", **options: Unpack[Options]) -> Self:
+        """The same definition with other options, or as a node of another name."""
+        other = copy.copy(self)
+        other.node_name = name or self.node_name
+        if options:
+            other.node_options = node_options(options)
+        return other
+
+    def bind_values(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments by parameter; what has a default may lack. Raises TypeError as a call of the function would."""
+        parameters = self.signature.parameters
+        names = [each.name for each in parameters.values() if each.by_position]
+        if len(args) > len(names):
+            raise TypeError(f"{self.name} takes {len(names)} arguments by position, got {len(args)}")
+        bound = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in parameters:
+                raise TypeError(self._unexpected(name))
+            if name in bound:
+                raise TypeError(f"{self.name} got {name!r} twice")
+            bound[name] = value
+        missing = [each.name for each in parameters.values() if each.is_required and each.name not in bound]
+        if missing:
+            raise TypeError(f"{self.name} needs {', '.join(map(repr, missing))} too")
+        return bound
+
+    def _unexpected(self, name: str) -> str:
+        if name == self.signature.context or name in self.signature.injections:
+            return f"{self.name} is given {name!r} by its worker; callers leave it out"
+        near = difflib.get_close_matches(name, self.signature.parameters, 1)
+        return f"{self.name} has no parameter {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Encoded]:
+        """The inputs of a run. Raises TypeError, and InvalidInputError with each value that does not fit."""
+        encoded: dict[str, Encoded] = {}
+        violations = []
+        for name, value in self.bind_values(args, kwargs).items():
+            try:
+                encoded[name] = self.signature.parameters[name].plan.encode(value)
+            except DoesNotFitError as error:
+                violations.append((f"$.{name}{error.path[1:]}", error.reason))
+        if violations:
+            raise InvalidInputError("", violations)
+        return encoded
+
+    def decode_result(self, ports: Mapping[str, Argument], locate: Locate | None = None) -> R_co:
+        """The result of a run by its output ports, whose blobs and remote lists have been fetched.
+
+        Raises DoesNotFitError: with the definition of another version, say.
+        """
+        signature = self.signature
+        if signature.tuple_type is None:
+            return cast(R_co, signature.result.decode(ports[VALUE], locate))
+        return cast(
+            R_co,
+            signature.tuple_type(
+                **{name: plan.decode(ports[name], locate) for name, plan in signature.outputs.items()}
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+class Task(Definition[P, R_co]):
+    """A task as its callers see it: no context, awaited, a stream as a list."""
+
+    kind = "task"
+
+    def __init__(self, name: str, fn: Callable[..., Any], read: ReadSignature, names: Mapping[str, Any]) -> None:
+        super().__init__(name, fn, read, names)
+        self.task_options = definitions.TaskOptions()
+        self.statuses: tuple[str, ...] = ()
+        self.expected = ""  # the digest that a stub was made from
+
+    @functools.cached_property
+    def definition(self) -> definitions.TaskDefinition:
+        """What its worker announces."""
+        signature, options = self.signature, self.task_options
+        try:
+            inputs = signature.inputs_schema(extra=OPEN if options.ignore_unknown else CLOSED)
+        except (DoesNotFitError, TypeError) as error:
+            raise DefinitionError(f"task {self.name}: a default does not fit its type: {error}") from None
+        outputs = {port: plan.schema for port, plan in signature.outputs.items()}
+        item = signature.item.schema if signature.item else None
+        digest = hashlib.sha256(msgspec.json.encode([self.name, inputs, outputs, item], order="sorted")).hexdigest()
+        return definitions.TaskDefinition(
+            name=self.name,
+            inputs=inputs,
+            outputs=outputs,
+            digest=self.expected or f"sha256:{digest}",
+            item=item,
+            record=signature.record,
+            is_async=signature.body in (Body.ASYNC, Body.ASYNC_ITEMS),
+            statuses=self.statuses,
+            doc=(self.__doc__ or "").strip(),
+            signature=signature.text,
+            options=options,
+        )
+
+
+class LocalTask(Task[P, R_co], Generic[P, R_co, F_co]):
+    """A task whose function is here, not behind a stub."""
+
+    @property
+    def fn(self) -> F_co:
+        """The function as it was written."""
+        return cast(F_co, self._fn)

@@ -1,0 +1,79 @@
+"""What a task raises to say what kind of failure it is, and what a definition raises when it cannot stand."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import ClassVar
+
+from tidemill.core.errors import InputError, UnavailableError
+from tidemill.core.run import Code
+
+
+class TransientError(UnavailableError):
+    """The same call may succeed soon. It is tried again by the task's retries, not before ``retry_after``."""
+
+    code: ClassVar[Code] = Code.TRANSIENT
+
+    def __init__(self, message: str = "", *, retry_after: float | timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after.total_seconds() if isinstance(retry_after, timedelta) else retry_after
+
+
+class ResourceError(UnavailableError):
+    """Something ran out: memory, disk, a licence. It is tried again by the task's retries."""
+
+    code: ClassVar[Code] = Code.RESOURCE
+
+
+class PermanentError(InputError):
+    """The same call will fail again. It is not retried."""
+
+    code: ClassVar[Code] = Code.PERMANENT
+
+
+class InvalidInputError(InputError):
+    """The input is wrong. It is not retried.
+
+    Args:
+        violations: (JSON path, what is wrong there), as many as are known: ``("$.width", "must be positive")``.
+    """
+
+    code: ClassVar[Code] = Code.INVALID_INPUT
+
+    def __init__(self, message: str = "", violations: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message or "; ".join(f"{path}: {text}" for path, text in violations))
+        self.violations = tuple(violations)
+
+
+class CancelledRunError(UnavailableError):
+    """``ctx.raise_if_cancelled()`` found that the attempt is to stop."""
+
+    code: ClassVar[Code] = Code.CANCELLED
+
+
+class DefinitionError(InputError, TypeError):
+    """A task or workflow that cannot be declared as it is written; the text says what to write instead."""
+
+
+class DoesNotFitError(InputError):
+    """A value that is not of its declared type; ``path`` leads to the place inside it."""
+
+    def __init__(self, reason: str, path: str = "$") -> None:
+        super().__init__(f"{reason} (at {path})" if path != "$" else reason)
+        self.reason, self.path = reason, path
+
+
+class NoLocalCopyError(UnavailableError):
+    """A file whose bytes are not on this machine."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the bytes of {name!r} are not on this machine: inside a task they are, and a client downloads them first"
+        )
+
+
+class EscapeError(InputError, ValueError):
+    """A name that leads out of the attempt's folder."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} leads out of the task's folder; use a relative name without '..'")
+        self.name = name

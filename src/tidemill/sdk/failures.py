@@ -1,0 +1,61 @@
+"""What an exception means: one function turns any into a `Failure`."""
+
+import re
+import traceback
+
+from tidemill.core.run import Code, Failure
+from tidemill.sdk.errors import DoesNotFitError, InvalidInputError, TransientError
+
+_LIMIT = 2_000  # characters of a public message
+_SECRETS = (
+    (re.compile(r"(?i)\b(passwo?r?d|secret|token|api.?key|authorization)(\W{1,3})(?:bearer\s+)?[^\s,;&]+"), r"\1\2…"),
+    (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
+    (re.compile(r"://[^/\s:@]+:[^/\s@]+@"), "://…@"),
+    (re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?[/\\](?:[\w.@+-]+[/\\])+"), "…/"),
+)  # fmt: skip
+
+
+class NotAsDeclaredError(Exception):
+    """A task gave what its signature does not promise."""
+
+
+def public_text(text: str) -> str:
+    """A text for anybody: what looks like a secret is left out, and of a local path only the name stays."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text if len(text) <= _LIMIT else text[: _LIMIT - 1] + "…"
+
+
+def classify(error: BaseException, *, told_to_stop: bool) -> Failure:
+    """Why an attempt failed. Whatever is raised after the attempt was told to stop counts as cancelled."""
+    code = Code.CANCELLED if told_to_stop else code_of(error)
+    name = type(error).__name__
+    text = public_text(str(error))
+    if code is Code.INTERNAL and not isinstance(error, NotAsDeclaredError):
+        text = f"{name}: {text}" if text else name
+    return Failure(
+        code=code,
+        message=text or name,
+        type=name,
+        traceback="".join(traceback.format_exception(error)),
+        retry_after_s=error.retry_after_s if isinstance(error, TransientError) else None,
+        violations=error.violations if isinstance(error, InvalidInputError) else (),
+    )
+
+
+def code_of(error: BaseException) -> Code:
+    """The error's own ``code`` when it is one of ours; unknown exceptions are internal."""
+    if type(error).__name__ == "CancelledError":  # asyncio's, which this layer does not import
+        return Code.CANCELLED
+    if isinstance(error, MemoryError):
+        return Code.RESOURCE
+    code = getattr(error, "code", None)
+    try:
+        return code if isinstance(code, Code) else Code(code) if isinstance(code, str) else Code.INTERNAL
+    except ValueError:
+        return Code.INTERNAL
+
+
+def bad_input(name: str, error: DoesNotFitError) -> InvalidInputError:
+    """An argument that does not fit its parameter."""
+    return InvalidInputError("", ((f"$.{name}{error.path[1:]}", public_text(error.reason)),))

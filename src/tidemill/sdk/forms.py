@@ -1,0 +1,262 @@
+"""Types as msgspec can read them: what it cannot do by itself is put behind a carrier.
+
+msgspec refuses unions of two records, of two texts, or with a class that it does not know, and takes naive datetimes.
+`form_of` walks a type once and gives the type to decode with and to make schemas from: the original, unless something
+inside needs a carrier. So most types cost nothing.
+"""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import functools
+import types
+import typing
+import uuid
+from collections import abc
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tidemill.sdk import carriers
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.file import File
+
+
+class Trait(enum.Flag):
+    """What values of a type may hold, wherever inside."""
+
+    PLAIN = 0
+    FILES = enum.auto()
+    DATES = enum.auto()  # datetimes, which msgpack would write in a form of its own
+    KEYS = enum.auto()  # dicts with other keys than text
+    SETS = enum.auto()
+    ANYTHING = enum.auto()
+
+
+class Form(Struct, frozen=True):
+    """A type for msgspec, and what its values may hold."""
+
+    wire: Any
+    traits: Trait = Trait.PLAIN
+
+
+Trail = tuple[type, ...]  # classes that are being walked, outermost first
+
+_SCALARS = (
+    type(None), bool, int, float, str, bytes, bytearray,
+    datetime.date, datetime.time, datetime.timedelta, uuid.UUID, decimal.Decimal,
+)  # fmt: skip
+_LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Collection)
+_SETS = (set, frozenset, abc.Set, abc.MutableSet)
+_DICTS = (dict, abc.Mapping, abc.MutableMapping)
+_ADVICE = {
+    complex: "a tuple of two floats",
+    object: "Any",
+    abc.Callable: "a task",
+    abc.Iterable: "list[…]",
+    abc.Iterator: "list[…], or @worker.stream for a generator",
+    abc.Generator: "list[…], or @worker.stream for a generator",
+    abc.AsyncIterator: "list[…], or @worker.stream for a generator",
+    type: "its name, a str",
+    range: "list[int]",
+    memoryview: "bytes",
+}
+_OTHER_ADVICE = "a dataclass, NamedTuple, TypedDict, msgspec Struct or pydantic model; a File for large bytes"
+
+
+@functools.lru_cache(maxsize=4096)
+def _cached(kind: Any) -> Form:
+    return _walk(kind, ())
+
+
+def form_of(kind: Any) -> Form:
+    """Raises DefinitionError for a type that has no wire form, with what to use instead."""
+    try:
+        hash(kind)
+    except TypeError:
+        return _walk(kind, ())
+    return _cached(kind)
+
+
+def name_of(kind: Any) -> str:
+    """A type as a person writes it."""
+    if kind is None or kind is type(None):
+        return "None"
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return name_of(arguments[0])
+    if origin is Literal:
+        return f"Literal[{', '.join(map(repr, arguments))}]"
+    if origin in (Union, types.UnionType):
+        return " | ".join(map(name_of, arguments))
+    own = getattr(origin or kind, "__qualname__", "").rpartition("<locals>.")[2] or str(kind)
+    inner = ", ".join("…" if each is ... else name_of(each) for each in arguments)
+    return f"{own}[{inner}]" if inner else own
+
+
+def refuse(kind: Any, instead: str = "") -> typing.NoReturn:
+    advice = instead or _ADVICE.get(get_origin(kind) or kind, _OTHER_ADVICE)
+    raise DefinitionError(f"{name_of(kind)} cannot be sent; use {advice}")
+
+
+def _walk(kind: Any, trail: Trail) -> Form:
+    kind = type(None) if kind is None else kind
+    if kind is Any or kind is object:
+        return Form(Any, Trait.ANYTHING | Trait.FILES)
+    if kind is datetime.datetime:
+        aware = Annotated[datetime.datetime, Meta(tz=True)]
+        return Form(aware, Trait.DATES)
+    if kind is File:
+        return Form(File, Trait.FILES)
+    if kind in _SCALARS or kind in (Path, PurePath):
+        return Form(kind)
+    if isinstance(kind, TypeVar):
+        refuse(kind, "a type: a generic function has no schema")
+    if get_origin(kind) is not None:
+        return _walk_generic(kind, trail)
+    return _walk_class(kind, trail)
+
+
+def _walk_generic(kind: Any, trail: Trail) -> Form:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _walk_annotated(kind, trail)
+    if origin is Literal:
+        return _native(kind)
+    if origin in (Union, types.UnionType):
+        return _walk_union(kind, trail)
+    if origin in (typing.Required, typing.NotRequired, typing.Final):
+        return _walk(arguments[0], trail)
+    if origin in _LISTS or origin in _SETS or origin in _DICTS or origin is tuple:
+        return _walk_container(kind, trail)
+    return _walk_class(kind, trail)
+
+
+def _walk_annotated(kind: Any, trail: Trail) -> Form:
+    inner = get_args(kind)[0]
+    form = _walk(inner, trail)
+    metas = tuple(mark for mark in kind.__metadata__ if isinstance(mark, Meta))
+    if inner is datetime.datetime:
+        return _native(kind) if metas else form
+    if not metas:
+        return form
+    return Form(Annotated[(form.wire, *metas)], form.traits)
+
+
+def _walk_container(kind: Any, trail: Trail) -> Form:
+    origin, arguments = get_origin(kind), get_args(kind)
+    parts = [_walk(part, trail) for part in arguments if part is not ...]
+    traits = functools.reduce(lambda all_, part: all_ | part.traits, parts, Trait.PLAIN)
+    if origin in _SETS:
+        traits |= Trait.SETS
+    if origin in _DICTS and arguments[0] is not str:
+        traits |= Trait.KEYS
+    if all(part.wire is original for part, original in zip(parts, arguments, strict=False)):
+        return _native(kind, traits)
+    rest = (...,) if arguments[-1] is ... else ()
+    base = {abc.Set: frozenset}.get(origin, origin)
+    return Form(base[(*(part.wire for part in parts), *rest)], traits)
+
+
+def _walk_union(kind: Any, trail: Trail) -> Form:
+    members = get_args(kind)
+    forms = [_walk(member, trail) for member in members]
+    traits = functools.reduce(lambda all_, part: all_ | part.traits, forms, Trait.PLAIN)
+    wire = union_of([form.wire for form in forms])
+    if _is_readable(wire):
+        same = all(form.wire is member for form, member in zip(forms, members, strict=True))
+        return Form(kind if same else wire, traits)
+    return Form(carriers.one_of(name_of(kind), [form.wire for form in forms]), traits)
+
+
+def union_of(members: Sequence[Any]) -> Any:
+    union: Any = Union
+    return union[tuple(members)]
+
+
+def _is_readable(kind: Any) -> bool:
+    try:
+        msgspec.json.Decoder(kind, dec_hook=carriers.read_custom)
+    except TypeError:
+        return False
+    return True
+
+
+def _native(kind: Any, traits: Trait = Trait.PLAIN) -> Form:
+    try:
+        msgspec.json.Decoder(kind, dec_hook=carriers.read_custom)
+    except (TypeError, NameError, RecursionError) as error:
+        raise DefinitionError(f"{name_of(kind)} cannot be sent: {error}") from None
+    return Form(kind, traits)
+
+
+def _walk_class(kind: Any, trail: Trail) -> Form:
+    cls = get_origin(kind) or kind
+    if cls in trail:
+        return Form(kind)
+    if (other := getattr(cls, "__supertype__", None) or getattr(cls, "__value__", None)) is not None:
+        return _walk(other, trail)  # a NewType, or what `type X = …` made
+    if cls in (list, dict, tuple, set, frozenset):
+        return Form(kind, Trait.ANYTHING | Trait.FILES | (Trait.SETS if cls in _SETS else Trait.PLAIN))
+    if not isinstance(cls, type):
+        refuse(kind)
+    if issubclass(cls, enum.Enum):
+        return _native(kind)
+    if hasattr(cls, "__pydantic_validator__"):
+        return Form(kind, Trait.FILES)
+    if not is_record(cls):
+        refuse(kind)
+    return _walk_record(kind, cls, (*trail, cls))
+
+
+def is_record(cls: Any) -> bool:
+    """A class with named fields: dataclass, NamedTuple, TypedDict or msgspec Struct."""
+    return dataclasses.is_dataclass(cls) or typing.is_typeddict(cls) or is_named_tuple(cls) or is_struct(cls)
+
+
+def is_struct(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Struct)
+
+
+def is_named_tuple(cls: Any) -> bool:
+    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """The fields of a record and their types, generic arguments filled in. Raises DefinitionError."""
+    cls = get_origin(kind) or kind
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise DefinitionError(f"{name_of(kind)} cannot be sent: {error}; define it at the top of its module") from None
+    known = dict(zip(getattr(cls, "__parameters__", ()), get_args(kind), strict=False))
+    names = [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else list(hints)
+    names = list(cls.__struct_fields__) if is_struct(cls) else names
+    return {name: _filled(hints[name], known) for name in names}
+
+
+def _filled(hint: Any, known: dict[Any, Any]) -> Any:
+    if isinstance(hint, TypeVar):
+        return known.get(hint, Any)
+    free = getattr(hint, "__parameters__", ())
+    return hint[tuple(known.get(each, Any) for each in free)] if free else hint
+
+
+def _walk_record(kind: Any, cls: type, trail: Trail) -> Form:
+    fields = fields_of(kind)
+    forms = {}
+    for name, hint in fields.items():
+        try:
+            forms[name] = _walk(hint, trail)
+        except DefinitionError as error:
+            raise DefinitionError(f"{name_of(cls)}.{name}: {error}") from None
+    traits = functools.reduce(lambda all_, part: all_ | part.traits, forms.values(), Trait.PLAIN)
+    same = all(form.wire is fields[name] or form.wire is Any for name, form in forms.items())
+    if same or is_struct(cls):
+        return _native(kind, traits)
+    mirror = carriers.mirror_of(cls, {name: form.wire for name, form in forms.items()})
+    return Form(carriers.built_from(cls, mirror), traits)

@@ -1,0 +1,180 @@
+"""One entry for user code, wherever it runs: decode, inject, call, encode.
+
+```text
+arguments -> decode -> call the body -> encode -> Completed | Failure
+                        `- items -> encode each -> emit, which may block or be awaited
+```
+Nothing is raised but KeyboardInterrupt: each exception of a body becomes a `Failure`, and so does a cancelled one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from tidemill.core.graph import VALUE
+from tidemill.core.normalise import unknown
+from tidemill.core.run import Failure
+from tidemill.core.values import Argument
+from tidemill.sdk.context import Context
+from tidemill.sdk.definition import LocalTask
+from tidemill.sdk.errors import DoesNotFitError, InvalidInputError, PermanentError
+from tidemill.sdk.failures import NotAsDeclaredError, bad_input, classify
+from tidemill.sdk.file import Locate
+from tidemill.sdk.files import TaskFiles
+from tidemill.sdk.plans import Encoded, TypePlan, path_text
+from tidemill.sdk.ports import AttemptFacts, AttemptPort, FilesPort
+from tidemill.sdk.result import FAILURE, SUCCESS, Result
+from tidemill.sdk.signature import Body, Signature
+
+AnyTask = LocalTask[..., Any, Any]
+Emit = Callable[[Encoded], None]  # may block: that holds the generator back
+EmitAsync = Callable[[Encoded], Awaitable[None]]
+
+
+class Call(Struct, frozen=True):
+    """An attempt about to run. ``locate`` gives the local path of an input file, and may fetch it."""
+
+    task: AnyTask
+    arguments: Mapping[str, Argument]
+    facts: AttemptFacts
+    attempt: AttemptPort
+    files: FilesPort
+    locate: Locate | None = None
+
+
+class Completed(Struct, frozen=True):
+    """Outputs by port. A stream has none: its items, of which there were ``items``, have been emitted."""
+
+    outputs: dict[str, Encoded]
+    status: str = SUCCESS
+    items: int = 0
+
+
+def invoke(call: Call, emit: Emit) -> Completed | Failure:
+    """Run a body that is not async, in the thread that is to block. Raises nothing but KeyboardInterrupt."""
+    signature = call.task.signature
+    try:
+        given = call.task.fn(*_context(call), **_inputs(call))
+        return _emit_all(call, given, emit) if signature.item is not None else _completed(signature, given)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # the outermost line of user code: it reports
+        return classify(error, told_to_stop=call.attempt.is_cancelled())
+
+
+async def invoke_async(call: Call, emit: EmitAsync) -> Completed | Failure:
+    """Run an async body. A cancellation of the surrounding task ends here too, as a `Failure`."""
+    signature = call.task.signature
+    try:
+        given = call.task.fn(*_context(call), **_inputs(call))
+        if signature.item is not None:
+            return await _emit_each(call, given, emit)
+        return _completed(signature, await given)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # the outermost line of user code: it reports
+        return classify(error, told_to_stop=call.attempt.is_cancelled())
+
+
+def is_async(task: AnyTask) -> bool:
+    """Which of the two entries a task takes."""
+    return task.signature.body in (Body.ASYNC, Body.ASYNC_ITEMS)
+
+
+def _context(call: Call) -> tuple[Context, ...]:
+    return (Context(call.facts, call.attempt),) if call.task.signature.context else ()
+
+
+def _inputs(call: Call) -> dict[str, Any]:
+    parameters = call.task.signature.parameters
+    inputs: dict[str, Any] = {}
+    for name, argument in call.arguments.items():
+        parameter = parameters.get(name)
+        if parameter is None:
+            _refuse_unknown(call.task, name)
+            continue
+        try:
+            inputs[name] = parameter.plan.decode(argument, call.locate)
+        except DoesNotFitError as error:
+            raise bad_input(name, error) from error
+    if len(inputs) < len(parameters):
+        _refuse_missing(call.task.signature, inputs)
+    for name in call.task.signature.injections:
+        inputs[name] = TaskFiles(call.files)
+    return inputs
+
+
+def _refuse_unknown(task: AnyTask, name: str) -> None:
+    if task.task_options.ignore_unknown:
+        return
+    raise InvalidInputError("", [(f"$.{name}", unknown(name, list(task.signature.parameters)))])
+
+
+def _refuse_missing(signature: Signature, inputs: Mapping[str, Any]) -> None:
+    missing = [each.name for each in signature.parameters.values() if each.is_required and each.name not in inputs]
+    if missing:
+        raise InvalidInputError("", [(f"$.{name}", "missing") for name in missing])
+
+
+def _completed(signature: Signature, given: Any) -> Completed:
+    status = SUCCESS
+    if isinstance(given, Result):
+        status, given = given.status, _data(given)
+    if signature.tuple_type is None:
+        return Completed({VALUE: _encoded(signature.outputs[VALUE], given, ())}, status)
+    if not isinstance(given, tuple) or len(given) != len(signature.outputs):
+        raise NotAsDeclaredError(f"the task gave no {signature.result.name}, but {type(given).__name__}")
+    parts = zip(signature.outputs.items(), given, strict=True)
+    return Completed({port: _encoded(plan, value, (port,)) for (port, plan), value in parts}, status)
+
+
+def _data(result: Result[Any]) -> Any:
+    if result.status == FAILURE:
+        raise result.error if isinstance(result.error, Exception) else PermanentError(result.error)
+    return result.data
+
+
+def _encoded(plan: TypePlan, value: Any, place: tuple[str | int, ...]) -> Encoded:
+    try:
+        return plan.encode(value)
+    except DoesNotFitError as error:
+        path = path_text(place) + error.path[1:]
+        raise NotAsDeclaredError(f"the task gave no {plan.name}: {error.reason} (at {path})") from error
+
+
+def _emit_all(call: Call, given: Any, emit: Emit) -> Completed:
+    plan, count = _item(call), 0
+    try:
+        for item in given:
+            emit(_encoded(plan, item, (count,)))
+            count += 1
+            Context(call.facts, call.attempt).raise_if_cancelled()
+    finally:
+        _close(given)
+    return Completed({}, items=count)
+
+
+async def _emit_each(call: Call, given: Any, emit: EmitAsync) -> Completed:
+    plan, count = _item(call), 0
+    try:
+        async for item in given:
+            await emit(_encoded(plan, item, (count,)))
+            count += 1
+            Context(call.facts, call.attempt).raise_if_cancelled()
+    finally:
+        if hasattr(given, "aclose"):
+            await given.aclose()
+    return Completed({}, items=count)
+
+
+def _item(call: Call) -> TypePlan:
+    item = call.task.signature.item
+    if item is None:
+        raise TypeError(f"{call.task.name} is no stream")
+    return item
+
+
+def _close(given: Any) -> None:
+    if hasattr(given, "close"):
+        given.close()

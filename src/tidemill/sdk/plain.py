@@ -1,0 +1,98 @@
+"""A task called as a plain function, outside a workflow: it runs here and now, with no server."""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tidemill.sdk.context import Context
+from tidemill.sdk.errors import PermanentError
+from tidemill.sdk.file import File
+from tidemill.sdk.files import TaskFiles
+from tidemill.sdk.ports import AttemptFacts, IfExists
+from tidemill.sdk.result import FAILURE, Result
+from tidemill.sdk.signature import Body, Signature
+
+T = TypeVar("T")
+
+
+class _Here:
+    """This process as an attempt: nobody stops it or listens, and what it saves lies in the temporary folder."""
+
+    def __init__(self) -> None:
+        self._folder = ""
+
+    def folder(self) -> str:
+        self._folder = self._folder or tempfile.mkdtemp(prefix="tidemill-")
+        return self._folder
+
+    def in_thread(self, function: Callable[[], T]) -> Awaitable[T]:
+        return asyncio.to_thread(function)
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def now(self) -> datetime:
+        return datetime.min.replace(tzinfo=UTC)  # asked for the time left only, and there is no deadline
+
+    def progress(self, fraction: float, stage: str, message: str) -> None: ...
+
+    def heartbeat(self, details: str) -> None: ...
+
+    def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
+        path = TaskFiles(self).path_to(Path("saved") / name)
+        if if_exists is IfExists.REFUSE and path.exists():
+            raise FileExistsError(f"this run has saved {name!r} already")
+        path.write_bytes(data)
+        return File(path, name=name, media_type=media_type)
+
+    def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
+        return self.save_bytes(name, Path(path).read_bytes(), if_exists, media_type)
+
+
+def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound: Mapping[str, Any]) -> Any:
+    """The result as callers see it: awaited, a stream as a list, the data of a `Result`."""
+    awaits = signature.body in (Body.ASYNC, Body.ASYNC_ITEMS)
+    if awaits and _is_loop_running():
+        raise RuntimeError(f"{name} is async and a loop is running here: await {name.rpartition('.')[2]}.fn(…) instead")
+    given = fn(*_injected(name, signature), **_files(signature), **bound)
+    match signature.body:
+        case Body.SYNC:
+            return _data(given)
+        case Body.ASYNC:
+            return _data(asyncio.run(given))
+        case Body.ITEMS:
+            return list(given)
+        case Body.ASYNC_ITEMS:
+            return asyncio.run(_gathered(given))
+
+
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _injected(name: str, signature: Signature) -> list[Context]:
+    facts = AttemptFacts(run="here", path=name.rpartition(".")[2], number=1, task=name, worker="here")
+    return [Context(facts, _Here())] if signature.context else []
+
+
+def _files(signature: Signature) -> dict[str, TaskFiles]:
+    return {name: TaskFiles(_Here()) for name in signature.injections}
+
+
+async def _gathered(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
+def _data(given: Any) -> Any:
+    if not isinstance(given, Result):
+        return given
+    if given.status == FAILURE:
+        raise given.error if isinstance(given.error, Exception) else PermanentError(given.error)
+    return given.data

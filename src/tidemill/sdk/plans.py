@@ -1,0 +1,217 @@
+"""A type's plan: how its values are encoded and decoded, made once per type.
+
+Between our own parts a value is msgpack by the table of docs/design/values.md; constants of graphs are JSON.
+Nothing is recorded that cannot be read again: a value is encoded, and then decoded as its declared type.
+"""
+
+import functools
+import re
+from pathlib import PurePath
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from tidemill.core.graph import Schema
+from tidemill.core.ids import parse_digest
+from tidemill.core.values import Argument, Encoding, FieldPath, Given, GivenList, GivenRecord, Inline
+from tidemill.sdk import carriers
+from tidemill.sdk.errors import DoesNotFitError
+from tidemill.sdk.file import File, LocalFile, Locate, to_upload, to_wire
+from tidemill.sdk.forms import Trait, form_of, name_of
+from tidemill.sdk.schemas import schema_of
+
+_BYTES = (bytes, bytearray, memoryview)
+_EXACT = (int, str, float, bool, bytes, type(None))
+_PLACE = re.compile(r"^(?s:(.*)) - at `\$([^`]*)`$|^(?s:(.*)) - at `key` in `\$([^`]*)`$")
+
+_SORTED: Literal["deterministic"] = "deterministic"  # sorts the keys of dicts too
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder()
+
+
+class Encoded(Struct, frozen=True):
+    """A value as it travels. ``local`` are files that must be uploaded before the value is sent."""
+
+    data: bytes
+    refs: tuple[bytes, ...] = ()
+    local: tuple[LocalFile, ...] = ()
+
+    @property
+    def inline(self) -> Inline:
+        return Inline(self.data, Encoding.MSGPACK, self.refs)
+
+
+class TypePlan:
+    """How values of one type are encoded and decoded."""
+
+    def __init__(self, kind: Any) -> None:
+        form = form_of(kind)
+        self.kind, self.wire, self.traits = kind, form.wire, form.traits
+        self._exact = kind if kind in _EXACT else None
+        self._rewrites = bool(self.traits & (Trait.DATES | Trait.KEYS | Trait.ANYTHING | Trait.SETS))
+        self._by_steps = Trait.KEYS in self.traits
+        self._unpack = msgspec.msgpack.Decoder(form.wire, dec_hook=carriers.read_custom).decode
+
+    @property
+    def may_hold_files(self) -> bool:
+        """Encoding may then read local files, and decoded ones may fetch theirs: both block."""
+        return Trait.FILES in self.traits
+
+    @functools.cached_property
+    def schema(self) -> Schema:
+        return schema_of(self.wire)
+
+    @property
+    def name(self) -> str:
+        return name_of(self.kind)
+
+    @functools.cached_property
+    def _json(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(self.wire, dec_hook=carriers.read_custom)
+
+    def encode(self, value: Any) -> Encoded:
+        """Raises DoesNotFitError for a value that is not of this type."""
+        if self._exact is not None and type(value) is self._exact:
+            return Encoded(_pack(_packer, value))
+        files = _Files()
+        encoder = msgspec.msgpack.Encoder(enc_hook=files.plain_of)
+        data = _pack(encoder, self._plain(value, files) if self._rewrites else value)
+        self.decode_bytes(data, Encoding.MSGPACK)
+        return Encoded(data, tuple(files.refs), tuple(files.local))
+
+    def plain(self, value: Any) -> Any:
+        """A value as plain JSON data, bytes in base64, files by digest. Raises DoesNotFitError."""
+        data = self.encode(value).data
+        try:
+            _refuse_nan(plain := _unpacker.decode(data))
+            return msgspec.to_builtins(plain)
+        except ValueError as error:
+            raise DoesNotFitError(str(error)) from None
+
+    def decode(self, argument: Argument, locate: Locate | None = None) -> Any:
+        """The value of an argument whose blobs and remote lists have been fetched. Raises DoesNotFitError."""
+        if locate is None or not self.may_hold_files:
+            return self._decoded(argument)
+        token = carriers.locating.set(locate)
+        try:
+            return self._decoded(argument)
+        finally:
+            carriers.locating.reset(token)
+
+    def _decoded(self, argument: Argument) -> Any:
+        if isinstance(argument, Given) and not argument.fields and isinstance(argument.value, Inline):
+            return self.decode_bytes(argument.value.data, argument.value.encoding)
+        try:
+            return carriers.convert(_assembled(argument), self.wire)
+        except msgspec.ValidationError as error:
+            raise _misfit(error) from error.__cause__
+
+    def decode_bytes(self, data: bytes, encoding: Encoding) -> Any:
+        """Raises DoesNotFitError."""
+        try:
+            if encoding is Encoding.JSON:
+                return self._json.decode(data)
+            if self._by_steps:
+                return carriers.convert(_unpacker.decode(data), self.wire)
+            return self._unpack(data)
+        except msgspec.MsgspecError as error:
+            raise _misfit(error) from error.__cause__
+
+    def _plain(self, value: Any, files: "_Files") -> Any:
+        order = _SORTED if Trait.SETS in self.traits and Trait.ANYTHING not in self.traits else None
+        try:
+            return msgspec.to_builtins(value, builtin_types=_BYTES, str_keys=True, enc_hook=files.plain_of, order=order)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise DoesNotFitError(_first_line(error)) from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared(kind: Any) -> TypePlan:
+    return TypePlan(kind)
+
+
+def plan_of(kind: Any) -> TypePlan:
+    """Raises DefinitionError for a type that has no wire form."""
+    try:
+        hash(kind)
+    except TypeError:
+        return TypePlan(kind)
+    return _shared(kind)
+
+
+class _Files:
+    """msgspec's ``enc_hook``, which sees each file of a value on its way."""
+
+    def __init__(self) -> None:
+        self.refs: dict[bytes, None] = {}
+        self.local: dict[LocalFile, None] = {}
+
+    def plain_of(self, value: Any) -> Any:
+        if isinstance(value, File):
+            return self._of_file(value)
+        if isinstance(value, PurePath):
+            return str(value)
+        if hasattr(type(value), "__pydantic_validator__"):
+            return value.model_dump(by_alias=True)
+        raise TypeError(f"a {type(value).__name__} cannot be sent")
+
+    def _of_file(self, file: File) -> Any:
+        form = to_wire(file)
+        self.refs[parse_digest(file.digest)] = None
+        if (local := to_upload(file)) is not None:
+            self.local[local] = None
+        return form
+
+
+def _pack(encoder: msgspec.msgpack.Encoder, value: Any) -> bytes:
+    try:
+        return encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise DoesNotFitError(_first_line(error)) from None
+
+
+def _assembled(argument: Argument) -> Any:
+    match argument:
+        case Given(value=Inline() as value, fields=fields):
+            json = value.encoding is Encoding.JSON
+            return _followed(msgspec.json.decode(value.data) if json else _unpacker.decode(value.data), fields)
+        case GivenList(items=items):
+            return [_assembled(item) for item in items]
+        case GivenRecord(fields=parts):
+            return {name: _assembled(part) for name, part in parts.items()}
+        case _:
+            raise DoesNotFitError("a value that lies elsewhere was not fetched")
+
+
+def _followed(plain: Any, fields: FieldPath) -> Any:
+    for place, field in enumerate(fields):
+        try:
+            plain = plain[field]
+        except (LookupError, TypeError):
+            raise DoesNotFitError(f"there is no {field!r}", path_text(fields[:place])) from None
+    return plain
+
+
+def path_text(fields: FieldPath) -> str:
+    """A field path as a JSON path."""
+    return "$" + "".join(f"[{field}]" if isinstance(field, int) else f".{field}" for field in fields)
+
+
+def _misfit(error: Exception) -> DoesNotFitError:
+    found = _PLACE.match(str(error))
+    if found is None:
+        return DoesNotFitError(str(error))
+    reason, path = (found[1], found[2]) if found[2] is not None else (found[3], found[4])
+    return DoesNotFitError(reason, "$" + path)
+
+
+def _refuse_nan(plain: Any) -> None:
+    if isinstance(plain, float) and (plain != plain or plain in (float("inf"), float("-inf"))):  # noqa: PLR0124
+        raise DoesNotFitError(f"{plain} has no form in JSON")
+    for each in plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ():
+        _refuse_nan(each)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,61 @@
+"""What the SDK needs of the process that runs a task; the worker implements it."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from tidemill.sdk.file import File
+
+T = TypeVar("T")
+
+
+class IfExists(Enum):
+    """What saving under a name does that this run has used already."""
+
+    REFUSE = "refuse"
+    REPLACE = "replace"
+
+
+class AttemptPort(Protocol):
+    """One attempt. Called from the thread that the body runs in; none of these waits for the server."""
+
+    def is_cancelled(self) -> bool: ...
+
+    def now(self) -> datetime: ...
+
+    def progress(self, fraction: float, stage: str, message: str) -> None: ...
+
+    def heartbeat(self, details: str) -> None: ...
+
+    def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File: ...
+
+    def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
+        """Take a copy; the caller may change or delete the original afterwards."""
+        ...
+
+
+class FilesPort(Protocol):
+    def folder(self) -> str:
+        """The attempt's private folder; made at the first call."""
+        ...
+
+    def in_thread(self, function: Callable[[], T]) -> Awaitable[T]:
+        """Run a blocking function off the loop."""
+        ...
+
+
+class AttemptFacts(Struct, frozen=True, kw_only=True):
+    """What does not change during an attempt."""
+
+    run: str
+    path: str
+    number: int
+    task: str
+    worker: str
+    workflow: str = ""
+    priority: int = 0
+    tags: dict[str, str] = {}
+    deadline: datetime | None = None

@@ -1,0 +1,21 @@
+"""What a task may return when data alone does not say enough."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+SUCCESS = "success"
+FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Result(Generic[T_co]):
+    """Data with a status of the task's own; a task that uses it is annotated ``-> Draft | Result[Draft]``.
+
+    ``Result(status="failure", error=…)`` equals raising: the text means `PermanentError`, an exception itself.
+    """
+
+    status: str = SUCCESS
+    data: T_co | Any = None
+    error: str | Exception = ""

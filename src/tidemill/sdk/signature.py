@@ -1,0 +1,184 @@
+"""A function's signature read once: the plan of each parameter, what is injected, and what comes out."""
+
+import inspect
+import types
+import typing
+from collections import abc
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Union, get_args, get_origin
+
+from msgspec import NODEFAULT, Struct
+
+from tidemill.core.graph import VALUE, Schema
+from tidemill.sdk.context import Context
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.files import TaskFiles
+from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, union_of
+from tidemill.sdk.options import injected
+from tidemill.sdk.plans import TypePlan, plan_of
+from tidemill.sdk.result import Result
+from tidemill.sdk.schemas import closed, document, schemas_of
+
+
+class Body(Enum):
+    """How a body is run."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    ITEMS = "items"  # a generator
+    ASYNC_ITEMS = "async items"
+
+
+class Parameter(Struct, frozen=True):
+    name: str
+    plan: TypePlan
+    default: Any = NODEFAULT
+    by_position: bool = True
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is NODEFAULT
+
+
+class Signature(Struct, frozen=True):
+    """What goes in and comes out. ``result`` is the type that callers see, ``tuple_type`` a NamedTuple return."""
+
+    parameters: dict[str, Parameter]
+    outputs: dict[str, TypePlan]
+    result: TypePlan
+    body: Body
+    context: str = ""  # the parameter that takes the Context
+    injections: tuple[str, ...] = ()  # parameters that take the TaskFiles
+    item: TypePlan | None = None
+    tuple_type: Any = None
+    text: str = ""
+
+    @property
+    def record(self) -> str:
+        """The parameter that a bare record may stand for."""
+        if len(self.parameters) != 1:
+            return ""
+        (only,) = self.parameters.values()
+        kind = get_origin(only.plan.kind) or only.plan.kind
+        is_object = kind is dict or hasattr(kind, "__pydantic_validator__")
+        return only.name if is_object or (is_record(kind) and not is_named_tuple(kind)) else ""
+
+    def inputs_schema(self, *, extra: Mapping[str, Any]) -> Schema:
+        """An object schema with a property per parameter. ``extra`` says what becomes of keys that it lacks."""
+        schemas, defs = schemas_of([each.plan.wire for each in self.parameters.values()])
+        properties = dict(zip(self.parameters, schemas, strict=True))
+        for each in self.parameters.values():
+            if not each.is_required:
+                properties[each.name] = properties[each.name] | {"default": each.plan.plain(each.default)}
+        required = [each.name for each in self.parameters.values() if each.is_required]
+        schema = {"type": "object", "properties": properties, "required": required, **extra}
+        return document(schema, closed(defs) if extra else defs)
+
+
+CLOSED: Mapping[str, Any] = {"additionalProperties": False}
+OPEN: Mapping[str, Any] = {}
+
+_ITERATORS = (abc.Iterator, abc.Iterable, abc.Generator)
+_ASYNC_ITERATORS = (abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator)
+_VARIADIC = {
+    inspect.Parameter.VAR_POSITIONAL: "*{} is not allowed; use one parameter, {}: list[…]",
+    inspect.Parameter.VAR_KEYWORD: "**{} is not allowed; use one parameter, {}: dict[str, …]",
+    inspect.Parameter.POSITIONAL_ONLY: "{} is for positions only, and inputs go by name; take away the '/'",
+}
+
+
+def read_task(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
+    """The signature of a task that gives one result.
+
+    Args:
+        names: what the annotations may name besides the function's globals.
+    Raises:
+        DefinitionError: with the parameter named; NameError for a name that is not defined yet.
+    """
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError("it is a generator; use @worker.stream")
+    body = Body.ASYNC if inspect.iscoroutinefunction(fn) else Body.SYNC
+    hints = _hints(fn, names)
+    returned = _data_type(hints.get("return", inspect.Parameter.empty))
+    result = _planned("its result", returned)
+    if not is_named_tuple(returned):
+        return _read(fn, hints, outputs={VALUE: result}, result=result, body=body)
+    outputs = {name: _planned(f"its output {name}", kind) for name, kind in fields_of(returned).items()}
+    return _read(fn, hints, outputs=outputs, result=result, body=body, tuple_type=returned)
+
+
+def read_stream(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
+    """The signature of a task that streams items. Arguments and errors as for ``read_task``."""
+    hints = _hints(fn, names)
+    returned = hints.get("return")
+    origin = get_origin(returned)
+    if origin not in _ITERATORS + _ASYNC_ITERATORS or inspect.iscoroutinefunction(fn):
+        raise DefinitionError("a stream is a generator: `-> Iterator[…]`, or `-> AsyncIterator[…]` with async def")
+    kind = get_args(returned)[0]
+    body = Body.ASYNC_ITEMS if origin in _ASYNC_ITERATORS else Body.ITEMS
+    result = _planned("its items", types.GenericAlias(list, (kind,)))
+    return _read(fn, hints, outputs={VALUE: result}, result=result, body=body, item=_planned("its items", kind))
+
+
+def _hints(fn: Callable[..., Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return typing.get_type_hints(fn, localns=dict(names), include_extras=True)
+
+
+def _read(fn: Callable[..., Any], hints: Mapping[str, Any], **facts: Any) -> Signature:
+    signature = inspect.signature(fn)
+    data: dict[str, Parameter] = {}
+    context, injections = "", []
+    for place, each in enumerate(signature.parameters.values()):
+        hint = hints.get(each.name, each.empty)
+        _check_kind(each, hint, place)
+        if hint is Context:
+            context = each.name
+        elif hint is TaskFiles:
+            injections.append(each.name)
+        else:
+            data[each.name] = _data_parameter(each, hint)
+    return Signature(data, context=context, injections=tuple(injections), text=str(signature), **facts)
+
+
+def _check_kind(each: inspect.Parameter, hint: Any, place: int) -> None:
+    if each.kind in _VARIADIC:
+        raise DefinitionError(_VARIADIC[each.kind].format(each.name, each.name))
+    if hint is each.empty:
+        raise DefinitionError(f"parameter {each.name} has no type; annotate it (Any takes anything)")
+    if hint in (Any, object) and place == 0:
+        raise DefinitionError(
+            f"parameter {each.name} comes first and may be anything, so type checkers take it for the Context; "
+            "give it a narrower type, or put another parameter first"
+        )
+    if hint is Context and place > 0:
+        raise DefinitionError(f"parameter {each.name} is the Context, which comes first")
+    if hint is TaskFiles and (each.kind is not each.KEYWORD_ONLY or each.default is not injected):
+        raise DefinitionError(f"parameter {each.name} is injected; write `*, {each.name}: TaskFiles = injected`")
+    if each.default is injected and hint is not TaskFiles:
+        raise DefinitionError(f"parameter {each.name} is no injected type; those are TaskFiles, and Context, first")
+
+
+def _data_parameter(each: inspect.Parameter, hint: Any) -> Parameter:
+    plan = _planned(f"parameter {each.name}", hint)
+    default = NODEFAULT if each.default is each.empty else each.default
+    return Parameter(each.name, plan, default, each.kind is not each.KEYWORD_ONLY)
+
+
+def _planned(what: str, kind: Any) -> TypePlan:
+    if kind is inspect.Parameter.empty:
+        raise DefinitionError(f"{what} has no type; annotate it (`-> None` for nothing)")
+    try:
+        return plan_of(kind)
+    except DefinitionError as error:
+        raise DefinitionError(f"{what}: {error}") from None
+
+
+def _data_type(returned: Any) -> Any:
+    """The type of the data: ``Draft`` of ``Draft | Result[Draft]``."""
+    if get_origin(returned) is Result:
+        return get_args(returned)[0]
+    if get_origin(returned) not in (Union, types.UnionType):
+        return returned
+    members = [_data_type(each) for each in get_args(returned) if each is not Result]
+    return union_of(members)

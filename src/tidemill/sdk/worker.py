@@ -1,0 +1,142 @@
+"""`Worker`: a named set of tasks. Declaring one connects to nothing."""
+
+import inspect
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
+
+from tidemill.core.definitions import TaskDefinition
+from tidemill.sdk.definition import Coro, LocalTask, ReadSignature, Task, WithContext
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.options import TaskOptions, task_options
+from tidemill.sdk.signature import read_stream, read_task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+class StubCalledError(NotImplementedError):
+    """A stub has no body to run: its task lives elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} lives on its worker; submit it, or call it in a workflow")
+        self.name = name
+
+
+class _Decorator:
+    def __init__(self, worker: "Worker", name: str = "", options: TaskOptions | None = None) -> None:
+        self._worker, self._name, self._options = worker, name, options or {}
+
+    def _declared(self, first: Callable[..., Any] | str, options: TaskOptions, read: ReadSignature) -> Any:
+        if isinstance(first, str):
+            return type(self)(self._worker, first, {**self._options, **options})
+        name = check_name(self._name or getattr(first, "__name__", ""), "task")
+        task = LocalTask[..., Any, Any](f"{self._worker.name}.{name}", first, read, local_names(depth=3))
+        task.task_options = task_options(self._options)
+        task.statuses = tuple(self._options.get("statuses", ()))
+        self._worker.add(task)
+        return task
+
+
+class TaskDecorator(_Decorator):
+    # The order counts: context first, async before sync. To mypy the first overlaps the last, which is what we want.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: WithContext[P, Coro[R]], /
+    ) -> LocalTask[P, R, WithContext[P, Coro[R]]]: ...
+    @overload
+    def __call__(self, body: Callable[P, Coro[R]], /) -> LocalTask[P, R, Callable[P, Coro[R]]]: ...
+    @overload
+    def __call__(self, body: WithContext[P, R], /) -> LocalTask[P, R, WithContext[P, R]]: ...
+    @overload
+    def __call__(self, body: Callable[P, R], /) -> LocalTask[P, R, Callable[P, R]]: ...
+    @overload
+    def __call__(self, name: str = ..., /, **options: Unpack[TaskOptions]) -> "TaskDecorator": ...
+    def __call__(self, first: Callable[..., Any] | str = "", /, **options: Unpack[TaskOptions]) -> object:
+        return self._declared(first, options, read_task)
+
+
+class StreamDecorator(_Decorator):
+    @overload
+    def __call__(self, body: WithContext[P, Iterator[T]], /) -> LocalTask[P, list[T], WithContext[P, Iterator[T]]]: ...
+    @overload
+    def __call__(
+        self, body: WithContext[P, AsyncIterator[T]], /
+    ) -> LocalTask[P, list[T], WithContext[P, AsyncIterator[T]]]: ...
+    @overload
+    def __call__(self, body: Callable[P, Iterator[T]], /) -> LocalTask[P, list[T], Callable[P, Iterator[T]]]: ...
+    @overload
+    def __call__(
+        self, body: Callable[P, AsyncIterator[T]], /
+    ) -> LocalTask[P, list[T], Callable[P, AsyncIterator[T]]]: ...
+    @overload
+    def __call__(self, name: str = ..., /, **options: Unpack[TaskOptions]) -> "StreamDecorator": ...
+    def __call__(self, first: Callable[..., Any] | str = "", /, **options: Unpack[TaskOptions]) -> object:
+        return self._declared(first, options, read_stream)
+
+
+class Worker:
+    """Tasks under one name: a function ``thumb`` of ``Worker("media")`` is the task ``media.thumb``.
+
+    ``@worker.task`` takes functions, async or not; ``@worker.stream`` takes generators, async or not.
+    """
+
+    def __init__(self, name: str, /) -> None:
+        self.name = check_name(name, "worker")
+        self.tasks: dict[str, LocalTask[..., Any, Any]] = {}
+        self.task = TaskDecorator(self)
+        self.stream = StreamDecorator(self)
+
+    def add(self, task: LocalTask[..., Any, Any]) -> None:
+        """Raises DefinitionError for a name that is taken, or a signature that cannot be served."""
+        if task.name in self.tasks:
+            raise DefinitionError(f'{task.name} is declared twice; give one of them a name: @{self.name}.task("…")')
+        task.read_early()
+        self.tasks[task.name] = task
+
+    def definitions(self) -> tuple[TaskDefinition, ...]:
+        """What is announced to a server. Raises DefinitionError for a type that is still not defined."""
+        return tuple(task.definition for task in self.tasks.values())
+
+    def __repr__(self) -> str:
+        return f"<worker {self.name}: {', '.join(self.tasks) or 'no tasks'}>"
+
+
+class StubDecorator:
+    def __init__(self, name: str, schema: str) -> None:
+        self._name, self._schema = name, schema
+
+    def __call__(self, body: Callable[P, R], /) -> Task[P, R]:
+        task = Task[P, R](self._name, body, read_task, local_names(depth=2))
+        task.expected = self._schema
+        task.read_early()
+        return task
+
+
+def stub(name: str, /, *, schema: str = "") -> StubDecorator:
+    """Mark a signature as that of a task which lives elsewhere.
+
+    Args:
+        name: ``worker.function``.
+        schema: the digest of its definition; "" asks for no certain version.
+    """
+    return StubDecorator(name, schema)
+
+
+def check_name(name: str, kind: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(f"{name!r} is no name for a {kind}: letters, digits, '_' and '-', a letter first")
+    return name
+
+
+def local_names(depth: int) -> Mapping[str, Any]:
+    """The local names of a caller: annotations may name classes that were defined inside a function."""
+    frame = inspect.currentframe()
+    for _ in range(depth):
+        frame = frame.f_back if frame else None
+    if frame is None or frame.f_locals is frame.f_globals:
+        return {}
+    return dict(frame.f_locals)
