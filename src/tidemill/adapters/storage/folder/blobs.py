@@ -1,0 +1,162 @@
+"""Blobs as files named by digest, in 256 folders by its first byte.
+
+A blob is written to `parts/`, synced, renamed to its place, and its folder synced: a name that exists holds all of it.
+What a crash left in `parts/` is removed at the next start.
+"""
+
+import errno
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from itertools import count
+from typing import TypeVar
+
+from tidemill.core.ids import Digest
+from tidemill.ports.blobs import BlobDamagedError, BlobMissingError
+from tidemill.ports.disk import Disk
+from tidemill.ports.faults import Faults, NoFaults
+from tidemill.ports.store import StoreFullError, StoreLostError
+from tidemill.ports.threads import Threads
+
+T = TypeVar("T")
+
+_PARTS = "parts/"
+_GATHER_BYTES = 1024 * 1024  # of a stream, before a thread is asked to write them: a hop costs as much as 100 KiB
+_READ_BYTES = 1024 * 1024
+
+
+class FolderBlobs:
+    """``disk`` is one folder of its own. Open it before anybody writes: it removes what a crash left."""
+
+    def __init__(self, disk: Disk, threads: Threads, faults: Faults | None = None) -> None:
+        self._disk, self._threads, self._faults = disk, threads, faults or NoFaults()
+        self._numbers = count(1)
+        for name in disk.list(_PARTS):
+            disk.delete(name)
+
+    async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
+        part = _Part(self._disk, self._faults, f"{_PARTS}{next(self._numbers)}", limit)
+        try:
+            async for chunk in chunks:
+                if part.gather(chunk) >= _GATHER_BYTES:
+                    await self._call("blob.write", part.append)
+            await self._call("blob.write", partial(part.finish, digest))
+        except BaseException:
+            part.discard()
+            raise
+        return part.digest, part.size
+
+    async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        name = _name(digest)
+        while end is None or start < end:
+            size = _READ_BYTES if end is None else min(_READ_BYTES, end - start)
+            data = await self._call("blob.read", partial(_read, self._disk, name, start, size))
+            if data is None:
+                raise BlobMissingError(digest)
+            if data:
+                yield data
+            if len(data) < size:
+                return
+            start += len(data)
+
+    async def size(self, digest: Digest) -> int | None:
+        return self._disk.size(_name(digest))
+
+    async def fetch(self, digest: Digest, limit: int) -> bytes:
+        """Also checks it. Raises BlobMissingError, or BlobDamagedError (longer than the limit, or not its digest)."""
+        data = await self._call("blob.read", partial(_read_checked, self._disk, digest, limit))
+        if data is None:
+            raise BlobMissingError(digest)
+        return data
+
+    async def _call(self, name: str, function: Callable[[], T]) -> T:
+        try:
+            return await self._threads.call(name, function)
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StoreFullError(str(error)) from error
+            raise StoreLostError(str(error)) from error
+
+
+class _Part:
+    """A blob on its way in; all but `gather` may block."""
+
+    def __init__(self, disk: Disk, faults: Faults, name: str, limit: int) -> None:
+        self._disk, self._faults, self._name, self._limit = disk, faults, name, limit
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
+        self._hash = hashlib.sha256()
+        self._is_written = False
+        self.size = 0
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(self._hash.digest())
+
+    def gather(self, chunk: bytes) -> int:
+        """Keep a chunk for the next write; give the bytes kept."""
+        self._gathered.append(chunk)
+        self._gathered_bytes += len(chunk)
+        if self.size + self._gathered_bytes > self._limit:
+            raise BlobDamagedError(f"a blob may have {self._limit} bytes here, and more came")
+        return self._gathered_bytes
+
+    def append(self) -> None:
+        self._write(self._take())
+
+    def finish(self, wanted: Digest | None) -> None:
+        """Write the rest, check it, and give it its name; a blob that is there already stays as it is."""
+        data = self._take()
+        if wanted is not None and self.digest != wanted:
+            raise BlobDamagedError(f"sha256:{wanted.hex()} was announced, and sha256:{self.digest.hex()} came")
+        if self._disk.size(_name(self.digest)) == self.size:
+            self.discard()
+            return
+        if data or not self._is_written:
+            self._write(data)
+        self._faults.reach("blob.sync.before")
+        self._disk.sync(self._name)
+        self._faults.reach("blob.rename.before")
+        self._disk.rename(self._name, _name(self.digest))
+        self._is_written = False
+        self._faults.reach("blob.rename.after")
+
+    def discard(self) -> None:
+        if self._is_written:
+            self._disk.delete(self._name)
+            self._is_written = False
+
+    def _take(self) -> bytes:
+        data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+        self._gathered, self._gathered_bytes = [], 0
+        self._hash.update(data)
+        self.size += len(data)
+        return data
+
+    def _write(self, data: bytes) -> None:
+        self._is_written = True
+        self._faults.reach("blob.write.before")
+        self._disk.write_part(self._name, data)
+
+
+def _name(digest: Digest) -> str:
+    text = digest.hex()
+    return f"{text[:2]}/{text}"
+
+
+def _read(disk: Disk, name: str, start: int, size: int) -> bytes | None:
+    try:
+        return disk.read(name, start, size)
+    except FileNotFoundError:
+        return None
+
+
+def _read_checked(disk: Disk, digest: Digest, limit: int) -> bytes | None:
+    data = _read(disk, _name(digest), 0, limit + 1)
+    if data is None:
+        return None
+    if len(data) > limit:
+        raise BlobDamagedError(f"blob sha256:{digest.hex()} has more than {limit} bytes")
+    if hashlib.sha256(data).digest() != digest:
+        raise BlobDamagedError(f"blob sha256:{digest.hex()} is damaged on disk")
+    return data
