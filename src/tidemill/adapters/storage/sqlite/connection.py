@@ -10,7 +10,6 @@ from tidemill.adapters.storage.sqlite.statements import migrations
 from tidemill.core.errors import InputError
 from tidemill.ports.store import StoreFullError, StoreLostError
 
-APPLICATION_ID = 0x54494445  # "TIDE", in the file's header
 _STATEMENTS = 200  # prepared ones kept; more than there are
 _BUSY_MS = 1000  # a foreign reader of the file, such as a back-up, may make us wait this long
 _CACHE_KIB = 16 * 1024
@@ -27,16 +26,23 @@ class Synchronous(Enum):
     NORMAL = 1
 
 
+class Schema(Enum):
+    """The value marks the file, in its header."""
+
+    STORE = 0x54494445  # "TIDE"
+    LOGS = 0x5449444C  # "TIDL"
+
+
 class StoreRefusedError(InputError):
     """The file cannot be our store, or not with this version or these settings."""
 
 
-def open_writer(path: str, synchronous: Synchronous, vfs: str | None) -> apsw.Connection:
+def open_writer(path: str, schema: Schema, synchronous: Synchronous, vfs: str | None) -> apsw.Connection:
     """The one connection that writes; its schema is ours when this returns."""
     try:
         db = apsw.Connection(path, vfs=vfs, statementcachesize=_STATEMENTS)
         db.set_busy_timeout(_BUSY_MS)
-        _check_owner(db, path)
+        _check_owner(db, path, schema)
         if vfs:  # no shared memory there: without this, WAL mode does not take
             _set(db, "locking_mode", "exclusive")
         _set(db, "journal_mode", "wal")
@@ -45,7 +51,7 @@ def open_writer(path: str, synchronous: Synchronous, vfs: str | None) -> apsw.Co
         _set(db, "cache_size", -_CACHE_KIB)
         _set(db, "journal_size_limit", _WAL_LIMIT_BYTES)
         db.wal_autocheckpoint(0)
-        migrate(db, path)
+        migrate(db, path, schema)
     except apsw.Error as error:
         raise lost(error) from error
     return db
@@ -62,9 +68,9 @@ def open_reader(path: str) -> apsw.Connection:
     return db
 
 
-def migrate(db: apsw.Connection, path: str) -> None:
+def migrate(db: apsw.Connection, path: str, schema: Schema) -> None:
     """Bring the schema up to ours, one transaction for each step; refuse one that is newer."""
-    steps = migrations()
+    steps = migrations(schema.name.lower())
     version = int(db.pragma("user_version"))
     if version > len(steps):
         message = (
@@ -76,7 +82,7 @@ def migrate(db: apsw.Connection, path: str) -> None:
         with db:
             db.execute(text).fetchall()
             db.pragma("user_version", number)
-            db.pragma("application_id", APPLICATION_ID)
+            db.pragma("application_id", schema.value)
 
 
 def fetch(db: apsw.Connection, sql: str, bindings: Bindings = ()) -> list[Row]:
@@ -105,10 +111,10 @@ def lost(error: Exception) -> StoreLostError:
             return StoreLostError(str(error))
 
 
-def _check_owner(db: apsw.Connection, path: str) -> None:
+def _check_owner(db: apsw.Connection, path: str, schema: Schema) -> None:
     owner = db.pragma("application_id")
-    if owner != APPLICATION_ID and (owner != 0 or db.execute("select 1 from sqlite_schema limit 1").fetchall()):
-        raise StoreRefusedError(f"{path} is a database of another program: name a file of its own")
+    if owner != schema.value and (owner != 0 or db.execute("select 1 from sqlite_schema limit 1").fetchall()):
+        raise StoreRefusedError(f"{path} is not a {schema.name.lower()} file of ours: name a file of its own")
 
 
 def _set(db: apsw.Connection, pragma: str, value: str | int) -> None:

@@ -17,7 +17,7 @@ def statements(group: str) -> Mapping[str, str]:
     return found
 
 
-def migrations() -> list[str]:
-    """All migrations in order; number 1 comes first, and none is missing."""
-    found = sorted((item for item in (_HOME / "migrations").iterdir() if item.name.endswith(".sql")), key=str)
+def migrations(schema: str) -> list[str]:
+    """All migrations of a schema in order; number 1 comes first, and none is missing."""
+    found = sorted((item for item in (_HOME / "migrations" / schema).iterdir() if item.name.endswith(".sql")), key=str)
     return [item.read_text("utf-8") for item in found]

@@ -8,7 +8,7 @@ import apsw
 from msgspec import Struct
 
 from tidemill.adapters.storage.sqlite.beat import SqliteBeat
-from tidemill.adapters.storage.sqlite.connection import Synchronous, fetch, open_reader, open_writer
+from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, open_reader, open_writer
 from tidemill.adapters.storage.sqlite.counting import Meter
 from tidemill.adapters.storage.sqlite.lock import FileLock
 from tidemill.adapters.storage.sqlite.queries import SqliteQueries
@@ -50,7 +50,7 @@ class SqliteStore(SqliteQueries):
         """Open the file, or make it. Raises StoreRefusedError or StoreLostError."""
         self._lock = None if options.vfs else FileLock(str(path))
         try:
-            db = open_writer(str(path), options.synchronous, options.vfs)
+            db = open_writer(str(path), Schema.STORE, options.synchronous, options.vfs)
             self._reader = None if options.vfs else open_reader(str(path))
             self._id = _store_id(db, entropy)
             self._meter = _meter(options.measure, db, self._reader)
