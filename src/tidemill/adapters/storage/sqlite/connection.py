@@ -42,9 +42,9 @@ def open_writer(path: str, schema: Schema, synchronous: Synchronous, vfs: str | 
     try:
         db = apsw.Connection(path, vfs=vfs, statementcachesize=_STATEMENTS)
         db.set_busy_timeout(_BUSY_MS)
-        _check_owner(db, path, schema)
-        if vfs:  # no shared memory there: without this, WAL mode does not take
+        if vfs:  # no shared memory there: without this, a file in WAL mode cannot even be read
             _set(db, "locking_mode", "exclusive")
+        _check_owner(db, path, schema)
         _set(db, "journal_mode", "wal")
         _set(db, "synchronous", synchronous.value)
         _set(db, "temp_store", 2)

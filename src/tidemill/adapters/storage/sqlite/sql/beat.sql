@@ -5,7 +5,7 @@ select run, path, kind, due_at, number from timer where due_at <= ? order by due
 -- @expired
 select lane, place, run, path, expires_at from queue where expires_at <= ? order by expires_at, run, path limit ?;
 -- @steps_after
-select packed from step where run = ? and path >= ? order by path limit ?;
+select packed from step where run = ? and path > ? order by path limit ?;
 -- @queued
 select lane, place, run, path, expires_at from queue where run = ? and path = ?;
 -- @held_by
