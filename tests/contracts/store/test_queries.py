@@ -163,7 +163,8 @@ async def test_sessions_come_live_first_then_the_latest_seen(store: Store) -> No
 
 async def test_live_attempts_are_found_by_session(store: Store) -> None:
     one, two = a_session(1).id, a_session(2).id
-    attempts = [an_attempt(run, path, 1, session) for session in (one, two) for run in (R1, R2) for path in ("a", "b")]
+    steps = [(run, path) for run in (R1, R2) for path in ("a", "b")]
+    attempts = [an_attempt(*step, number, session) for number, session in ((1, one), (2, two)) for step in steps]
     await write(store, Changes(attempts=attempts[::-1]))
     beat = await store.begin()
     assert await beat.held_by([two, one]) == attempts
