@@ -189,7 +189,7 @@ def _item(entry: Entry) -> Item:
 
 
 def _unread(file: File, failure: Failure) -> Unread:
-    return Unread(file.name, file.size, failure.code, failure.message.removeprefix(f"{file.name}: "))
+    return Unread(file.name, file.size, failure.code.value, failure.message.removeprefix(f"{file.name}: "))
 
 
 def _times(entries: list[Entry]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from shelf_types import Item
 _ROW_WIDTH = 1180
 _ROW_HEIGHT = 158
 _BOARD = 9
-_MAX_BOOKS = 160
+_MAX_ROWS = 2
 _GAP = 2.0
 _MARGIN = 22.0
 _WIDEST = 1.5
@@ -35,10 +35,12 @@ class _Book:
 
 
 def bookcase(items: Sequence[Item]) -> str:
-    """Give the drawing as SVG; a folder of more than 160 files shows its first ones."""
+    """Give the drawing as SVG; two boards at most, and of a larger folder its first files."""
     rows: list[list[_Book]] = [[]]
-    for book in (_book(place, item) for place, item in enumerate(items[:_MAX_BOOKS])):
+    for book in (_book(place, item) for place, item in enumerate(items)):
         if _width(rows[-1]) + book.width > _ROW_WIDTH - 2 * _MARGIN:
+            if len(rows) == _MAX_ROWS:
+                break
             rows.append([])
         rows[-1].append(book)
     height = len(rows) * _ROW_HEIGHT

@@ -10,9 +10,17 @@ from shelf_types import Index, Item, Passage, PictureFacts
 
 _SHOWN_PASSAGES = 8
 _PREVIEW_CHARACTERS = 620
+_SMALL_PIXELS = 200
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_TYPE_NAMES = {"txt": "Plain text", "docx": "Word document", "unknown": "Unknown", "empty": "Empty", "csv": "CSV table"}
-_HUES = {"image": "image", "code": "code", "document": "document", "text": "text"}
+_TYPE_NAMES = {
+    "txt": "Plain text",
+    "docx": "Word document",
+    "csv": "CSV table",
+    "svg": "SVG drawing",
+    "unknown": "Unknown",
+    "empty": "Empty",
+}
+_HUES = {"code": "code", "document": "document", "image": "code"}  # a drawing that is text is source code
 
 
 def card(place: int, index: Index, near: Sequence[Neighbour], thumbnail: bytes | None) -> str:
@@ -74,7 +82,8 @@ def _beginning(passages: Sequence[Passage]) -> str:
 
 
 def _picture(item: Item, picture: PictureFacts, thumbnail: bytes) -> str:
-    fit = "" if 0.6 < picture.width / picture.height < 2.1 else ' class="whole"'
+    is_odd = not 0.6 < picture.width / picture.height < 2.1
+    fit = ' class="whole"' if is_odd or picture.width < _SMALL_PIXELS else ""
     source = base64.b64encode(thumbnail).decode()
     frames = f'<span class="frames">{picture.frames} frames</span>' if picture.frames > 1 else ""
     return (

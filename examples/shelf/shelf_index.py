@@ -1,5 +1,6 @@
 """The index of a folder as one JSON document, and which of its files are near to each other."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,9 +30,14 @@ def build(title: str, items: Sequence[Item], unread: Sequence[Unread]) -> Index:
     return Index(
         title=title,
         model=MODEL,
-        items=sorted(items, key=lambda item: (item.name.casefold(), item.name, item.size_bytes)),
-        unread=sorted(unread, key=lambda file: (file.name.casefold(), file.name, file.reason)),
+        items=sorted(items, key=lambda item: (_by_name(item.name), item.size_bytes)),
+        unread=sorted(unread, key=lambda file: (_by_name(file.name), file.reason)),
     )
+
+
+def _by_name(name: str) -> tuple[str, str]:
+    """As people sort: page 2 comes before page 10, and capitals do not matter."""
+    return re.sub(r"\d+", lambda number: number[0].zfill(20), name.casefold()), name
 
 
 def encode(index: Index) -> bytes:

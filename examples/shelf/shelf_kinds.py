@@ -1,11 +1,11 @@
 """Tell what a file is from its bytes, never from its name."""
 
-from functools import cache
 from pathlib import Path
 
 from magika import Magika
 from magika.types import ContentTypeInfo
 from shelf_documents import DOCUMENT_LABELS
+from shelf_once import once
 from shelf_pictures import PICTURE_LABELS
 from shelf_types import Group, Kind
 
@@ -43,6 +43,6 @@ def _group_of(found: ContentTypeInfo) -> Group:
     return "other"
 
 
-@cache
+@once
 def _classifier() -> Magika:
     return Magika()

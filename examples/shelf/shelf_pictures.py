@@ -1,7 +1,6 @@
 """Look at a picture: its size, its main colours and a small copy of it."""
 
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,11 +68,9 @@ def look(path: Path, name: str) -> tuple[PictureFacts, bytes]:
 def _opened(path: Path, name: str) -> Iterator[Image.Image]:
     """Open and decode, and turn whatever a decoder throws into one clear error."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the size is checked here, and damaged metadata does not matter
-            with Image.open(path, formats=list(PICTURE_LABELS.values())) as image:
-                _check_size(image, name)
-                yield image
+        with Image.open(path, formats=list(PICTURE_LABELS.values())) as image:
+            _check_size(image, name)
+            yield image
     except UnreadableError:
         raise
     except _DECODE_ERRORS as error:

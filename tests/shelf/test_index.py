@@ -19,6 +19,12 @@ def index() -> Index:
     return shelf_index.build("Small", [text_item(*each) for each in TEXTS.items()], [Unread("x", 1, "permanent", "no")])
 
 
+def test_files_come_as_people_sort_them() -> None:
+    names = ["page 10.txt", "Page 2.txt", "page 1.txt", "a/b.txt"]
+    index = shelf_index.build("Small", [text_item(name, "words") for name in names], [])
+    assert [item.name for item in index.items] == ["a/b.txt", "page 1.txt", "Page 2.txt", "page 10.txt"]
+
+
 def test_what_is_written_can_be_read_back(index: Index) -> None:
     assert shelf_index.decode(shelf_index.encode(index)) == index
 
