@@ -141,8 +141,8 @@ class SimFiles:
 
     def delete(self, name: str) -> None:
         self._disk.call("write")
-        self._find(name)
-        self._disk.name(folder_of(name), {name: None})
+        if name in self._disk.files:
+            self._disk.name(folder_of(name), {name: None})
 
     def list(self, prefix: str) -> Sequence[str]:
         return sorted(name for name in self._disk.files if name.startswith(prefix))

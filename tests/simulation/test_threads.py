@@ -10,7 +10,7 @@ from tidemill.testing.simulation.threads import Mood, SimThreads
 
 
 def threads(refused):
-    return SimThreads(stream("0", "threads"), refused.append, lambda: OSError("hidden"))
+    return SimThreads(stream("0", "threads"), refused.append, lambda name: OSError(f"hidden {name}"))
 
 
 def test_a_call_takes_time_and_gives_its_result():
@@ -33,7 +33,7 @@ def test_a_mood_befalls_one_call_of_its_name():
     async def main():
         done, refused = [], []
         ours = threads(refused)
-        ours.expect("store.", Mood.LOST)
+        ours.expect(Mood.LOST, "store.")
         await ours.call("blob.write", lambda: done.append("blob"))
         with pytest.raises(OSError, match="hidden"):
             await ours.call("store.commit", lambda: done.append("commit"))
@@ -47,7 +47,7 @@ def test_the_disk_refuses_during_a_call_only():
     async def main():
         refused = []
         ours = threads(refused)
-        ours.expect("store.", Mood.FULL)
+        ours.expect(Mood.FULL, "store.")
         await ours.call("store.commit", lambda: refused.append("work"))
         assert refused == ["write", "work", ""]
 

@@ -21,7 +21,7 @@ from tidemill.testing.simulation.processes import OUTSIDE, PROCESS, Process
 from tidemill.testing.simulation.threads import Mood, SimThreads
 
 RESTART_S = 0.5
-COMMIT = "store."  # names of the Threads port's calls that commit
+WRITES = ("store.", "logs.", "blob.", "spool.")  # calls of the Threads port that a disk may fail
 MOODS = {
     Kind.COMMIT_FULL: Mood.FULL,
     Kind.COMMIT_UNSYNCED: Mood.UNSYNCED,
@@ -53,8 +53,9 @@ class Ports:
         self.process.probes.append(probe)
 
 
-def _lost() -> Exception:
-    return apsw.IOError("simulated: it is done, and says that it failed")
+def _lost(name: str) -> Exception:
+    error = apsw.IOError if name.startswith(("store.", "logs.")) else OSError
+    return error("simulated: it is done, and says that it failed")
 
 
 Boot = Callable[[Ports], Coroutine[Any, Any, None]]
@@ -184,7 +185,7 @@ class World:
                 host.ports.threads.slow_s = 0.3
                 self.loop.call_later(fault.span, setattr, host.ports.threads, "slow_s", 0.0, context=OUTSIDE)
             case _:
-                host.ports.threads.expect(COMMIT, MOODS[kind])
+                host.ports.threads.expect(MOODS[kind], *WRITES)
 
     def _freeze(self, process: Process, span: float) -> None:
         process.freeze()

@@ -25,6 +25,7 @@ _CALLS = (
 )
 _MAY_ASK_THE_TIME = ("logging",)  # its records carry one; they are no part of a trace
 _MAY_NOT_OPEN = ("tidemill", "pathlib")  # the importer and tracebacks may
+_PACKAGE = __file__.rpartition("testing")[0]  # its own SQL and schemas are code
 _listening: list[Report] = []  # an audit hook cannot be taken back, so one stays and asks this
 
 
@@ -58,7 +59,10 @@ def _stub(name: str, report: Report, now: Callable[[], float]) -> Callable[..., 
 
 
 def _audit(event: str, args: tuple[object, ...]) -> None:
-    if _listening and (event in _EVENTS or (event == "open" and _caller(2).startswith(_MAY_NOT_OPEN))):
+    if not _listening:
+        return
+    is_open = event == "open" and not str(args[0]).startswith(_PACKAGE)
+    if event in _EVENTS or (is_open and _caller(2).startswith(_MAY_NOT_OPEN)):
         _refuse(_listening[-1], f"{event} {args!r:.80}")
 
 

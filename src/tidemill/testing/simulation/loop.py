@@ -112,7 +112,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if not self._is_over:
-            self.crimes.append(f"unhandled: {context.get('message')}: {context.get('exception')!r}")
+            self.crimes.append(f"unhandled: {context.get('exception')!r}: {context.get('message')}")
 
     def run_in_executor(self, *_: object) -> Any:
         raise SimulationError("a thread was asked for: use the Threads port")

@@ -28,17 +28,17 @@ class SimThreads:
 
     Args:
         refuse: makes the disk refuse "write" or "sync" during a call; "" ends it.
-        lost: the error of a call whose success is hidden.
+        lost: the error of a call, by its name, whose success is hidden.
     """
 
-    def __init__(self, chance: Chance, refuse: Callable[[str], None], lost: Callable[[], Exception]) -> None:
+    def __init__(self, chance: Chance, refuse: Callable[[str], None], lost: Callable[[str], Exception]) -> None:
         self.slow_s = 0.0
-        self._moods: list[tuple[str, Mood]] = []
+        self._moods: list[tuple[tuple[str, ...], Mood]] = []
         self._chance, self._refuse, self._lost = chance, refuse, lost
 
-    def expect(self, prefix: str, mood: Mood) -> None:
-        """The next call whose name starts so gets ``mood``."""
-        self._moods.append((prefix, mood))
+    def expect(self, mood: Mood, *prefixes: str) -> None:
+        """The next call whose name starts with one of these gets ``mood``."""
+        self._moods.append((prefixes, mood))
 
     async def call(self, name: str, function: Callable[[], T]) -> T:
         """As a real thread, it goes on when nobody waits for it any more."""
@@ -53,7 +53,7 @@ class SimThreads:
         try:
             tell = partial(answer.set_result, function())
             if mood is Mood.LOST:
-                tell = partial(answer.set_exception, self._lost())
+                tell = partial(answer.set_exception, self._lost(name))
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
             tell = partial(answer.set_exception, error)
         finally:
