@@ -24,11 +24,12 @@ class Offer(Struct):
         pool = self.lanes.get(lane)
         if pool is None or self.exclusive or self.credit.get("", 0) <= 0:
             return False
-        return not pool or self.credit.get(pool, 0) > 0
+        return self.credit.get(pool, 1) > 0  # a pool without a limit of its own counts only in all
 
     def take(self, lane: Lane) -> None:
         self.credit[""] -= 1
-        if pool := self.lanes[lane]:
+        pool = self.lanes[lane]
+        if pool and pool in self.credit:
             self.credit[pool] -= 1
         self.held += 1
 

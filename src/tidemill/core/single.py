@@ -1,7 +1,7 @@
 """A task that is called alone is a workflow of one node."""
 
 from tidemill.core.definitions import TaskDefinition
-from tidemill.core.graph import FORMAT, Graph, Ref, Schema, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, NodeOptions, Ref, Schema, State, TaskNode, Workflow
 
 
 def parameters_of(inputs: Schema) -> dict[str, Schema]:
@@ -10,8 +10,8 @@ def parameters_of(inputs: Schema) -> dict[str, Schema]:
     return {name: {**shared, **schema} for name, schema in inputs.get("properties", {}).items()}
 
 
-def graph_of(definition: TaskDefinition) -> Workflow:
-    """The same definition always gives the same graph. Its one node is named as the function is."""
+def graph_of(definition: TaskDefinition, options: NodeOptions) -> Workflow:
+    """The same definition and options always give the same graph. Its one node is named as the function is."""
     node = definition.name.rpartition(".")[2]
     parameters = parameters_of(definition.inputs)
     required = definition.inputs.get("required", ())
@@ -25,6 +25,7 @@ def graph_of(definition: TaskDefinition) -> Workflow:
                 schema=definition.digest,
                 takes=definition.inputs,
                 stream=definition.item is not None,
+                options=options,
             )
         },
         outputs={port: Ref(node=node, port=port) for port in definition.outputs},

@@ -1,0 +1,50 @@
+"""Graph documents: read with a clear refusal, written one way, so that equal workflows have equal digests."""
+
+import msgspec
+
+from tidemill.core.errors import InputError
+from tidemill.core.graph import FORMAT, Workflow
+from tidemill.core.ids import Digest, digest_of
+
+DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024
+_decode = msgspec.json.Decoder(Workflow).decode
+
+
+class DocumentError(InputError):
+    """No graph document, or one of a version that this server does not know."""
+
+
+class _Format(msgspec.Struct):
+    format: str
+
+
+def parse_document(document: bytes) -> Workflow:
+    """Read a graph document.
+
+    Raises:
+        DocumentError: too large, not JSON, another format version (with what to do), or a wrong field (with its path).
+    """
+    if len(document) > DOCUMENT_LIMIT_BYTES:
+        raise DocumentError(f"the graph has {len(document)} bytes; at most {DOCUMENT_LIMIT_BYTES} are taken")
+    try:
+        found = msgspec.json.decode(document, type=_Format).format
+        if found != FORMAT:
+            raise DocumentError(f"the graph is of format {found!r}, this server reads {FORMAT!r}: {_advice(found)}")
+        return _decode(document)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DocumentError(f"this is no graph document: {error}") from None
+
+
+def _advice(found: str) -> str:
+    family, _, version = found.partition("/")
+    newer = family == FORMAT.partition("/")[0] and version.isdecimal() and int(version) > 1
+    return "upgrade the server" if newer else "build it again with this version of tidemill"
+
+
+def document_of(workflow: Workflow) -> bytes:
+    """The canonical bytes: JSON with sorted keys."""
+    return msgspec.json.encode(workflow, order="sorted")
+
+
+def digest_of_document(document: bytes) -> Digest:
+    return digest_of(document)

@@ -1,0 +1,91 @@
+"""Why a step waits, in words, and the smallest change that would start it."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from tidemill.core.catalog import Catalog
+from tidemill.core.graph import Node, TaskNode
+from tidemill.core.ids import Path
+from tidemill.core.match import Offer
+from tidemill.core.plan import Layout
+from tidemill.core.rows import Session
+from tidemill.core.run import Blocked, Held, Ready, Step, Waiting
+
+
+class Server(Struct, frozen=True):
+    """A live session as the matcher sees it; ``offer`` is None when it takes nothing now."""
+
+    session: Session
+    offer: Offer | None
+    held: int
+    connected: bool
+
+
+class Reason(Struct, frozen=True):
+    path: Path
+    status: str
+    task: str
+    reasons: tuple[str, ...]
+    advice: str
+
+
+def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Sequence[Server]) -> Sequence[Reason]:
+    """One answer for each step that is not final."""
+    return [_explain(step, layout.node(step.path)[2], catalog, fleet) for step in steps]
+
+
+def _explain(step: Step, node: Node, catalog: Catalog, fleet: Sequence[Server]) -> Reason:
+    task = node.task if isinstance(node, TaskNode) else ""
+    match step.state:
+        case Ready():
+            reasons, advice = _queue(node, catalog, fleet)
+        case Blocked(missing=missing):
+            reasons, advice = (f"{missing} steps before it are not done",), ""
+        case Held(running=True):
+            reasons, advice = (f"attempt {step.latest} is running",), ""
+        case Held():
+            reasons, advice = (f"attempt {step.latest} was sent to a worker, which has not started it yet",), ""
+        case Waiting(until_at=None):
+            reasons, advice = ("steps inside it are not done",), ""
+        case Waiting():
+            reasons, advice = (f"it waits to be tried again, after {step.failures} failures",), ""
+        case _:
+            reasons, advice = (), ""
+    return Reason(step.path, step.status, task, reasons, advice)
+
+
+def _queue(node: Node, catalog: Catalog, fleet: Sequence[Server]) -> tuple[tuple[str, ...], str]:
+    if not isinstance(node, TaskNode):
+        return (), ""
+    if catalog.latest(node.task) is None:
+        near = catalog.nearest(node.task)
+        hint = f"; the nearest known: {', '.join(near)}" if near else ""
+        return (f"no worker ever announced {node.task}{hint}",), f"start a worker that has the task {node.task}"
+    if not fleet:
+        return ("no worker is connected",), f"start a worker that has the task {node.task}"
+    reasons = tuple(f"worker {each.session.worker}: {_against(node, each)}" for each in fleet)
+    return reasons, _advice(node, fleet)
+
+
+def _against(node: TaskNode, server: Server) -> str:
+    mine = {digest for name, digest in server.session.tasks if name == node.task}
+    if not mine:
+        return f"does not have {node.task}"
+    if node.schema and node.schema not in mine:
+        return f"has {node.task} as {', '.join(sorted(mine))}, and the run needs {node.schema}"
+    if not server.connected:
+        return "is not connected at the moment"
+    if server.offer is None:
+        return f"is full: it holds {server.held}"
+    return "can take it, and will with the next beat"
+
+
+def _advice(node: TaskNode, fleet: Sequence[Server]) -> str:
+    having = [each for each in fleet if any(name == node.task for name, _ in each.session.tasks)]
+    if not having:
+        return f"start a worker that has the task {node.task}"
+    fitting = [each for each in having if not node.schema or (node.task, node.schema) in each.session.tasks]
+    if not fitting:
+        return "start a worker of the version that the run was built with, or submit the run again"
+    return "wait until an attempt ends, or start another worker"

@@ -1,0 +1,32 @@
+"""What a beat writes: the changed rows of its overlay, and what was recorded beside decisions."""
+
+from collections.abc import Sequence
+
+from tidemill.core.overlay import Overlay
+from tidemill.core.rows import Changes, History, Queued
+
+
+def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Changes]) -> Changes:
+    """Everything of one beat; ``left`` are queue rows that only the store knew."""
+    changes = Changes(
+        runs=list(overlay.runs.changed.values()),
+        scopes=list(overlay.scopes.changed.values()),
+        steps=list(overlay.steps.changed.values()),
+        attempts=list(overlay.attempts.changed.values()),
+        values=overlay.values.changed,
+        chunks=overlay.chunks.changed,
+        queue_put=list(overlay.ready.values()),
+        queue_drop=[*overlay.left.values(), *left],
+        timers_put=list(overlay.timers_put.values()),
+        timers_drop=list(overlay.timers_drop),
+        streams=overlay.streams,
+        artifacts=overlay.artifacts,
+        blob_refs=list(overlay.blob_refs),
+        history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
+    )
+    for each in recorded:
+        changes.sessions += each.sessions
+        changes.tasks += each.tasks
+        changes.graphs += each.graphs
+        changes.blobs.update(each.blobs)
+    return changes

@@ -1,0 +1,53 @@
+"""Graphs by digest: parsed once, kept while they are used."""
+
+from collections import OrderedDict
+
+from tidemill.core.documents import parse_document
+from tidemill.core.graph import Workflow
+from tidemill.core.ids import Digest
+from tidemill.core.plan import Layout
+from tidemill.core.rows import GraphRow
+from tidemill.ports.store import Queries
+
+KEPT = 1000
+
+
+class Graphs:
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self.layouts: OrderedDict[Digest, Layout] = OrderedDict()
+        self._names: dict[str, Digest] = {}
+
+    async def load(self) -> None:
+        """Learn which name means which digest: the newest."""
+        for row in reversed(await self._queries.graphs(KEPT)):
+            self._names[row.name] = row.digest
+
+    def add(self, row: GraphRow, workflow: Workflow) -> None:
+        """After the commit of a publication."""
+        self._names[row.name] = row.digest
+        self._keep(row.digest, workflow)
+
+    def _keep(self, digest: Digest, workflow: Workflow) -> Layout:
+        layout = self.layouts[digest] = Layout(workflow)
+        while len(self.layouts) > KEPT:
+            self.layouts.popitem(last=False)
+        return layout
+
+    async def get(self, digest: Digest) -> Workflow | None:
+        layout = await self.layout(digest)
+        return layout.workflow if layout else None
+
+    async def layout(self, digest: Digest) -> Layout | None:
+        known = self.layouts.get(digest)
+        if known is not None:
+            self.layouts.move_to_end(digest)
+            return known
+        row = await self._queries.graph(digest)
+        return self._keep(digest, parse_document(row.document)) if row else None
+
+    def by_name(self, name: str) -> Digest | None:
+        return self._names.get(name)
+
+    def names(self) -> dict[str, Digest]:
+        return dict(self._names)

@@ -1,0 +1,50 @@
+"""What the engine's callers hand in, and what they get back."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.run import Run
+from tidemill.core.values import Argument, Value
+
+
+class Order(Struct, frozen=True):
+    """A run to be, its inputs checked and encoded. ``submitted`` is the digest of all that makes it what it is."""
+
+    run: RunId
+    graph: Digest
+    workflow: str
+    inputs: dict[str, Value]
+    submitted: Digest
+    priority: int = 0
+    tags: dict[str, str] = {}
+    watch: str = ""  # token of a Watch that wants the outcome
+
+
+class SubmitRefused(Struct, frozen=True):
+    type: str  # conflict, unknown_blob, halted
+    detail: str
+
+
+class Outcome(Struct, frozen=True):
+    """A run that ended. ``outputs`` are there when they were at hand; else the reader has them."""
+
+    run: Run
+    outputs: dict[str, Argument] | None = None
+
+
+class Published(Struct, frozen=True):
+    digest: Digest
+    name: str
+    unverified: tuple[str, ...]  # tasks that no worker ever announced
+
+
+class Ephemeral(Struct, frozen=True):
+    """Something live that no history keeps: progress, a line of a log."""
+
+    run: RunId
+    kind: str
+    path: Path
+    number: int
+    detail: dict[str, Any]

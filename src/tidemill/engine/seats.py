@@ -1,0 +1,138 @@
+"""Sessions in memory: who is connected, what credit is left, what each holds.
+
+The rows are in the store; this is what the matcher looks at between commits. One seat per live session.
+"""
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tidemill.core.claims import Leasing
+from tidemill.core.commands import AskToStop
+from tidemill.core.ids import Instant, SessionId
+from tidemill.core.match import Offer, lanes_of
+from tidemill.core.rows import AttemptKey, Lane, Session
+
+
+class Dismissal(Struct, frozen=True):
+    """The session is over, and its worker is told why."""
+
+    reason: str
+    advice: str
+
+
+Notice = Leasing | AskToStop | Dismissal
+Tell = Callable[[Sequence[Notice]], None]
+
+SWAP_WINDOW_US = 60_000_000
+SWAPS = 3
+
+
+class Seat:
+    """One session: its lease, its credit, and the way to its worker (None while it is not connected)."""
+
+    def __init__(self, session: Session, pools: dict[tuple[str, str], str]) -> None:
+        self.session = session
+        tasks = [(task, digest, pools.get((task, digest), "")) for task, digest in session.tasks]
+        self.lanes, self.lone = lanes_of(tasks)
+        self.granted: dict[str, int] = {}
+        self.sent: dict[str, int] = {}
+        self.held: dict[AttemptKey, None] = {}
+        self.tell: Tell | None = None
+        self.lease_until_at = session.lease_until_at
+        self.draining = False
+
+    def connect(self, tell: Tell) -> None:
+        """Credit starts anew with each connection."""
+        self.tell, self.granted, self.sent, self.draining = tell, {}, {}, False
+
+    def disconnect(self) -> None:
+        self.tell = None
+
+    def grant(self, totals: dict[str, int]) -> None:
+        """Running totals, as the worker says them last; one that drains takes back what was not used."""
+        self.granted = totals
+
+    def offer(self) -> Offer | None:
+        """What it can take now; None when that is nothing."""
+        if self.tell is None or self.draining:
+            return None
+        credit = {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
+        if credit.get("", 0) <= 0:
+            return None
+        return Offer(self.session.id, self.session.worker, self.lanes, credit, len(self.held))
+
+    def spend(self, lane: Lane, key: AttemptKey) -> None:
+        self.sent[""] = self.sent.get("", 0) + 1
+        if pool := self.lanes.get(lane):
+            self.sent[pool] = self.sent.get(pool, 0) + 1
+        self.held[key] = None
+
+
+class Seats:
+    def __init__(self) -> None:
+        self._by_id: dict[SessionId, Seat] = {}
+        self._swaps: dict[str, list[Instant]] = {}
+        self.lone: frozenset[Lane] = frozenset()
+        self._alone: dict[AttemptKey, None] = {}  # held steps that must have no neighbour
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def all(self) -> Sequence[Seat]:
+        return list(self._by_id.values())
+
+    def get(self, session: SessionId) -> Seat | None:
+        return self._by_id.get(session)
+
+    def add(self, seat: Seat) -> None:
+        self._by_id[seat.session.id] = seat
+        self.lone |= seat.lone
+
+    def remove(self, session: SessionId) -> None:
+        self._by_id.pop(session, None)
+
+    def of_worker(self, worker: str) -> Sequence[Seat]:
+        return [seat for seat in self._by_id.values() if seat.session.worker == worker]
+
+    def offers(self) -> list[Offer]:
+        found = []
+        for seat in self._by_id.values():
+            offer = seat.offer()
+            if offer is not None:
+                offer.exclusive = any(key in self._alone for key in seat.held)
+                found.append(offer)
+        return found
+
+    def spend(self, seat: Seat, lane: Lane, key: AttemptKey) -> None:
+        """A claim of the seat is durable."""
+        seat.spend(lane, key)
+        if lane in self.lone:
+            self._alone[key] = None
+
+    def free(self, session: SessionId, key: AttemptKey) -> None:
+        """An attempt ended; whether its worker is here or not."""
+        self._alone.pop(key, None)
+        seat = self._by_id.get(session)
+        if seat is not None:
+            seat.held.pop(key, None)
+
+    def expired(self, at: Instant) -> Sequence[Seat]:
+        return [seat for seat in self._by_id.values() if seat.lease_until_at < at]
+
+    def next_expiry(self) -> Instant | None:
+        return min((seat.lease_until_at for seat in self._by_id.values()), default=None)
+
+    def note_swap(self, worker: str, at: Instant) -> bool:
+        """Count an instance taking over from another; whether two of them fight for one id."""
+        recent = [each for each in self._swaps.get(worker, ()) if at - each < SWAP_WINDOW_US]
+        recent.append(at)
+        self._swaps[worker] = recent
+        return len(recent) > SWAPS
+
+    def extend(self, seat: Seat, until: Instant) -> Session:
+        """A longer lease, in memory now and in the row that is returned."""
+        seat.lease_until_at = until
+        seat.session = replace(seat.session, lease_until_at=until)
+        return seat.session
