@@ -154,7 +154,11 @@ ToServer = Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | F
 
 
 class Welcome(Struct, frozen=True, array_like=True, tag="welcome"):
-    """``keep``: go on with these; ``stale``: stop them and forget their results."""
+    """``keep``: go on with these; ``stale``: stop them and forget their results.
+
+    ``ping_s``: the server lets hear of itself at least this often; 0 promises nothing. A worker that has heard nothing
+    for three times as long takes the link for dead.
+    """
 
     protocol: str
     store: bytes
@@ -163,6 +167,7 @@ class Welcome(Struct, frozen=True, array_like=True, tag="welcome"):
     keep: tuple[AttemptRef, ...] = ()
     stale: tuple[AttemptRef, ...] = ()
     version: str = ""
+    ping_s: float = 0.0
 
 
 class Refused(Struct, frozen=True, array_like=True, tag="refused"):

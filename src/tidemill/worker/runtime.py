@@ -1,0 +1,272 @@
+"""The worker: connects for ever, holds attempts, reports them, leaves in order.
+
+```text
+run -> load the spool -> dial -> Session (hello, welcome, credit) -> ... link dies -> dial again, later and later
+       drain: no more credit; what runs ends or is handed back; acknowledgements; goodbye
+       stop:  at once
+```
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.ports.clock import Clock
+from tidemill.ports.disk import Disk
+from tidemill.ports.entropy import Entropy
+from tidemill.ports.link import Dialer, Link, LinkDownError
+from tidemill.ports.threads import Threads
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.invoke import AnyTask
+from tidemill.sdk.worker import Worker
+from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
+from tidemill.worker.body import Surroundings
+from tidemill.worker.cache import FileCache
+from tidemill.worker.chatter import Chatter
+from tidemill.worker.chores import Chores
+from tidemill.worker.exchange import Exchange
+from tidemill.worker.fetcher import Fetcher
+from tidemill.worker.folders import Folders
+from tidemill.worker.outbox import Outbox
+from tidemill.worker.performer import Performer
+from tidemill.worker.reports import Reports
+from tidemill.worker.roster import Parts, Roster
+from tidemill.worker.session import RefusedForNowError, Session
+from tidemill.worker.settings import WorkerSettings
+from tidemill.worker.slots import Slots
+from tidemill.worker.spool import Spool
+from tidemill.worker.stage import Stage
+from tidemill.worker.stopping import Stopping
+from tidemill.worker.storing import Storing
+from tidemill.worker.watch import LoopWatch
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerPorts:
+    """All that a worker has of the world. ``disk`` writes in ``WorkerSettings.folder``."""
+
+    dialer: Dialer
+    clock: Clock
+    threads: Threads
+    entropy: Entropy
+    disk: Disk
+    stage: Stage
+    fetcher: Fetcher
+
+
+class WorkerRuntime:
+    """``run`` once; it returns after a drain or a stop, and raises LinkRefusedError when it is not wanted.
+
+    Raises:
+        DefinitionError: two workers declare one task, or a task's signature cannot be served.
+    """
+
+    def __init__(self, workers: Iterable[Worker], ports: WorkerPorts, settings: WorkerSettings) -> None:
+        self._ports, self._settings = ports, settings
+        self._tasks = _joined(workers)
+        self._definitions = tuple(task.definition for task in self._tasks.values())
+        self._instance = ports.entropy.bytes(16)
+        self._slots = Slots(settings.pools)
+        self._outbox = Outbox(self._slots)
+        self._chores = Chores(ports.threads)
+        self._spool = Spool(ports.disk, settings.spool_bytes)
+        self._reports = Reports(self._outbox, self._spool, self._chores, ports.clock)
+        self._folders = Folders(settings.folder, ports.disk, self._chores, settings.keep)
+        self._chatter = Chatter(self._outbox)
+        self._roster = Roster(settings.spool_after_s, settings.grace_s)
+        self._performer = self._make_performer()
+        self._store_id = b""
+        self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Raises LinkRefusedError with the reason; connecting again would change nothing."""
+        await self._ports.stage.open()
+        try:
+            self._main = asyncio.create_task(self._live(), name="worker")
+            await self._main
+        except asyncio.CancelledError:
+            if not self._left.is_set():
+                raise
+        finally:
+            await self._ports.stage.close()
+            await self._ports.fetcher.close()
+
+    def drain(self) -> None:
+        """Take nothing new; end in order. A second call stops at once."""
+        if self._draining.is_set():
+            return self.stop()
+        log.info("draining: nothing new is taken")
+        self._draining.set()
+
+    def stop(self) -> None:
+        """End at once: what runs is cut off, and goes back to the queue by its lease or at the next hello."""
+        self._left.set()
+        if self._main:
+            self._main.cancel()
+
+    def idle_violation(self) -> str | None:
+        """For simulations: why this worker must not sleep now."""
+        return (
+            self._outbox.idle_violation()
+            or self._performer.idle_violation()
+            or self._chores.idle_violation()
+            or self._roster.idle_violation()
+        )
+
+    # Its parts --------------------------------------------------------------------------------------
+
+    def _make_performer(self) -> Performer:
+        ports, settings = self._ports, self._settings
+        self._cache = FileCache(settings.folder, ports.disk, ports.threads, ports.fetcher)
+        around = Surroundings(ports.clock, ports.threads, self._folders, self._cache, settings.name)
+        return Performer(ports.stage, around, self._roster.end, self._roster.hear)
+
+    def _parts(self) -> Parts:
+        ports, settings = self._ports, self._settings
+        exchange = Exchange(self._cache, ports.fetcher, ports.threads)
+        return Parts(
+            tasks=self._tasks,
+            slots=self._slots,
+            outbox=self._outbox,
+            reports=self._reports,
+            chatter=self._chatter,
+            performer=self._performer,
+            stopping=Stopping(self._performer, ports.clock, settings.grace_s, self._roster.give_up),
+            storing=Storing(exchange, self._chatter),
+            folders=self._folders,
+        )
+
+    # Its life ---------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._roster.open(self._parts(), group, self._settings.abandoned)
+                await self._remember()
+                watch = LoopWatch(self._ports.stage, self._roster, self._settings.blocked_s)
+                tasks = [
+                    group.create_task(self._chores.run()),
+                    group.create_task(self._chatter.run()),
+                    group.create_task(watch.run()),
+                    group.create_task(self._mind_abandoned()),
+                    group.create_task(self._stay_connected()),
+                ]
+                await self._draining.wait()
+                await self._drain()
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _remember(self) -> None:
+        threads = self._ports.threads
+        await threads.call("files.sweep", self._folders.sweep)
+        self._reports.restore(await threads.call("spool.load", self._spool.load))
+
+    async def _mind_abandoned(self) -> None:
+        await self._roster.overrun.wait()
+        log.error("too many bodies cannot be stopped, and their slots are lost: the worker drains and ends")
+        self._draining.set()
+
+    async def _stay_connected(self) -> None:
+        tries = 0
+        while not self._leaving.is_set():
+            began = self._ports.clock.monotonic()
+            try:
+                await self._connect()
+            except (LinkDownError, RefusedForNowError, BadMessageError) as error:
+                self._reports.keep_all()
+                if self._ports.clock.monotonic() - began > self._settings.reconnect.steady_s:
+                    tries = 0
+                tries += 1
+                delay_s = self._settings.reconnect.delay(tries, self._ports.entropy.bytes(1)[0] / 255)
+                log.warning("no connection to the server: %s; again in %.1f s", error, delay_s)
+                await asyncio.sleep(delay_s)
+
+    async def _connect(self) -> None:
+        link = await self._ports.dialer.dial()
+        try:
+            await self._talk(link)
+        finally:
+            await link.close()
+
+    async def _talk(self, link: Link) -> None:
+        session = Session(link, self._roster, self._outbox, self._reports, self._ports.clock)
+        welcome = await session.greet(self._hello(), self._settings.answer_s)
+        log.info("connected; the server holds the store %s", welcome.store.hex())
+        self._store_id = welcome.store
+        try:
+            await session.converse(self._slots, self._draining, self._leaving)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        finally:
+            self._outbox.close()
+
+    def _hello(self) -> Hello:
+        settings = self._settings
+        return Hello(
+            protocol=PROTOCOL,
+            worker=settings.name,
+            instance=self._instance,
+            tasks=self._definitions,
+            pools=settings.pools,
+            held=self._roster.held,
+            unacknowledged=self._reports.attempts,
+            store=self._store_id,
+            version=settings.version,
+            host=settings.host,
+            pid=settings.pid,
+            labels=settings.labels,
+        )
+
+    async def _drain(self) -> None:
+        settings = self._settings
+        self._roster.close()
+        if not await _within(settings.drain_s, self._roster.empty()):
+            self._roster.hand_back("the worker drains")
+            await _within(2 * settings.grace_s, self._roster.empty())
+        if self._outbox.is_open:
+            await _within(settings.farewell_s, self._reports.empty())
+        self._reports.keep_all()
+        await self._chores.finish()
+        self._leaving.set()
+        if self._outbox.is_open:
+            await _within(settings.farewell_s, self._outbox.closed())
+
+
+async def _within(limit_s: float, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether it ended in time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit_s):
+            await work
+            return True
+    return False
+
+
+def _joined(workers: Iterable[Worker]) -> Mapping[str, AnyTask]:
+    tasks: dict[str, AnyTask] = {}
+    for worker in workers:
+        for name, task in worker.tasks.items():
+            if name in tasks:
+                raise DefinitionError(f"{name} is declared by two workers of this process")
+            tasks[name] = task
+    return tasks
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one that counts: a refusal before a dead link, and a fault of ours before both."""
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [errors]
+    while pending:
+        error = pending.pop()
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return min(flat, key=lambda error: isinstance(error, BadMessageError) + 2 * isinstance(error, LinkDownError))

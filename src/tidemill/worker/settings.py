@@ -1,0 +1,57 @@
+"""How one worker process behaves; assembly reads it from the environment."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from tidemill.core.definitions import Pools
+
+
+class Keep(Enum):
+    """What becomes of an attempt's private folder."""
+
+    UNTIL_ACCEPTED = "until_accepted"
+    FOR_EVER = "for_ever"
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    """Delays between attempts to connect, in seconds: doubled from ``first_s`` up to ``most_s``, then jittered."""
+
+    first_s: float = 0.2
+    most_s: float = 15.0
+    spread: float = 0.5  # of a delay, this part is chance
+    steady_s: float = 10.0  # a session that lasted this long starts from the first delay again
+
+    def delay(self, tries: int, chance: float) -> float:
+        """Seconds before try ``tries`` + 1; ``chance`` is from 0 to 1."""
+        whole = min(self.first_s * 2.0 ** min(tries - 1, 30), self.most_s)
+        return whole * (1 - self.spread * chance)
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Lengths of time in seconds.
+
+    Args:
+        name: the worker's id; survives a restart, and no two live workers share it.
+        folder: where the Disk port writes; private folders and fetched files lie in it, the spool too.
+    """
+
+    name: str
+    folder: Path
+    pools: Pools = field(default_factory=lambda: Pools(total=100))
+    keep: Keep = Keep.UNTIL_ACCEPTED
+    reconnect: Reconnect = field(default_factory=Reconnect)
+    answer_s: float = 10.0  # a server that takes longer to welcome is tried again
+    grace_s: float = 5.0  # between asking an attempt to stop and giving it up, where the server says nothing
+    drain_s: float = 30.0  # for what runs, once no more is taken
+    farewell_s: float = 5.0  # for the last acknowledgements
+    spool_after_s: float = 1.0  # a result that took longer to make is written to disk
+    spool_bytes: int = 256 * 1024 * 1024
+    blocked_s: float = 3.0  # the user loop makes no turn: say whose fault it is
+    abandoned: int = 4  # bodies that cannot be stopped; then the worker drains
+    labels: dict[str, str] = field(default_factory=dict)
+    version: str = ""
+    host: str = ""
+    pid: int = 0

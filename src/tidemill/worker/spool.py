@@ -1,0 +1,75 @@
+"""Results on disk, so that they survive a restart of the worker: one file each, written aside and renamed."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from tidemill.core.ids import Instant
+from tidemill.ports.disk import Disk
+from tidemill.wire.worker import AttemptRef, BadMessageError, Failed, Succeeded, decode_to_server, encode_frame
+
+log = logging.getLogger(__name__)
+
+FOLDER = "spool/"
+_PART, _DAMAGED = ".part", ".damaged"
+_DIGEST_BYTES = 32
+
+Result = Succeeded | Failed
+
+
+class Spool:
+    """Blocking: called through the Threads port. A file is the sha256 of what follows, then one frame of the protocol."""
+
+    def __init__(self, disk: Disk, limit: int) -> None:
+        self._disk, self._limit = disk, limit
+        self._sizes: dict[str, int] = {}
+
+    def name_of(self, attempt: AttemptRef, at: Instant) -> str:
+        """Names sort by the time of the result."""
+        place = hashlib.sha256(attempt.run + attempt.path.encode()).hexdigest()[:16]
+        return f"{FOLDER}{at:016x}-{place}-{attempt.number}"
+
+    def write(self, name: str, result: Result) -> None:
+        frame = encode_frame([result])
+        if sum(self._sizes.values()) + len(frame) > self._limit:
+            log.error("the spool is full (%d bytes): a result stays in memory only, %s", self._limit, result.attempt)
+            return
+        self._sizes[name] = len(frame)
+        self._disk.delete(name + _PART)
+        self._disk.write_part(name + _PART, hashlib.sha256(frame).digest() + frame)
+        self._disk.sync(name + _PART)
+        self._disk.rename(name + _PART, name)
+
+    def delete(self, name: str) -> None:
+        self._sizes.pop(name, None)
+        self._disk.delete(name)
+
+    def load(self) -> Sequence[tuple[str, Result]]:
+        """What an earlier life left, oldest first; what cannot be read is set aside, and said."""
+        found = []
+        for name in self._disk.list(FOLDER):
+            if name.endswith(_DAMAGED):
+                continue
+            if name.endswith(_PART):
+                log.warning("a result was not wholly written when the worker ended: %s", name)
+                self._disk.delete(name)
+            elif (result := self._read(name)) is not None:
+                found.append((name, result))
+        return found
+
+    def _read(self, name: str) -> Result | None:
+        data = self._disk.read(name)
+        digest, frame = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+        try:
+            if hashlib.sha256(frame).digest() != digest:
+                raise BadMessageError("its digest is another")
+            match decode_to_server(frame):
+                case [Succeeded() | Failed() as result]:
+                    self._sizes[name] = len(frame)
+                    return result
+                case _:
+                    raise BadMessageError("it holds no result")
+        except BadMessageError as error:
+            log.error("a result in the spool is damaged and set aside as %s%s: %s", name, _DAMAGED, error)
+            self._disk.rename(name, name + _DAMAGED)
+            return None

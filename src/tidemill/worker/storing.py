@@ -1,0 +1,59 @@
+"""Before and after a body: its inputs are fetched, its outputs and files uploaded, its stream's items acknowledged."""
+
+from tidemill.core.graph import VALUE
+from tidemill.core.values import Streamed, Value
+from tidemill.sdk.invoke import Completed
+from tidemill.wire.worker import Published
+from tidemill.worker.attempt import LiveAttempt
+from tidemill.worker.chatter import Chatter
+from tidemill.worker.exchange import Exchange, is_small
+
+
+def is_stored(attempt: LiveAttempt, completed: Completed) -> bool:
+    """Whether its report can go at once: the usual case."""
+    return not attempt.saved and attempt.task.signature.item is None and is_small(completed.outputs)
+
+
+def inline(completed: Completed) -> dict[str, Value]:
+    return {port: encoded.inline for port, encoded in completed.outputs.items()}
+
+
+class Storing:
+    """On the control loop; its coroutines belong to the roster."""
+
+    def __init__(self, exchange: Exchange, chatter: Chatter) -> None:
+        self._exchange, self._chatter = exchange, chatter
+
+    async def fetch(self, attempt: LiveAttempt) -> None:
+        attempt.inputs = await self._exchange.fetch(attempt.ref.run, attempt.inputs)
+
+    async def store(self, attempt: LiveAttempt, completed: Completed) -> dict[str, Value]:
+        """The outputs as a report names them."""
+        if attempt.task.signature.item is None:
+            return await self._exchange.store(completed.outputs)
+        await self._finish_stream(attempt)
+        return {VALUE: Streamed(attempt.ref.number, completed.items)}
+
+    async def publish(self, attempt: LiveAttempt) -> tuple[Published, ...]:
+        """Upload what the body saved by name."""
+        for saved in attempt.saved.values():
+            await self._exchange.upload(saved.local)
+        return tuple(saved.published for saved in attempt.saved.values())
+
+    async def upload_items(self, attempt: LiveAttempt) -> None:
+        """Files of the stream's next item go before it."""
+        if (stream := attempt.stream) is None:
+            return
+        async with stream.uploading:
+            while local := stream.local:
+                for each in local:
+                    await self._exchange.upload(each)
+                stream.mark_uploaded()
+                self._chatter.forward(attempt)
+
+    async def _finish_stream(self, attempt: LiveAttempt) -> None:
+        if stream := attempt.stream:
+            await self.upload_items(attempt)
+            self._chatter.forward(attempt)
+            while not stream.is_durable:
+                await stream.wait()

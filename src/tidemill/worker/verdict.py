@@ -1,0 +1,45 @@
+"""What is reported of an attempt that has ended: pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from tidemill.core.run import Code, End, Failure
+from tidemill.core.values import Value
+from tidemill.sdk.invoke import Completed
+from tidemill.wire.worker import AttemptRef, Failed, Published, Released, Succeeded
+from tidemill.worker.attempt import Stop, Why
+
+_CODES = {Why.CANCEL: Code.CANCELLED, Why.TIMEOUT: Code.TIMEOUT, Why.SILENCE: Code.TIMEOUT}
+
+
+def failed(attempt: AttemptRef, failure: Failure, artifacts: tuple[Published, ...]) -> Failed:
+    """The report of a body that raised without having been told to stop."""
+    return Failed(attempt, _unasked(failure), artifacts=artifacts)
+
+
+def stopped(attempt: AttemptRef, stop: Stop, proof: End, failure: Failure | None = None) -> Failed | Released | None:
+    """The report of an attempt that was told to stop, with the proof that it did."""
+    if stop.why is Why.STALE:
+        return None
+    if stop.why is Why.DRAIN:
+        return Released(attempt, stop.text)
+    said = failure or Failure(code=_CODES[stop.why], message="")
+    return Failed(attempt, msgspec.structs.replace(said, code=_CODES[stop.why], message=stop.text), proof)
+
+
+def succeeded(
+    attempt: AttemptRef, completed: Completed, outputs: Mapping[str, Value], artifacts: tuple[Published, ...]
+) -> Succeeded:
+    return Succeeded(attempt, dict(outputs), completed.status, artifacts)
+
+
+def _unasked(failure: Failure) -> Failure:
+    """A body that calls itself cancelled although nobody told it to stop has failed."""
+    if failure.code is not Code.CANCELLED:
+        return failure
+    return msgspec.structs.replace(
+        failure,
+        code=Code.INTERNAL,
+        message=f"it raised {failure.type or 'a cancellation'} without having been cancelled",
+    )

@@ -1,0 +1,67 @@
+"""What an attempt says while it runs: progress, details of its heartbeat, lines of its log."""
+
+from collections import deque
+from collections.abc import Callable
+
+from tidemill.core.ids import Instant
+from tidemill.wire.worker import FRAME_VALUES_BYTES, AttemptRef, Log, LogLine, Progress
+
+LINES_BYTES = 1024 * 1024  # of one attempt; after that only the newest lines of each batch pass
+_LATER_BYTES = 16 * 1024
+_LINE_CHARACTERS = 16 * 1024  # a longer line is cut
+
+
+class Voice:
+    """Written from any thread without waiting, emptied by the control loop.
+
+    Args:
+        wake: tells the control loop that something waits.
+    """
+
+    def __init__(self, attempt: AttemptRef, wake: Callable[[], None]) -> None:
+        self.details: str | None = None
+        self.last: tuple[float, str, str] | None = None  # progress; kept
+        self._attempt, self._wake = attempt, wake
+        self._is_news = False
+        self._lines: deque[LogLine] = deque()
+        self._waiting = self._passed = self._dropped = 0
+
+    def progress(self, fraction: float, stage: str, message: str) -> None:
+        self.last, self._is_news = (fraction, stage, message), True
+        self._wake()
+
+    def line(self, at: Instant, level: str, logger: str, text: str) -> None:
+        """The oldest lines make room for the newest, and are counted."""
+        if len(text) > _LINE_CHARACTERS:
+            text = f"{text[:_LINE_CHARACTERS]} … ({len(text) - _LINE_CHARACTERS} characters cut)"
+        self._lines.append(LogLine(at, level, logger, text))
+        self._waiting += len(text)
+        room = max(LINES_BYTES - self._passed, _LATER_BYTES)
+        while self._waiting > room and len(self._lines) > 1:
+            self._waiting -= len(self._lines.popleft().text)
+            self._dropped += 1
+        self._wake()
+
+    def take_progress(self) -> Progress | None:
+        """The latest, when it is news."""
+        if not self._is_news or self.last is None:
+            return None
+        self._is_news = False
+        return Progress(self._attempt, *self.last)
+
+    def take_lines(self) -> list[tuple[Log, int]]:
+        """Messages to send, with their sizes."""
+        messages: list[tuple[Log, int]] = []
+        left = len(self._lines)  # what comes meanwhile is for the next batch
+        while left:
+            lines, size = [], 0
+            while left and size < FRAME_VALUES_BYTES // 2:
+                lines.append(self._lines.popleft())
+                size += len(lines[-1].text)
+                left -= 1
+            dropped = self._dropped
+            self._dropped -= dropped
+            self._waiting -= size
+            self._passed += size
+            messages.append((Log(self._attempt, tuple(lines), dropped), size))
+        return messages

@@ -1,0 +1,195 @@
+"""A server of the protocol's own words, for one worker at a time: it says what a test tells it, and hears everything."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tidemill.adapters.system.clock import SystemClock
+from tidemill.adapters.system.disk import OsDisk
+from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.memory_link import MemoryLink, link_pair
+from tidemill.adapters.system.threads import ThreadPool
+from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.core.values import Argument, Given, Inline
+from tidemill.ports.blobs import BlobMissingError
+from tidemill.ports.link import LinkDownError
+from tidemill.sdk.plans import plan_of
+from tidemill.sdk.worker import Worker
+from tidemill.wire import worker as wire
+from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
+from tidemill.worker.settings import Reconnect, WorkerSettings
+
+T = TypeVar("T")
+RUN = bytes(range(16))
+STORE = b"s" * 16
+
+
+class MemoryBlobs:
+    """The Fetcher of a test: blobs and lists in dicts, and a count of what was asked."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[bytes, bytes] = {}
+        self.lists: dict[tuple[str, str], bytes] = {}
+        self.reads: list[bytes] = []
+        self.writes: list[bytes] = []
+        self.fails: deque[Exception] = deque()
+
+    async def read_blob(self, digest: bytes) -> AsyncIterator[bytes]:
+        self.reads.append(digest)
+        if self.fails:
+            raise self.fails.popleft()
+        if digest not in self.blobs:
+            raise BlobMissingError(digest)
+        yield self.blobs[digest]
+
+    async def read_list(self, run: bytes, path: str, port: str) -> bytes:
+        return self.lists[path, port]
+
+    async def has_blob(self, digest: bytes) -> bool:
+        return digest in self.blobs
+
+    async def write_blob(self, digest: bytes, size: int, data: AsyncIterator[bytes]) -> None:
+        if self.fails:
+            raise self.fails.popleft()
+        self.writes.append(digest)
+        self.blobs[digest] = b"".join([chunk async for chunk in data])
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class ScriptedServer:
+    """The server's end of the protocol."""
+
+    def __init__(self) -> None:
+        self.dials: asyncio.Queue[MemoryLink] = asyncio.Queue()
+        self.refusal: Exception | None = None
+        self.heard: list[Any] = []  # of all links, in order
+        self.frames: list[list[Any]] = []
+        self.link: MemoryLink
+        self._unseen: deque[Any] = deque()
+
+    async def dial(self) -> MemoryLink:
+        if self.refusal:
+            raise self.refusal
+        near, far = link_pair()
+        self.dials.put_nowait(far)
+        return near
+
+    async def accept(self, **facts: Any) -> wire.Hello:
+        """The next connection, welcomed."""
+        hello = await self.greeted()
+        keep = (*hello.held, *hello.unacknowledged)
+        stale = facts.pop("stale", ())
+        keep = tuple(ref for ref in keep if ref not in stale)
+        welcome = {"lease_s": 30.0, "heartbeat_s": 10.0, **facts}
+        await self.say(wire.Welcome(wire.PROTOCOL, STORE, keep=keep, stale=stale, **welcome))
+        return hello
+
+    async def greeted(self) -> wire.Hello:
+        """The next connection's hello, unanswered."""
+        self.link = await asyncio.wait_for(self.dials.get(), 10)
+        self._unseen.clear()
+        return await self.hear(wire.Hello)
+
+    async def say(self, *messages: Any) -> None:
+        await self.link.send(wire.encode_frame(list(messages)))
+
+    async def hear(self, kind: type[T], where: Callable[[T], bool] = lambda _: True) -> T:
+        """The next message of a kind; others are passed over."""
+        async with asyncio.timeout(10):
+            while True:
+                while self._unseen:
+                    message = self._unseen.popleft()
+                    if isinstance(message, kind) and where(message):
+                        return message
+                await self._read()
+
+    async def _read(self) -> None:
+        frame = wire.decode_to_server(await self.link.receive())
+        self.frames.append(frame)
+        self.heard += frame
+        self._unseen += frame
+
+    async def silence(self) -> list[Any]:
+        """What arrives until the worker has answered a ping: then all that it had to say was said."""
+        await self.say(wire.Ping())
+        seen = len(self.heard)
+        await self.hear(wire.Heartbeat)
+        return self.heard[seen:]
+
+    async def hang_up(self) -> None:
+        await self.link.close()
+
+    def all_of(self, kind: type[T]) -> list[T]:
+        return [message for message in self.heard if isinstance(message, kind)]
+
+
+def ref(path: str = "step", number: int = 1) -> wire.AttemptRef:
+    return wire.AttemptRef(RUN, path, number)
+
+
+def given(**values: Any) -> dict[str, Argument]:
+    return {name: Given(plan_of(Any).encode(value).inline) for name, value in values.items()}
+
+
+def assign(task: str, path: str = "step", /, number: int = 1, **facts: Any) -> wire.Assign:
+    inputs = facts.pop("inputs", {})
+    return wire.Assign(ref(path, number), task, inputs if isinstance(inputs, dict) else {}, **facts)
+
+
+def value_of(message: wire.Succeeded, port: str = "value") -> Any:
+    value = message.outputs[port]
+    assert isinstance(value, Inline)
+    return plan_of(Any).decode(Given(value))
+
+
+class Bench:
+    """One worker process and its server, with the folder that outlives both."""
+
+    def __init__(self, folder: Path, *workers: Worker, **settings: Any) -> None:
+        self.server, self.blobs = ScriptedServer(), MemoryBlobs()
+        self.folder, self.workers = folder, workers
+        self.stage = UserLoop(8, asyncio.new_event_loop)
+        self.settings = WorkerSettings(
+            **{"name": "w1", "folder": folder, "reconnect": Reconnect(0.001, 0.01), **settings}
+        )
+        self.threads = ThreadPool()
+        self.runtime = WorkerRuntime(
+            workers,
+            WorkerPorts(
+                dialer=self.server,
+                clock=SystemClock(),
+                threads=self.threads,
+                entropy=OsEntropy(),
+                disk=OsDisk(folder),
+                stage=self.stage,
+                fetcher=self.blobs,
+            ),
+            self.settings,
+        )
+
+    def again(self, **settings: Any) -> "Bench":
+        """The next life of the same worker."""
+        return Bench(self.folder, *self.workers, **settings)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[ScriptedServer]:
+        """Runs the worker; stops it at once at the end, as kill -9 would, if it has not left by itself."""
+        self.task = asyncio.create_task(self.runtime.run())
+        try:
+            yield self.server
+        finally:
+            self.runtime.stop()
+            with contextlib.suppress(LinkDownError):
+                await self.task
+            self.threads.close()
+
+    @contextlib.asynccontextmanager
+    async def connected(self, **welcome: Any) -> AsyncIterator[ScriptedServer]:
+        async with self.running() as server:
+            await server.accept(**welcome)
+            yield server
