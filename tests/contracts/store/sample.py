@@ -87,8 +87,11 @@ def everything() -> Changes:
 
 
 async def write(store: Store, changes: Changes) -> list[int]:
-    """One committed beat."""
+    """One beat, committed or dropped."""
     beat = await store.begin()
-    numbers = await beat.save(changes)
-    await beat.commit()
+    try:
+        numbers = await beat.save(changes)
+        await beat.commit()
+    finally:
+        await beat.rollback()
     return list(numbers)

@@ -17,8 +17,10 @@ class PlainFile(apsw.VFSFile):
 class NoSharedMemory(apsw.VFS):
     """The files of the system through Python: what a simulated disk looks like to SQLite."""
 
+    name = "tidemill-test"
+
     def __init__(self) -> None:
-        super().__init__("tidemill-test", "")
+        super().__init__(self.name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 -- SQLite's
         return PlainFile("", name, flags)
@@ -28,5 +30,6 @@ _vfs = NoSharedMemory()
 
 
 def open_sqlite(kind: str, path: Path, threads: Threads, faults: Faults | None = None) -> SqliteStore:
-    vfs = "tidemill-test" if kind == "sqlite-one-connection" else None
+    """``kind``: "sqlite", "sqlite-one-connection", or the name of a VFS."""
+    vfs = {"sqlite": None, "sqlite-one-connection": _vfs.name}.get(kind, kind)
     return SqliteStore(path, threads, OsEntropy(), faults, SqliteOptions(vfs=vfs, measure=Measure.COUNTS))
