@@ -15,8 +15,9 @@ from tidemill.core.events import (
     ProgressMade,
 )
 from tidemill.core.graph import TaskNode
+from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
-from tidemill.core.moves import Mover, after
+from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.retry import (
     DEFAULT_BACKOFF,

@@ -9,8 +9,9 @@ from tidemill.core.decide import Needs, needs_of
 from tidemill.core.errors import InputError
 from tidemill.core.fill import Filler
 from tidemill.core.graph import TaskNode
+from tidemill.core.ground import after
 from tidemill.core.match import Claim
-from tidemill.core.moves import Mover, after
+from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.rows import Timer, TimerKind
 from tidemill.core.run import Attempt, Code, Failure, Held, Ready, Run, Running

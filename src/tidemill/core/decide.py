@@ -32,8 +32,11 @@ from tidemill.core.events import (
 )
 from tidemill.core.fill import Filler, LargeOperandError
 from tidemill.core.graph import BranchNode, Input, MapNode, TaskNode
+from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
-from tidemill.core.moves import Mover, after
+from tidemill.core.mapping import look_at_lists
+from tidemill.core.maps import begin_fetched_map, feed_map
+from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import refs_in, scope_path
 from tidemill.core.rows import Entry, Keys, Timer, TimerKind
@@ -234,7 +237,7 @@ def _queue_expired(draft: Draft, event: QueueExpired) -> None:
 def _feed(draft: Draft, run: RunId, path: Path) -> None:
     mover = _mover(draft, run)
     if mover is not None and not mover.step(path).is_final:
-        mover.feed_map(path)
+        feed_map(mover, path)
 
 
 def _waiting(draft: Draft, run: RunId, path: Path) -> Mover | None:
@@ -252,7 +255,7 @@ def _fetch(draft: Draft, timer: Timer) -> None:
     _ask_again_later(draft, timer)
     _, _, node = mover.layout.node(path)
     if isinstance(node, MapNode):
-        draft.order(FetchLists(run, path, mover.lists_to_fetch(path, node)))
+        draft.order(FetchLists(run, path, look_at_lists(mover.resolver, path, node).fetch))
     elif isinstance(node, BranchNode):
         draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
 
@@ -286,7 +289,7 @@ def _lists_fetched(draft: Draft, event: ListFetched) -> None:
     draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
     _, _, node = mover.layout.node(event.path)
     if isinstance(node, MapNode):
-        mover.begin_fetched_map(event.path, node, event.lengths)
+        begin_fetched_map(mover, event.path, node, event.lengths)
 
 
 def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:

@@ -117,7 +117,7 @@ def _takes(wanted: Schema, value: object) -> bool:
     return isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
 
 
-def _strings(given: View, wanted: View, open_pairs: Pairs) -> str | None:
+def _strings(given: View, wanted: View, _: Pairs) -> str | None:
     """Bytes are bytes; a date may go where any text may, but no text where a date is wanted."""
     if given.schema.get("contentEncoding") != wanted.schema.get("contentEncoding"):
         return ""

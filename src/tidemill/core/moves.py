@@ -8,24 +8,22 @@ node_failed ── its scope is dead ──► a map takes it (skip, collect) �
 A scope with a failure is dead: nothing opens in it or below it any more; what runs there still reports.
 """
 
-from datetime import timedelta
-
 import msgspec
 from msgspec.structs import replace
 
 from tidemill.core import lanes
 from tidemill.core.commands import RunEnded
 from tidemill.core.conditions import ConditionError, holds
-from tidemill.core.errors import InputError
 from tidemill.core.fill import Filler, LargeOperandError
 from tidemill.core.graph import BranchNode, CallNode, Condition, ConstNode, ElementFailure, MapNode, TaskNode
+from tidemill.core.ground import Ground, after
 from tidemill.core.ids import Path
-from tidemill.core.mapping import look_at_lists, scope_of
+from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import Layout, Place, element_path, join, scope_path
-from tidemill.core.resolve import NoSuchFieldError, Resolver
-from tidemill.core.retry import ALONE_AFTER, Policy, policy_of
-from tidemill.core.rows import Entry, Queued, Timer, TimerKind
+from tidemill.core.plan import join, scope_path
+from tidemill.core.resolve import NoSuchFieldError
+from tidemill.core.retry import ALONE_AFTER
+from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
     Blocked,
     Cancelling,
@@ -44,69 +42,17 @@ from tidemill.core.run import (
     Succeeded,
     Waiting,
 )
-from tidemill.core.values import Inline, Source
-
-MAX_MOVES = 1000  # scopes opened by one event; then a timer carries on
+from tidemill.core.values import Inline
 
 
-def after(at: int, delay: timedelta) -> int:
-    return at + delay // timedelta(microseconds=1)
-
-
-class Mover:
+class Mover(Ground):
     """Moves one run, on one draft."""
 
     def __init__(self, draft: Draft, run: Run) -> None:
-        self.draft = draft
-        self.id = run.id
-        self.layout: Layout = draft.layout(run.graph)
-        self.resolver = Resolver(draft, run.id, self.layout)
+        super().__init__(draft, run)
         self.fetched: dict[tuple[Path, str], Inline] = {}
         self.feeding: set[Path] = set()  # maps whose elements are being opened further up this call
-        self.moves = 0
-
-    # Rows ------------------------------------------------------------------------------------------
-
-    @property
-    def run(self) -> Run:
-        run = self.draft.run(self.id)
-        assert run is not None  # noqa: S101  # a mover is made from it
-        return run
-
-    def count(self, *, live: int = 0, done: int = 0, failed: int = 0) -> None:
-        run = self.run
-        self.draft.put_run(replace(run, live=run.live + live, done=run.done + done, failed=run.failed + failed))
-
-    def note(self, kind: str, path: Path = "", number: int = 0, **detail: object) -> None:
-        self.draft.note(self.id, Entry(kind, path, number, detail))
-
-    def step(self, path: Path) -> Step:
-        return self.draft.step(self.id, path) or Step(self.id, path, Blocked(0))
-
-    def set_step(self, step: Step) -> None:
-        self.draft.put_step(step)
-
-    def graph_scope(self, path: Path) -> Scope:
-        scope = self.draft.scope(self.id, path)
-        assert isinstance(scope, Scope)  # noqa: S101  # opened before its steps
-        return scope
-
-    def is_dead(self, scope: Path) -> bool:
-        """Whether nothing may open in a scope any more: the run is ending, or a scope around it failed."""
-        if not isinstance(self.run.state, Running):
-            return True
-        while True:
-            if self.graph_scope(scope).failure is not None:
-                return True
-            if not scope:
-                return False
-            place = self.layout.scope(scope)
-            if self.step(place.step).is_final:
-                return True
-            scope = place.outer
-
-    def policy(self, node: TaskNode) -> Policy:
-        return policy_of(node, self.draft.catalog.find(node.task, node.schema), self.run.priority)
+        self.moves = 0  # scopes opened
 
     # Opening ---------------------------------------------------------------------------------------
 
@@ -127,7 +73,7 @@ class Mover:
                 self.make_ready(Step(self.id, path, Blocked(0)), node)
             case MapNode():
                 self.set_step(Step(self.id, path, Waiting()))
-                self._begin_map(path, node)
+                begin_map(self, path, node)
             case BranchNode():
                 self.set_step(Step(self.id, path, Waiting()))
                 self.judge(path, node)
@@ -162,7 +108,7 @@ class Mover:
         try:
             arm = next((case.name for case in node.cases if self._case(filler, scope, case.when)), None)
         except LargeOperandError:
-            self._fetch(path)
+            self.fetch(path)
             return
         except ConditionError as error:
             self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
@@ -181,71 +127,9 @@ class Mover:
         except (LookupError, TypeError, NoSuchFieldError, msgspec.MsgspecError) as error:
             raise ConditionError(when, f"{type(error).__name__}: {error}") from None
 
-    def _fetch(self, path: Path) -> None:
+    def fetch(self, path: Path) -> None:
         """Ask for large values, by a timer, so that a crash does not forget it."""
         self.draft.timers_put.append(Timer(self.id, path, TimerKind.FETCH, self.draft.at))
-
-    # Maps ------------------------------------------------------------------------------------------
-
-    def _begin_map(self, path: Path, node: MapNode) -> None:
-        try:
-            lists = look_at_lists(self.resolver, path, node)
-            if lists.fetch:
-                self._fetch(path)
-            else:
-                self.open_map(path, lists.lengths, lists.chunks)
-        except (InputError, LookupError, TypeError, msgspec.MsgspecError) as error:
-            self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
-
-    def begin_fetched_map(self, path: Path, node: MapNode, fetched: dict[str, int]) -> None:
-        """Open a map whose large lists lie in chunks now; ``fetched`` gives their lengths."""
-        try:
-            lists = look_at_lists(self.resolver, path, node)
-            lengths = lists.lengths | {param: fetched[param] for param in lists.fetch}
-            self.open_map(path, lengths, lists.chunks | dict.fromkeys(lists.fetch, ()))
-        except (InputError, LookupError, TypeError, msgspec.MsgspecError) as error:
-            self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
-
-    def lists_to_fetch(self, path: Path, node: MapNode) -> dict[str, Source]:
-        """Which lists of a waiting map the shell must read."""
-        return look_at_lists(self.resolver, path, node).fetch
-
-    def open_map(self, path: Path, lengths: dict[str, int], chunks: dict[str, tuple[bytes, ...]]) -> None:
-        """The lists are there: open the first elements."""
-        scope = scope_of(self.id, path, lengths, tuple(chunks))
-        for param, packed in chunks.items():
-            for number, chunk in enumerate(packed):
-                self.draft.chunks[self.id, path, param, number] = chunk
-        self.draft.put_scope(scope)
-        self.note("map_opened", path, length=scope.length)
-        self.feed_map(path)
-
-    def feed_map(self, path: Path) -> None:
-        """Open elements up to the window; at the end of the list the map is done."""
-        _, _, node = self.layout.node(path)
-        assert isinstance(node, MapNode)  # noqa: S101
-        self.feeding.add(path)
-        while True:
-            scope = self.resolver.map_scope(path)
-            if scope.next >= scope.length or scope.open >= node.window:
-                break
-            if self.moves >= MAX_MOVES:
-                self.draft.timers_put.append(Timer(self.id, path, TimerKind.FEED, self.draft.at))
-                break
-            self.draft.put_scope(replace(scope, next=scope.next + 1, open=scope.open + 1))
-            self.open_scope(element_path(path, scope.next))
-            if self.step(path).is_final:
-                break
-        self.feeding.discard(path)
-        scope = self.resolver.map_scope(path)
-        if scope.next >= scope.length and not scope.open and not self.step(path).is_final:
-            self.node_done(path, StepSucceeded())
-
-    def element_done(self, path: Path) -> None:
-        scope = self.resolver.map_scope(path)
-        self.draft.put_scope(replace(scope, open=scope.open - 1))
-        if path not in self.feeding and (scope.length > scope.next or scope.open == 1):
-            self.feed_map(path)
 
     # Ending ----------------------------------------------------------------------------------------
 
@@ -280,7 +164,7 @@ class Mover:
         place = self.layout.scope(path)
         match place.node:
             case MapNode():
-                self.element_done(place.step)
+                element_done(self, place.step)
             case _:
                 self.node_done(place.step, StepSucceeded(arm=place.arm))
 
@@ -307,17 +191,9 @@ class Mover:
         if self.step(place.step).is_final:
             return
         if isinstance(place.node, MapNode) and place.node.on_failure is not ElementFailure.STOP:
-            self._element_failed(place, at, failure, others=scope.pending > 1)
+            element_failed(self, place, at, failure)
         else:
             self.node_failed(place.step, failure)
-
-    def _element_failed(self, place: Place, element: Path, failure: Failure, *, others: bool) -> None:
-        self.note("element_failed", element, message=failure.message)
-        scope = self.resolver.map_scope(place.step)
-        self.draft.put_scope(replace(scope, failed=scope.failed + 1))
-        if others:
-            self.draft.timers_put.append(Timer(self.id, element, TimerKind.SWEEP, self.draft.at))
-        self.element_done(place.step)
 
     # The run ---------------------------------------------------------------------------------------
 

@@ -31,7 +31,8 @@ def reconcile(
         attempts, steps: the rows of all of ``listed``.
     """
     known = set(listed)
-    keep, stale = [], []
+    keep: list[AttemptKey] = []
+    stale: list[AttemptKey] = []
     for key in listed:
         (keep if _counts(attempts.get(key), steps.get(key[:2])) else stale).append(key)
     gone = [each for each in believed if (each.run, each.path, each.number) not in known]

@@ -1,0 +1,75 @@
+"""The rows of one run, as a decision reads and changes them."""
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from tidemill.core.graph import TaskNode
+from tidemill.core.ids import Path
+from tidemill.core.overlay import Draft
+from tidemill.core.plan import Layout
+from tidemill.core.resolve import Resolver
+from tidemill.core.retry import Policy, policy_of
+from tidemill.core.rows import Entry
+from tidemill.core.run import (
+    Blocked,
+    Run,
+    Running,
+    Scope,
+    Step,
+)
+
+
+def after(at: int, delay: timedelta) -> int:
+    return at + delay // timedelta(microseconds=1)
+
+
+class Ground:
+    """The rows of one run as a decision reads and changes them."""
+
+    def __init__(self, draft: Draft, run: Run) -> None:
+        self.draft = draft
+        self.id = run.id
+        self.layout: Layout = draft.layout(run.graph)
+        self.resolver = Resolver(draft, run.id, self.layout)
+
+    @property
+    def run(self) -> Run:
+        run = self.draft.run(self.id)
+        assert run is not None  # noqa: S101  # a mover is made from it
+        return run
+
+    def count(self, *, live: int = 0, done: int = 0, failed: int = 0) -> None:
+        run = self.run
+        self.draft.put_run(replace(run, live=run.live + live, done=run.done + done, failed=run.failed + failed))
+
+    def note(self, kind: str, path: Path = "", number: int = 0, **detail: object) -> None:
+        self.draft.note(self.id, Entry(kind, path, number, detail))
+
+    def step(self, path: Path) -> Step:
+        return self.draft.step(self.id, path) or Step(self.id, path, Blocked(0))
+
+    def set_step(self, step: Step) -> None:
+        self.draft.put_step(step)
+
+    def graph_scope(self, path: Path) -> Scope:
+        scope = self.draft.scope(self.id, path)
+        assert isinstance(scope, Scope)  # noqa: S101  # opened before its steps
+        return scope
+
+    def is_dead(self, scope: Path) -> bool:
+        """Whether nothing may open in a scope any more: the run is ending, or a scope around it failed."""
+        if not isinstance(self.run.state, Running):
+            return True
+        while True:
+            if self.graph_scope(scope).failure is not None:
+                return True
+            if not scope:
+                return False
+            place = self.layout.scope(scope)
+            if self.step(place.step).is_final:
+                return True
+            scope = place.outer
+
+    def policy(self, node: TaskNode) -> Policy:
+        return policy_of(node, self.draft.catalog.find(node.task, node.schema), self.run.priority)
