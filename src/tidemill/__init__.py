@@ -4,26 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidemill.core.run import Code, Failure
+    from tidemill.client.blocking import Client
+    from tidemill.client.remote import AsyncClient
+    from tidemill.core.run import Code
     from tidemill.sdk.context import Context
     from tidemill.sdk.definition import LocalTask, Task
-    from tidemill.sdk.errors import (
-        DefinitionError,
-        InvalidInputError,
-        PermanentError,
-        ResourceError,
-        TransientError,
-    )
+    from tidemill.sdk.errors import DefinitionError, InvalidInputError, PermanentError, ResourceError, TransientError
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
     from tidemill.sdk.options import OnFailure, collect, injected
-    from tidemill.sdk.result import Result
+    from tidemill.sdk.result import Failure, Result
+    from tidemill.sdk.standin import TraceError
+    from tidemill.sdk.words import all_of, any_of, branch, call, if_some, map_over, not_, record, size, switch
     from tidemill.sdk.worker import StubCalledError, Worker, stub
+    from tidemill.sdk.workflow import Workflow, workflow
 
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
-    "tidemill.core.run": ("Code", "Failure"),
+    "tidemill.client.blocking": ("Client",),
+    "tidemill.client.remote": ("AsyncClient",),
+    "tidemill.core.run": ("Code",),
     "tidemill.sdk.context": ("Context",),
     "tidemill.sdk.definition": ("LocalTask", "Task"),
     "tidemill.sdk.errors": (
@@ -36,12 +37,28 @@ _HOMES = {
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
     "tidemill.sdk.options": ("OnFailure", "collect", "injected"),
-    "tidemill.sdk.result": ("Result",),
+    "tidemill.sdk.result": ("Failure", "Result"),
+    "tidemill.sdk.standin": ("TraceError",),
+    "tidemill.sdk.words": (
+        "all_of",
+        "any_of",
+        "branch",
+        "call",
+        "if_some",
+        "map_over",
+        "not_",
+        "record",
+        "size",
+        "switch",
+    ),
     "tidemill.sdk.worker": ("StubCalledError", "Worker", "stub"),
+    "tidemill.sdk.workflow": ("Workflow", "workflow"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # in the order of _HOMES
+__all__ = [
+    "AsyncClient",
+    "Client",
     "Code",
     "Context",
     "DefinitionError",
@@ -56,12 +73,25 @@ __all__ = [  # in the order of _HOMES
     "StubCalledError",
     "Task",
     "TaskFiles",
+    "TraceError",
     "TransientError",
     "Worker",
+    "Workflow",
     "__version__",
+    "all_of",
+    "any_of",
+    "branch",
+    "call",
     "collect",
+    "if_some",
     "injected",
+    "map_over",
+    "not_",
+    "record",
+    "size",
     "stub",
+    "switch",
+    "workflow",
 ]
 
 

@@ -16,7 +16,7 @@ BUDGETS = {
     "core": 4000,
     "ports": 400,
     "wire": 700,
-    "sdk": 3000,
+    "sdk": 3600,
     "engine": 1500,
     "adapters/storage": 2500,
     "adapters/backends": 1800,

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 import msgspec
 
 from tidemill.core import definitions
-from tidemill.core.graph import VALUE, NodeOptions
+from tidemill.core.graph import VALUE, Input, Node, NodeOptions, TaskNode
 from tidemill.core.values import Argument
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputError
@@ -19,6 +19,7 @@ from tidemill.sdk.file import Locate
 from tidemill.sdk.options import Options, node_options
 from tidemill.sdk.plain import call_plainly
 from tidemill.sdk.plans import Encoded
+from tidemill.sdk.schemas import undescribed
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
 P = ParamSpec("P")
@@ -34,7 +35,7 @@ ReadSignature = Callable[[Callable[..., Any], Mapping[str, Any]], Signature]
 class Recorder(Protocol):
     """A trace that is under way."""
 
-    def record(self, definition: "Definition[..., Any]", bound: dict[str, Any]) -> Any: ...
+    def record(self, definition: "Definition[..., Any]", bound: Mapping[str, Any]) -> Any: ...
 
 
 recording: ContextVar[Recorder | None] = ContextVar("recording", default=None)
@@ -76,6 +77,10 @@ class Definition(Generic[P, R_co]):
         bound = self.bind_values(args, kwargs)
         recorder = recording.get()
         return cast(R_co, self.run_here(bound) if recorder is None else recorder.record(self, bound))
+
+    def node_of(self, inputs: dict[str, Input]) -> Node:
+        """A use of this definition as a node."""
+        raise NotImplementedError
 
     def run_here(self, bound: dict[str, Any]) -> Any:
         return call_plainly(self.name, self._fn, self.signature, bound)
@@ -153,7 +158,19 @@ class Task(Definition[P, R_co]):
         super().__init__(name, fn, read, names)
         self.task_options = definitions.TaskOptions()
         self.statuses: tuple[str, ...] = ()
-        self.expected = ""  # the digest that a stub was made from
+        self.expected: str | None = None  # a stub's: the digest that it was made from, "" for any
+
+    def node_of(self, inputs: dict[str, Input]) -> TaskNode:
+        definition = self.definition
+        return TaskNode(
+            task=self.name,
+            inputs=inputs,
+            outputs=definition.outputs,
+            schema=definition.digest,
+            takes=definition.inputs,
+            stream=definition.item is not None,
+            options=self.node_options,
+        )
 
     @functools.cached_property
     def definition(self) -> definitions.TaskDefinition:
@@ -165,12 +182,13 @@ class Task(Definition[P, R_co]):
             raise DefinitionError(f"task {self.name}: a default does not fit its type: {error}") from None
         outputs = {port: plan.schema for port, plan in signature.outputs.items()}
         item = signature.item.schema if signature.item else None
-        digest = hashlib.sha256(msgspec.json.encode([self.name, inputs, outputs, item], order="sorted")).hexdigest()
+        told = undescribed([self.name, inputs, outputs, item])
+        digest = hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
         return definitions.TaskDefinition(
             name=self.name,
             inputs=inputs,
             outputs=outputs,
-            digest=self.expected or f"sha256:{digest}",
+            digest=f"sha256:{digest}" if self.expected is None else self.expected,
             item=item,
             record=signature.record,
             is_async=signature.body in (Body.ASYNC, Body.ASYNC_ITEMS),

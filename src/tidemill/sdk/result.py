@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from msgspec import Struct, field
+
+from tidemill.core.fit import FAILURE_KEY
+from tidemill.core.run import Code
+
 T_co = TypeVar("T_co", covariant=True)
 
 SUCCESS = "success"
@@ -19,3 +24,11 @@ class Result(Generic[T_co]):
     status: str = SUCCESS
     data: T_co | Any = None
     error: str | Exception = ""
+
+
+class Failure(Struct, frozen=True):
+    """What ``on_failure=collect`` puts in the place of an element whose steps failed."""
+
+    code: Code = field(name=FAILURE_KEY)
+    message: str = ""
+    path: str = ""  # of the step that failed

@@ -57,6 +57,15 @@ def closed(defs: Mapping[str, Schema]) -> dict[str, Schema]:
     }
 
 
+def undescribed(schema: Any) -> Any:
+    """Schemas without what is for people: a better docstring makes no other task."""
+    if isinstance(schema, dict):
+        return {
+            key: undescribed(each) for key, each in schema.items() if key != "description" or not isinstance(each, str)
+        }
+    return [undescribed(each) for each in schema] if isinstance(schema, list) else schema
+
+
 def _components(kinds: Sequence[Any], defs: dict[str, Schema]) -> list[Schema]:
     def hook(kind: type) -> Schema:
         if kind is file.File:

@@ -121,6 +121,17 @@ def read_stream(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
     return _read(fn, hints, outputs={VALUE: result}, result=result, body=body, item=_planned("its items", kind))
 
 
+def read_workflow(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
+    """The signature of a traced function. Arguments and errors as for ``read_task``."""
+    if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError("a workflow is a plain def: it says what follows what, and waits for nothing")
+    signature = read_task(fn, names)
+    given = (*filter(None, [signature.context]), *signature.injections)
+    if given:
+        raise DefinitionError(f"parameter {given[0]}: only tasks are given a Context or TaskFiles")
+    return signature
+
+
 def _hints(fn: Callable[..., Any], names: Mapping[str, Any]) -> dict[str, Any]:
     return typing.get_type_hints(fn, localns=dict(names), include_extras=True)
 

@@ -1,0 +1,112 @@
+"""How calls and words become nodes of the graph that is being traced."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from tidemill.core.graph import VALUE, BranchNode, Case, ElementFailure, Graph, MapNode
+from tidemill.sdk.definition import Definition, recording
+from tidemill.sdk.expressions import expression_of, kind_of
+from tidemill.sdk.forms import union_of
+from tidemill.sdk.plans import TypePlan, plan_of
+from tidemill.sdk.result import Failure
+from tidemill.sdk.standin import Criterion, Facts, Standin, element_kind, facts_of
+from tidemill.sdk.tracer import Captures, Tracer
+
+
+class Arm(Struct, frozen=True):
+    """One arm of a branch; without a condition it always holds. ``given`` is what its body takes."""
+
+    name: str
+    when: Criterion | None
+    body: Callable[..., Any]
+    given: tuple[Facts, ...] = ()
+
+
+class Trace(Tracer):
+    """A tracer that calls of tasks, workflows and words are recorded in."""
+
+    def record(self, definition: Definition[..., Any], bound: Mapping[str, Any]) -> Any:
+        """A task or workflow that was called becomes a node; what comes back stands for its result."""
+        name, signature = definition.node_name, definition.signature
+        self.claim(name, f'give this use one, {name}.options(name="…")')
+        inputs = {
+            param: expression_of(self, value, signature.parameters[param].plan.kind, f"{name}({param})")
+            for param, value in bound.items()
+        }
+        self.nodes[name] = definition.node_of(inputs)
+        ports = {port: self.output(name, port, plan) for port, plan in signature.outputs.items()}
+        return ports[VALUE] if signature.tuple_type is None else signature.tuple_type(**ports)
+
+    def branch(self, name: str, word: str, arms: Sequence[Arm]) -> Standin:
+        self.claim(name, f'give this one another, {word}(…, name="…")')
+        given = {arm.name: _parameters_of(arm.body, len(arm.given)) for arm in arms}
+        captures = Captures(tuple(param for params in given.values() for param in params))
+        cases, kinds = [], []
+        for arm in arms:
+            params = dict(zip(given[arm.name], arm.given, strict=True))
+            captures.inputs |= {param: self.operand(facts) for param, facts in params.items()}
+            body, kind = self._body(arm.body, {param: facts.plan for param, facts in params.items()}, captures)
+            cases.append(Case(arm.name, None if arm.when is None else self.condition(arm.when), body))
+            kinds.append(kind)
+        self.nodes[name] = BranchNode(tuple(cases), captures.inputs)
+        return self.output(name, VALUE, plan_of(union_of(list(dict.fromkeys(kinds)))))
+
+    def map(
+        self, name: str, body: Callable[..., Any], lists: Sequence[Any], *, window: int, on_failure: ElementFailure
+    ) -> Standin:
+        name = self.claim(name or _name_of(body), 'give this one another, map_over(…, name="…")')
+        params = _parameters_of(body, len(lists))
+        kinds = [_element_kind_of(each) for each in lists]
+        over = {
+            param: expression_of(self, each, list[kind], f"{name}({param})")  # type: ignore[valid-type]
+            for param, each, kind in zip(params, lists, kinds, strict=True)
+        }
+        captures = Captures(tuple(params))
+        graph, kind = self._body(body, dict(zip(params, map(plan_of, kinds), strict=True)), captures)
+        self.nodes[name] = MapNode(over, graph, captures.inputs, window, on_failure)
+        if on_failure is ElementFailure.COLLECT:
+            kind = union_of([kind, Failure])
+        return self.output(name, VALUE, plan_of(list[kind]))  # type: ignore[valid-type]
+
+    def _body(self, fn: Callable[..., Any], params: Mapping[str, TypePlan], captures: Captures) -> tuple[Graph, Any]:
+        """Trace a body, once; give its graph, and the type of its result."""
+        inner = Trace(self, captures)
+        standins = [inner.input(param, plan) for param, plan in params.items()]
+        token = recording.set(inner)
+        try:
+            value = fn(*standins)
+        finally:
+            recording.reset(token)
+        kind = kind_of(value)
+        output = expression_of(inner, value, kind, "the result of the body")
+        return inner.graph({VALUE: output}, {VALUE: plan_of(kind).schema}, {}), kind
+
+
+def _element_kind_of(items: Any) -> Any:
+    if isinstance(items, Standin):
+        return element_kind(facts_of(items))
+    if not isinstance(items, list | tuple):
+        raise TypeError(f"map_over takes lists, not {type(items).__name__}")
+    kinds = list(dict.fromkeys(map(kind_of, items)))
+    return union_of(kinds) if kinds else Any
+
+
+def _name_of(body: Callable[..., Any]) -> str:
+    """A map is named as the task or function that it runs; one of a lambda is ``map``."""
+    if isinstance(body, Definition):
+        return body.node_name
+    name = getattr(body, "__name__", "map")
+    return "map" if name == "<lambda>" else name
+
+
+def _parameters_of(body: Callable[..., Any], count: int) -> list[str]:
+    if isinstance(body, Definition):
+        names = [each.name for each in body.signature.parameters.values() if each.by_position]
+    else:
+        names = list(inspect.signature(body).parameters)
+    if len(names) < count:
+        raise TypeError(f"the body is given {count} arguments, and {_name_of(body)} takes {len(names)}")
+    return names[:count]

@@ -1,0 +1,160 @@
+"""`Workflow`: a plainly typed function, run with stand-ins for its inputs; the calls that it makes are its graph.
+
+The trace is made at first use, so that functions may name what is defined further down, and made twice: two graphs
+say that the body looked at a clock, at chance or at the environment.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from msgspec import Struct
+
+from tidemill.core import graph as ir
+from tidemill.core.build import check
+from tidemill.core.documents import digest_of_document, document_of
+from tidemill.core.graph import FORMAT, VALUE, CallNode, Input, NodeOptions, State
+from tidemill.core.ids import digest_text
+from tidemill.sdk.definition import Definition, recording
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.expressions import expression_of
+from tidemill.sdk.nodes import Trace
+from tidemill.sdk.signature import read_workflow
+from tidemill.sdk.standin import Standin, TraceError
+from tidemill.sdk.syntax import check_body
+from tidemill.sdk.tracer import Captures
+from tidemill.sdk.worker import check_name, local_names
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Compiled(Struct, frozen=True):
+    """A workflow as a server takes it. ``document`` is its canonical JSON, ``digest`` the text of its sha256."""
+
+    workflow: ir.Workflow
+    document: bytes
+    digest: str
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that it uses, wherever inside; sorted."""
+        return tuple(sorted(set(_tasks_of(self.workflow.body))))
+
+
+class Workflow(Definition[P, R_co]):
+    """A traced function."""
+
+    kind = "workflow"
+    _is_tracing = False
+
+    @functools.cached_property
+    def compiled(self) -> Compiled:
+        """Raises DefinitionError: what no trace can follow, with the place; two traces that differ."""
+        workflow = ir.Workflow(FORMAT, self.name, "", {"": State(self.graph)})
+        problems = check(workflow, {})
+        if problems:
+            raise TraceError(f"workflow {self.name}: " + "; ".join(problem.text for problem in problems))
+        document = document_of(workflow)
+        return Compiled(workflow, document, digest_text(digest_of_document(document)))
+
+    @functools.cached_property
+    def graph(self) -> ir.Graph:
+        if self._is_tracing:
+            raise TraceError(f"workflow {self.name} contains itself; a graph has an end, so loop inside a task")
+        self._is_tracing = True
+        try:
+            check_body(self._fn)
+            first, second = self._traced(), self._traced()
+        finally:
+            self._is_tracing = False
+        if first != second:
+            raise TraceError(
+                f"workflow {self.name} gave two graphs in two traces: its body reads a clock, chance, the environment "
+                "or what it changed itself; make that an input, or do it in a task"
+            )
+        return first
+
+    def node_of(self, inputs: dict[str, Input]) -> CallNode:
+        if self.node_options != NodeOptions():
+            raise TraceError(f"workflow {self.name}: a nested workflow has no options but its name; set them on tasks")
+        return CallNode(self.name, inputs, self.graph)
+
+    def _traced(self) -> ir.Graph:
+        trace = Trace(None, Captures())
+        signature = self.signature
+        standins = {name: trace.input(name, each.plan) for name, each in signature.parameters.items()}
+        token = recording.set(trace)
+        try:
+            value = self._fn(**standins)
+            outputs = self._outputs(trace, value)
+        except DefinitionError as error:
+            raise TraceError(f"workflow {self.name}{self._place_of(error)}: {error}") from error
+        finally:
+            recording.reset(token)
+        types = {port: plan.schema for port, plan in signature.outputs.items()}
+        optional = {
+            name: each.plan.plain(each.default) for name, each in signature.parameters.items() if not each.is_required
+        }
+        return trace.graph(outputs, types, optional)
+
+    def _outputs(self, trace: Trace, value: Any) -> dict[str, Input]:
+        signature = self.signature
+        if signature.tuple_type is None:
+            return {VALUE: expression_of(trace, value, signature.result.kind, "its result")}
+        if not isinstance(value, tuple | Standin):
+            raise TraceError(f"its result takes {signature.result.name}, not {value!r}")
+        ports = signature.outputs.items()
+        return {
+            port: expression_of(trace, part, plan.kind, f"its output {port}")
+            for (port, plan), part in zip(ports, value, strict=True)
+        }
+
+    def _place_of(self, error: BaseException) -> str:
+        """The line of the body that an error came from."""
+        traceback, line = error.__traceback__, 0
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename == self._fn.__code__.co_filename:
+                line = traceback.tb_lineno
+            traceback = traceback.tb_next
+        return f" ({self._fn.__code__.co_filename.rpartition('/')[2]}:{line})" if line else ""
+
+
+def _tasks_of(body: ir.Graph) -> Iterator[str]:
+    for node in body.nodes.values():
+        match node:
+            case ir.TaskNode(task=task):
+                yield task
+            case ir.MapNode(body=inner) | ir.CallNode(body=inner):
+                yield from _tasks_of(inner)
+            case ir.BranchNode(cases=cases):
+                for case in cases:
+                    yield from _tasks_of(case.body)
+            case ir.ConstNode():
+                pass
+
+
+class WorkflowDecorator:
+    def __init__(self, name: str = "") -> None:
+        self._name = name
+
+    def __call__(self, body: Callable[P, R], /) -> Workflow[P, R]:
+        return cast("Workflow[P, R]", self.declared(body, local_names(depth=2)))
+
+    def declared(self, body: Callable[..., Any], names: Mapping[str, Any]) -> Workflow[..., Any]:
+        name = self._name or getattr(body, "__name__", "")
+        for part in name.split("."):
+            check_name(part, "workflow")
+        made = Workflow[..., Any](name, body, read_workflow, names)
+        made.read_early()
+        return made
+
+
+@overload
+def workflow(body: Callable[P, R], /) -> Workflow[P, R]: ...
+@overload
+def workflow(name: str, /) -> WorkflowDecorator: ...
+def workflow(first: Callable[..., Any] | str, /) -> object:
+    """Declare a workflow: ``@workflow``, or ``@workflow("name")``."""
+    return WorkflowDecorator(first) if isinstance(first, str) else WorkflowDecorator().declared(first, local_names(2))
