@@ -87,8 +87,7 @@ class Writer:
         if not self._is_writing:
             self.rollback()
             return
-        self._committing = asyncio.ensure_future(self._threads.call("store.commit", self._commit))
-        self._committing.add_done_callback(self._finish)
+        self._committing = asyncio.ensure_future(self._commit_in_thread())
         try:
             await asyncio.shield(self._committing)
         except (apsw.Error, OSError) as error:
@@ -109,6 +108,20 @@ class Writer:
         self._db.set_wal_hook(None)
         self._db.close()
 
+    async def _commit_in_thread(self) -> None:
+        """Ends with the connection free again, before anybody who waits for it goes on."""
+        try:
+            await self._threads.call("store.commit", self._commit)
+        except BaseException:
+            self._committing = None
+            self.rollback()
+            self._is_stale = True
+            raise
+        self._committing = None
+        self.lanes.commit()
+        self._is_writing = False
+        self._quiet.set()
+
     def _commit(self) -> None:
         self._faults.reach("store.commit.before")
         self._db.execute("commit")
@@ -124,16 +137,6 @@ class Writer:
         with contextlib.suppress(apsw.Error):  # the commit stands; the next one tries again
             self._db.wal_checkpoint(mode=mode)
         self._faults.reach("store.checkpoint.after")
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._committing = None
-        if task.cancelled() or task.exception() is not None:
-            self.rollback()
-            self._is_stale = True
-        else:
-            self.lanes.commit()
-        self._is_writing = False
-        self._quiet.set()
 
     def _note_log(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._log_pages = pages
