@@ -181,7 +181,7 @@ class Turn:
         limit = min(SWEEP_BITE, sum(offer.credit[""] for offer in offers))
         waiting: dict[Lane, list[Queued]] = {}
         for row in await self.beat.heads(list(lanes), limit):
-            if (row.run, row.path) not in self.overlay.left:
+            if (row.run, row.path) not in self.overlay.left and (row.run, row.path) not in self.overlay.left_by_key:
                 waiting.setdefault(row.lane, []).append(row)
         for row in self.overlay.ready.values():
             if row.lane in lanes:
@@ -223,7 +223,8 @@ class Turn:
     async def write(self) -> bool:
         """Make the beat durable; False when there is nothing to write. Raises what the store raises."""
         overlay = self.overlay
-        left = await self.beat.queued(list(overlay.left_by_key)) if overlay.left_by_key else ()
+        unplaced = [key for key in overlay.left_by_key if key not in overlay.left]
+        left = await self.beat.queued(unplaced) if unplaced else ()
         self.changes = changes_of(overlay, left, self.recorded)
         if not self.changes:
             await self.beat.rollback()
