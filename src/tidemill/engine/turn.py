@@ -180,8 +180,9 @@ class Turn:
         lanes = dict.fromkeys(lane for offer in offers for lane in offer.lanes)
         limit = min(SWEEP_BITE, sum(offer.credit[""] for offer in offers))
         waiting: dict[Lane, list[Queued]] = {}
+        gone = self.overlay.left.keys() | self.overlay.left_by_key.keys()
         for row in await self.beat.heads(list(lanes), limit):
-            if (row.run, row.path) not in self.overlay.left and (row.run, row.path) not in self.overlay.left_by_key:
+            if (row.run, row.path) not in gone:
                 waiting.setdefault(row.lane, []).append(row)
         for row in self.overlay.ready.values():
             if row.lane in lanes:
