@@ -14,7 +14,7 @@ from tidemill.core.match import Claim
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Attempt, Code, Failure, Held, Ready, Run, Running
+from tidemill.core.run import Attempt, Code, Failure, Held, Ready, Run, Running, StepCancelled
 from tidemill.core.values import Argument
 
 MARGIN = timedelta(seconds=15)  # past a timeout that the worker enforces itself
@@ -48,9 +48,14 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
         draft.unready.append(key)
     else:
         draft.left.append(queued)
-    if run is None or step is None or not isinstance(run.state, Running) or not isinstance(step.state, Ready):
+    if run is None or step is None or not isinstance(step.state, Ready):
         return Leasing(draft, None)
     mover = Mover(draft, run)
+    if not isinstance(run.state, Running):  # a sweep is on its way
+        draft.put_step(replace(step, state=StepCancelled()))
+        mover.count(live=-1)
+        mover.gone()
+        return Leasing(draft, None)
     _, _, node = mover.layout.node(queued.path)
     if not isinstance(node, TaskNode):
         return Leasing(draft, None)

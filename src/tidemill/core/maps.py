@@ -12,7 +12,7 @@ from tidemill.core.errors import InputError
 from tidemill.core.graph import MapNode
 from tidemill.core.ids import Path
 from tidemill.core.mapping import Lists, look_at_lists, scope_of
-from tidemill.core.plan import Place, element_path
+from tidemill.core.plan import Place, element_path, scope_path
 from tidemill.core.rows import Timer, TimerKind
 from tidemill.core.run import Code, Failure, StepSucceeded
 
@@ -87,6 +87,6 @@ def element_failed(mover: "Mover", place: Place, element: Path, failure: Failure
     mover.note("element_failed", element, message=failure.message)
     scope = mover.resolver.map_scope(place.step)
     mover.draft.put_scope(replace(scope, failed=scope.failed + 1))
-    if mover.graph_scope(element).pending > 1:
+    if mover.graph_scope(element).pending > 1 or scope_path(failure.path) != element:
         mover.draft.timers_put.append(Timer(mover.id, element, TimerKind.SWEEP, mover.draft.at))
     element_done(mover, place.step)

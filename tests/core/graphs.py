@@ -1,0 +1,158 @@
+"""Random workflows over three types: a number, a list of numbers, a record of both."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from tests.core.reference import NodeFailedError
+from tidemill.core.graph import (
+    FORMAT,
+    BranchNode,
+    CallNode,
+    Case,
+    Compare,
+    Comparison,
+    Condition,
+    Constant,
+    ConstNode,
+    ElementFailure,
+    Graph,
+    Input,
+    ListExpr,
+    MapNode,
+    Node,
+    Not,
+    RecordExpr,
+    Ref,
+    Size,
+    State,
+    TaskNode,
+    Workflow,
+)
+
+NUMBER = {"type": "integer"}
+LIST = {"type": "array", "items": NUMBER}
+RECORD = {"type": "object", "properties": {"n": NUMBER, "xs": LIST}, "required": ["n", "xs"]}
+TYPES = {"number": NUMBER, "list": LIST, "record": RECORD}
+
+
+def _fragile(x: int) -> int:
+    if x % 3 == 0:
+        raise NodeFailedError
+    return x + 1
+
+
+TASKS: dict[str, Callable[..., Any]] = {
+    "t.add": lambda a, b: (a + b) % 1000,
+    "t.spread": lambda n: [(n + each) % 97 for each in range(n % 5)],
+    "t.total": lambda xs: sum(x for x in xs if isinstance(x, int)) % 1000,
+    "t.pair": lambda n, xs: {"n": n, "xs": xs},
+    "t.weigh": lambda r: (r["n"] + len(r["xs"])) % 1000,
+    "t.fragile": _fragile,
+}
+SHAPES = {
+    "t.add": ({"a": "number", "b": "number"}, "number"),
+    "t.spread": ({"n": "number"}, "list"),
+    "t.total": ({"xs": "list"}, "number"),
+    "t.pair": ({"n": "number", "xs": "list"}, "record"),
+    "t.weigh": ({"r": "record"}, "number"),
+    "t.fragile": ({"x": "number"}, "number"),
+}
+
+
+class Maker:
+    """Makes one workflow from one source of chance."""
+
+    def __init__(self, chance: Random) -> None:
+        self.chance = chance
+        self.left = 14  # nodes in all, so that runs stay small
+
+    def workflow(self) -> Workflow:
+        body = self.graph({"n": "number", "xs": "list"}, depth=3)
+        return Workflow(format=FORMAT, name="random", start="", states={"": State(body)})
+
+    def graph(self, inputs: dict[str, str], depth: int, wanted: str = "") -> Graph:
+        known: list[tuple[Input, str]] = [(Ref(port=name), kind) for name, kind in inputs.items()]
+        nodes: dict[str, Node] = {}
+        for number in range(self.chance.randint(1, 4)):
+            if self.left <= 0:
+                break
+            self.left -= 1
+            name = f"n{number}"
+            node, kind = self._node(known, depth)
+            nodes[name] = node
+            known.append((Ref(node=name), kind))
+        kind = wanted or self.chance.choice(sorted(TYPES))
+        output = self._pick(known, kind)
+        return Graph(
+            inputs={name: TYPES[each] for name, each in inputs.items()},
+            nodes=nodes,
+            outputs={"value": output},
+            types={"value": TYPES[kind]},
+        )
+
+    def _node(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
+        kinds = ["task"] * 5 + ["const"] + (["map"] * 3 + ["branch"] * 2 + ["call"] if depth else [])
+        match self.chance.choice(kinds):
+            case "task":
+                return self._task(known)
+            case "const":
+                return ConstNode(self.chance.randint(0, 9), NUMBER), "number"
+            case "map":
+                return self._map(known, depth - 1)
+            case "branch":
+                return self._branch(known, depth - 1)
+            case _:
+                kind = self.chance.choice(sorted(TYPES))
+                inner = self.graph({"p": "number", "q": "list"}, depth - 1, kind)
+                given = {"p": self._pick(known, "number"), "q": self._pick(known, "list")}
+                return CallNode("inner", given, inner), kind
+
+    def _task(self, known: list[tuple[Input, str]]) -> tuple[Node, str]:
+        name = self.chance.choice(sorted(SHAPES))
+        takes, gives = SHAPES[name]
+        inputs = {port: self._pick(known, kind) for port, kind in takes.items()}
+        return TaskNode(task=name, inputs=inputs, outputs={"value": TYPES[gives]}), gives
+
+    def _map(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
+        body = self.graph({"e": "number", "c": "list"}, depth, "number")
+        node = MapNode(
+            over={"e": self._pick(known, "list")},
+            body=body,
+            inputs={"c": self._pick(known, "list")},
+            window=self.chance.randint(1, 4),
+            on_failure=self.chance.choice([ElementFailure.STOP, ElementFailure.SKIP, ElementFailure.SKIP]),
+        )
+        return node, "list"
+
+    def _branch(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
+        kind = self.chance.choice(sorted(TYPES))
+        cases = (
+            Case("then", self._condition(known), self.graph({"p": "number", "q": "list"}, depth, kind)),
+            Case("otherwise", None, self.graph({"p": "number", "q": "list"}, depth, kind)),
+        )
+        return BranchNode(cases, {"p": self._pick(known, "number"), "q": self._pick(known, "list")}), kind
+
+    def _condition(self, known: list[tuple[Input, str]]) -> Condition:
+        left = self._pick(known, "number")
+        if self.chance.random() < 0.3:
+            compared = Compare(Comparison.MORE, Size(self._pick(known, "list")), Constant(self.chance.randint(0, 3)))
+            return Not(compared) if self.chance.random() < 0.5 else compared
+        return Compare(self.chance.choice(list(Comparison)), left, Constant(self.chance.randint(0, 50)))
+
+    def _pick(self, known: list[tuple[Input, str]], kind: str) -> Input:
+        fitting = [each for each, of in known if of == kind]
+        records = [each for each, of in known if of == "record" and isinstance(each, Ref)]
+        if records and kind != "record" and self.chance.random() < 0.3:
+            record = self.chance.choice(records)
+            return Ref(record.node, record.port, (*record.fields, "n" if kind == "number" else "xs"))
+        if fitting and self.chance.random() < 0.85:
+            return self.chance.choice(fitting)
+        match kind:
+            case "number":
+                return Constant(self.chance.randint(0, 20))
+            case "list":
+                numbers = [self._pick(known, "number") for _ in range(self.chance.randint(0, 3))]
+                return ListExpr(tuple(numbers))
+            case _:
+                return RecordExpr({"n": self._pick(known, "number"), "xs": self._pick(known, "list")})

@@ -1,0 +1,56 @@
+"""The core against the reference: random workflows, random histories."""
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.core.graphs import TASKS, Maker
+from tests.core.history import History
+from tests.core.reference import NodeFailedError, interpret
+
+INPUTS = {"n": 7, "xs": [3, 1, 4, 1, 5]}
+EXAMPLES = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def expected(seed: int) -> tuple[str, object]:
+    workflow = Maker(Random(f"graph/{seed}")).workflow()
+    try:
+        return "succeeded", interpret(workflow.body, INPUTS, TASKS)
+    except NodeFailedError:
+        return "failed", None
+
+
+def played(seed: int, noise: int, **how: bool) -> tuple[str, object]:
+    workflow = Maker(Random(f"graph/{seed}")).workflow()
+    history = History(workflow, INPUTS, Random(f"history/{noise}"))
+    run = history.play(**{"hostile": False, "cancel": False, **how})
+    return run.status, history.outputs() if run.status == "succeeded" else None
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
+def test_a_run_gives_what_plain_calls_give(seed: int, noise: int) -> None:
+    assert played(seed, noise) == expected(seed)
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
+def test_workers_that_fail_die_and_repeat_themselves_change_nothing(seed: int, noise: int) -> None:
+    assert played(seed, noise, hostile=True) == expected(seed)
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
+def test_a_cancelled_run_ends_with_nothing_left_open(seed: int, noise: int) -> None:
+    status, outputs = played(seed, noise, hostile=True, cancel=True)
+    wanted = expected(seed)
+    assert status == "cancelled" or (status, outputs) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(20))
+def test_many_seeds_agree_with_the_reference(block: int) -> None:
+    for seed in range(block * 200, block * 200 + 200):
+        assert played(seed, seed, hostile=True) == expected(seed), f"seed {seed}"
