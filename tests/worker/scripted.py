@@ -1,4 +1,4 @@
-"""A server of the protocol's own words, for one worker at a time: it says what a test tells it, and hears everything."""
+"""A server that speaks the protocol word by word: it says what a test tells it, and hears everything."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
@@ -168,6 +169,7 @@ class Bench:
                 disk=OsDisk(folder),
                 stage=self.stage,
                 fetcher=self.blobs,
+                files=LocalFiles(folder, self.threads),
             ),
             self.settings,
         )

@@ -54,8 +54,8 @@ class LiveAttempt:
     """The record of one attempt, made by the control loop. Fields that the body's side writes are marked."""
 
     __slots__ = (
-        "assign", "began", "body", "errand", "folder", "inputs", "is_abandoned", "is_begun", "is_called", "phase", "pool",
-        "ref", "room", "saved", "seen", "stop", "stream", "task", "timer", "voice",
+        "assign", "began", "body", "errand", "folder", "inputs", "is_abandoned", "is_begun", "is_called", "phase",
+        "pool", "ref", "room", "saved", "seen", "stop", "stream", "task", "timer", "voice",
     )  # fmt: skip
 
     def __init__(self, assign: Assign, task: AnyTask, pool: str) -> None:
@@ -64,7 +64,7 @@ class LiveAttempt:
         self.inputs = assign.inputs
         self.phase = Phase.PREPARING
         self.stop: Stop | None = None
-        self.errand: asyncio.Task[None] | None = None  # the control loop's, while it prepares or stores
+        self.errand: asyncio.Task[None] | None = None  # while it prepares or stores
         self.timer: asyncio.TimerHandle | None = None
         self.is_abandoned = False
         self.began = 0.0

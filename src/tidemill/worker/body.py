@@ -1,6 +1,9 @@
-"""One attempt as its own code sees it: the ports that the SDK asks for. Called from the thread that the body runs in."""
+"""One attempt as its own code sees it: the ports that the SDK asks for, called where the body runs."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -8,11 +11,11 @@ from tidemill.core.ids import parse_digest, text_of
 from tidemill.ports.clock import Clock
 from tidemill.ports.threads import Threads
 from tidemill.sdk.errors import InvalidInputError, NoLocalCopyError
-from tidemill.sdk.file import File
+from tidemill.sdk.file import File, LocalFile, known
 from tidemill.sdk.ports import AttemptFacts, IfExists
+from tidemill.wire.worker import Published
 from tidemill.worker.attempt import LiveAttempt, Saved
-from tidemill.worker.cache import FileCache
-from tidemill.worker.folders import Folders
+from tidemill.worker.files import Files
 from tidemill.worker.stream import Stream
 from tidemill.worker.voice import Voice
 
@@ -21,18 +24,23 @@ T = TypeVar("T")
 NAME_LIMIT = 255
 
 
+speaking: ContextVar["BodyPorts | None"] = ContextVar("speaking", default=None)  # whose code runs
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What bodies share."""
 
-    def __init__(self, clock: Clock, threads: Threads, folders: Folders, cache: FileCache, worker: str) -> None:
-        self.clock, self.threads, self.folders, self.cache, self.worker = clock, threads, folders, cache, worker
+    clock: Clock
+    threads: Threads
+    files: Files
+    worker: str
 
     def locate(self, file: File) -> str:
         """The local path of an input's file, which was fetched before the body began."""
-        digest = parse_digest(file.digest)
-        if not self.cache.holds(digest):
+        if (path := self.files.find(parse_digest(file.digest))) is None:
             raise NoLocalCopyError(file.name or file.digest)
-        return self.cache.path_of(digest)
+        return path
 
 
 class BodyPorts:
@@ -87,14 +95,16 @@ class BodyPorts:
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         self._check_name(name, if_exists)
-        return self._keep(name, self._around.folders.save_bytes(self._folder(), name, data, media_type))
+        media_type = media_type or File(name).media_type
+        return self._keep(name, self._around.files.copy_bytes(self._folder(), data, media_type))
 
     def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
         self._check_name(name, if_exists)
-        return self._keep(name, self._around.folders.save_file(self._folder(), name, path, media_type))
+        media_type = media_type or File(name).media_type
+        return self._keep(name, self._around.files.copy_file(self._folder(), path, media_type))
 
     def folder(self) -> str:
-        return self._around.folders.files_of(self._folder())
+        return self._around.files.folder(self._folder())
 
     def in_thread(self, function: Callable[[], T]) -> Awaitable[T]:
         return self._around.threads.call("task.files", function)
@@ -133,18 +143,21 @@ class BodyPorts:
 
     def _folder(self) -> str:
         if not self._attempt.folder:
-            self._attempt.folder = self._around.folders.name_of(self._attempt.ref)
+            attempt = self._attempt.ref
+            place = hashlib.sha256(attempt.path.encode()).hexdigest()[:16]
+            self._attempt.folder = f"{attempt.run.hex()}-{place}-{attempt.number}"
         return self._attempt.folder
 
     def _check_name(self, name: str, if_exists: IfExists) -> None:
         if not name or len(name) > NAME_LIMIT or name.startswith("/") or ".." in name.split("/") or "\0" in name:
             raise InvalidInputError(
-                f"{name!r} is no name for a file: relative, without '..', up to {NAME_LIMIT} characters"
+                f"{name!r} is no name for a file; use a relative one without '..', up to {NAME_LIMIT} long"
             )
         if if_exists is IfExists.REFUSE and name in self._attempt.saved:
             raise FileExistsError(f"the name {name!r} is taken; replace_bytes and replace_file write over it")
 
-    def _keep(self, name: str, saved: tuple[File, Saved]) -> File:
+    def _keep(self, name: str, copy: LocalFile) -> File:
         self._live()
-        self._attempt.saved[name] = saved[1]
-        return saved[0]
+        published = Published(name, copy.digest, copy.size, copy.media_type)
+        self._attempt.saved[name] = Saved(published, copy)
+        return known(digest=copy.digest, size=copy.size, media_type=copy.media_type, name=name, path=copy.path)

@@ -37,7 +37,7 @@ class Chores:
             try:
                 await self._threads.call(name, work)
             except OSError as error:
-                log.error("%s failed: %s", name, error)
+                log.error("%s failed: %s", name, error)  # noqa: TRY400 - the text says it all
             finally:
                 self._is_busy = False
 

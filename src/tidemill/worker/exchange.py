@@ -5,7 +5,7 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from tidemill.core.errors import UnavailableError
 from tidemill.core.ids import digest_of
@@ -21,12 +21,11 @@ from tidemill.core.values import (
     Value,
 )
 from tidemill.ports.blobs import BlobDamagedError
-from tidemill.ports.threads import Threads
 from tidemill.sdk.file import LocalFile
 from tidemill.sdk.plans import Encoded
 from tidemill.wire.worker import FRAME_VALUES_BYTES
-from tidemill.worker.cache import FileCache
 from tidemill.worker.fetcher import Fetcher
+from tidemill.worker.files import Files
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -54,10 +53,10 @@ def is_small(outputs: Mapping[str, Encoded]) -> bool:
 
 
 class Exchange:
-    """On the control loop; what blocks goes through the Threads port."""
+    """On the control loop."""
 
-    def __init__(self, cache: FileCache, fetcher: Fetcher, threads: Threads) -> None:
-        self._cache, self._fetcher, self._threads = cache, fetcher, threads
+    def __init__(self, files: Files, fetcher: Fetcher) -> None:
+        self._files, self._fetcher = files, fetcher
 
     async def fetch(self, run: bytes, inputs: Mapping[str, Argument]) -> dict[str, Argument]:
         """The same arguments with every value inline, and the files that they name on this machine."""
@@ -83,7 +82,11 @@ class Exchange:
 
     async def _fetch_files(self, digests: tuple[bytes, ...]) -> None:
         for digest in digests:
-            await patiently(partial(self._cache.fetch, digest))
+            await patiently(partial(self._fetch_file, digest))
+
+    async def _fetch_file(self, digest: bytes) -> None:
+        if self._files.find(digest) is None:
+            await self._files.fetch(digest, self._fetcher.read_blob(digest))
 
     async def _read_value(self, digest: bytes) -> bytes:
         data = b"".join([chunk async for chunk in self._fetcher.read_blob(digest)])
@@ -113,19 +116,11 @@ class Exchange:
 
     async def upload(self, local: LocalFile) -> None:
         """Tries for ever while the server is away. Raises InputError for a file that has changed since."""
-        await without_end(lambda: self._write(local.digest, local.size, self._read_file(local.path)))
+        await without_end(lambda: self._write(local.digest, local.size, self._files.read(local.path)))
 
     async def _write(self, digest: bytes, size: int, data: AsyncIterator[bytes]) -> None:
         if not await self._fetcher.has_blob(digest):
             await self._fetcher.write_blob(digest, size, data)
-
-    async def _read_file(self, path: str) -> AsyncIterator[bytes]:
-        file: BinaryIO = await self._threads.call("files.open", lambda: open(path, "rb"))  # noqa: PTH123, SIM115
-        try:
-            while chunk := await self._threads.call("files.read", lambda: file.read(CHUNK_BYTES)):
-                yield chunk
-        finally:
-            file.close()
 
 
 async def _in_chunks(data: bytes) -> AsyncIterator[bytes]:
@@ -148,7 +143,8 @@ async def without_end(action: Callable[[], Awaitable[None]]) -> None:
     """Try until it works or cannot work: what was made is not given up."""
     for tries in itertools.count():
         try:
-            return await action()
+            await action()
+            break
         except UnavailableError as error:
             delay_s = _DELAYS_S[min(tries, len(_DELAYS_S) - 1)]
             log.warning("uploading: %s; again in %s s", error, delay_s)

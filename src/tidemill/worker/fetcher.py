@@ -22,3 +22,34 @@ class Fetcher(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class ServerFetcher:
+    """The server's HTTP side. The HTTP client is imported when the first large value comes: it weighs 9 MiB."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._blobs: Fetcher | None = None
+
+    def read_blob(self, digest: bytes) -> AsyncIterator[bytes]:
+        return self._connected().read_blob(digest)
+
+    async def read_list(self, run: bytes, path: str, port: str) -> bytes:
+        return await self._connected().read_list(run, path, port)
+
+    async def has_blob(self, digest: bytes) -> bool:
+        return await self._connected().has_blob(digest)
+
+    async def write_blob(self, digest: bytes, size: int, data: AsyncIterator[bytes]) -> None:
+        await self._connected().write_blob(digest, size, data)
+
+    async def close(self) -> None:
+        if self._blobs is not None:
+            await self._blobs.close()
+
+    def _connected(self) -> Fetcher:
+        if self._blobs is None:
+            from tidemill.client.blobs import connect_blobs  # noqa: PLC0415 - see above
+
+            self._blobs = connect_blobs(self._url)
+        return self._blobs

@@ -12,8 +12,7 @@ from tidemill.sdk.plans import Encoded
 from tidemill.sdk.ports import AttemptFacts
 from tidemill.worker.attempt import LiveAttempt
 from tidemill.worker.belt import Belt
-from tidemill.worker.body import BodyPorts, Surroundings
-from tidemill.worker.capture import speaking
+from tidemill.worker.body import BodyPorts, Surroundings, speaking
 from tidemill.worker.stage import Stage
 
 Outcome = Completed | Failure
@@ -76,7 +75,8 @@ class Performer:
     async def _perform_async(self, attempt: LiveAttempt) -> None:
         attempt.is_begun = True
         if attempt.stop:
-            return self._end(attempt, _NOT_BEGUN)
+            self._end(attempt, _NOT_BEGUN)
+            return
         ports = BodyPorts(attempt, self._around, self._call)
         speaking.set(ports)
         try:
@@ -100,7 +100,8 @@ class Performer:
     def _perform(self, attempt: LiveAttempt) -> None:
         attempt.is_begun = True
         if attempt.stop:
-            return self._end(attempt, _NOT_BEGUN)
+            self._end(attempt, _NOT_BEGUN)
+            return
         ports = BodyPorts(attempt, self._around, self._call)
         speaking.set(ports)
         try:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tidemill.core.errors import TidemillError
@@ -13,11 +14,13 @@ from tidemill.sdk.invoke import AnyTask, Completed
 from tidemill.wire.worker import Assign, AttemptRef, Cancel, Failed, Heartbeat, Progress, Released, Started, Succeeded
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
 from tidemill.worker.chatter import Chatter
+from tidemill.worker.chores import Chores
 from tidemill.worker.exchange import is_at_hand
-from tidemill.worker.folders import Folders
+from tidemill.worker.files import Files
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Outcome, Performer, is_on_loop
 from tidemill.worker.reports import Reports
+from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing, inline, is_stored
@@ -39,27 +42,24 @@ class Parts:
     performer: Performer
     stopping: Stopping
     storing: Storing
-    folders: Folders
+    files: Files
+    chores: Chores
 
 
 class Roster:
-    """On the control loop.
+    """On the control loop."""
 
-    Args:
-        keep_after_s: a result that took longer to make is also written to disk.
-    """
-
-    def __init__(self, keep_after_s: float, grace_s: float) -> None:
-        self._keep_after_s, self._grace_s = keep_after_s, grace_s
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
         self._live: dict[AttemptRef, LiveAttempt] = {}
         self._abandoned: dict[LiveAttempt, None] = {}
         self._is_leaving = False
         self._emptied = asyncio.Event()
         self.overrun = asyncio.Event()  # too many bodies cannot be stopped
 
-    def open(self, parts: Parts, group: asyncio.TaskGroup, most_abandoned: int) -> None:
+    def open(self, parts: Parts, group: asyncio.TaskGroup) -> None:
         """Before anything else. ``group`` owns what is fetched and stored."""
-        self._parts, self._group, self._most_abandoned = parts, group, most_abandoned
+        self._parts, self._group = parts, group
 
     @property
     def held(self) -> tuple[AttemptRef, ...]:
@@ -85,19 +85,16 @@ class Roster:
         pool = task.task_options.pool if task else ""
         parts.slots.receive(pool)
         if assign.attempt in self._live:
-            return None
+            return
         if assign.attempt in parts.reports:
-            return parts.reports.send_again(assign.attempt)
-        if task is None or self._is_leaving:
+            parts.reports.send_again(assign.attempt)
+        elif task is None or self._is_leaving:
             reason = "the worker takes nothing new" if task else f"this worker has no task {assign.task}"
             parts.outbox.put(Released(assign.attempt, reason))
-            return parts.outbox.owe()
-        attempt = self._live[assign.attempt] = LiveAttempt(assign, task, pool)
-        parts.slots.occupy(pool)
-        if is_at_hand(assign.inputs):
-            self._run(attempt)
         else:
-            self._send(attempt, self._prepare(attempt))
+            attempt = self._live[assign.attempt] = LiveAttempt(assign, task, pool)
+            parts.slots.occupy(pool)
+            self._admit(attempt)
 
     def cancel(self, message: Cancel) -> None:
         if attempt := self._live.get(message.attempt):
@@ -111,7 +108,9 @@ class Roster:
         for ref in attempts:
             self._parts.reports.settle((ref,))
             if attempt := self._live.pop(ref, None):
-                self._parts.stopping.tell(attempt, Stop(Why.STALE, "it is not this worker's any more", self._grace_s))
+                self._parts.stopping.tell(
+                    attempt, Stop(Why.STALE, "it is not this worker's any more", self._settings.grace_s)
+                )
         self._look_empty()
 
     def acknowledge_items(self, ref: AttemptRef, upto: int) -> None:
@@ -138,6 +137,12 @@ class Roster:
             attempt.stream.is_uploading = True
             self._group.create_task(self._upload_items(attempt, attempt.stream))
 
+    def _admit(self, attempt: LiveAttempt) -> None:
+        if is_at_hand(attempt.inputs):
+            self._run(attempt)
+        else:
+            self._send(attempt, self._prepare(attempt))
+
     # The course of an attempt -----------------------------------------------------------------------
 
     def _send(self, attempt: LiveAttempt, errand: Coroutine[Any, Any, None]) -> None:
@@ -149,11 +154,12 @@ class Roster:
         except asyncio.CancelledError:
             if attempt.stop is None:
                 raise
-            return self._fail(attempt, None)
-        except TidemillError as error:
-            return self._fail(attempt, classify(error, told_to_stop=False))
-        attempt.errand = None
-        self._run(attempt)
+            self._fail(attempt, None)
+        except (TidemillError, OSError) as error:
+            self._fail(attempt, classify(error, told_to_stop=False))
+        else:
+            attempt.errand = None
+            self._run(attempt)
 
     def _run(self, attempt: LiveAttempt) -> None:
         attempt.phase = Phase.RUNNING
@@ -171,8 +177,9 @@ class Roster:
         self._parts.chatter.finish(attempt)
         if self._live.get(attempt.ref) is not attempt:  # given up, or dropped
             self._abandoned.pop(attempt, None)
-            self._parts.folders.release(attempt.folder)
-            return self._leave(attempt)
+            self._release(attempt.folder)
+            self._leave(attempt)
+            return
         attempt.phase = Phase.STORING
         if isinstance(outcome, Completed) and is_stored(attempt, outcome):
             self._report(attempt, succeeded(attempt.ref, outcome, inline(outcome), ()))
@@ -184,22 +191,27 @@ class Roster:
     async def _store(self, attempt: LiveAttempt, outcome: Outcome) -> None:
         storing = self._parts.storing
         try:
-            if isinstance(outcome, Failure):
-                return self._fail(attempt, outcome, await storing.publish(attempt))
-            outputs, artifacts = await storing.store(attempt, outcome), await storing.publish(attempt)
+            outputs = await storing.store(attempt, outcome) if isinstance(outcome, Completed) else {}
+            artifacts = await storing.publish(attempt)
         except asyncio.CancelledError:
             if attempt.stop is None:
                 raise
-            return self._fail(attempt, None)
+            self._fail(attempt, None)
         except (TidemillError, OSError) as error:
-            return self._fail(attempt, classify(error, told_to_stop=False))
-        self._report(attempt, succeeded(attempt.ref, outcome, outputs, artifacts))
+            self._fail(attempt, classify(error, told_to_stop=False))
+        else:
+            if isinstance(outcome, Completed):
+                self._report(attempt, succeeded(attempt.ref, outcome, outputs, artifacts))
+            else:
+                self._fail(attempt, outcome, artifacts)
 
     async def _upload_items(self, attempt: LiveAttempt, stream: Stream) -> None:
         try:
             await self._parts.storing.upload_items(attempt)
         except (TidemillError, OSError) as error:
-            self._parts.stopping.tell(attempt, Stop(Why.CANCEL, f"a file of its stream: {error}", self._grace_s))
+            self._parts.stopping.tell(
+                attempt, Stop(Why.CANCEL, f"a file of its stream: {error}", self._settings.grace_s)
+            )
         finally:
             stream.is_uploading = False
 
@@ -211,7 +223,7 @@ class Roster:
         if attempt.stop and (report := stopped(attempt.ref, attempt.stop, End.ABANDONED)):
             self._say(attempt, report)
         self._look_empty()
-        if len(self._abandoned) >= self._most_abandoned:
+        if len(self._abandoned) >= self._settings.abandoned:
             self.overrun.set()
 
     def _fail(self, attempt: LiveAttempt, failure: Failure | None, artifacts: tuple[Any, ...] = ()) -> None:
@@ -228,18 +240,24 @@ class Roster:
                 self._parts.outbox.put(Progress(attempt.ref, 1.0, *attempt.voice.last[1:]))
             self._say(attempt, report)
         else:
-            self._parts.folders.release(attempt.folder)
+            self._release(attempt.folder)
         self._leave(attempt)
 
     def _say(self, attempt: LiveAttempt, report: Succeeded | Failed | Released) -> None:
         folder = attempt.folder
         if isinstance(report, Released):
             self._parts.outbox.put(report)
-            return self._parts.folders.release(folder)
-        settle = (lambda: self._parts.folders.release(folder)) if folder else None
+            self._release(folder)
+            return
+        settle = partial(self._release, folder) if folder else None
         kept = self._parts.reports.add(report, settle)
-        if attempt.seen - attempt.began > self._keep_after_s:
+        if attempt.seen - attempt.began > self._settings.spool_after_s:
             self._parts.reports.keep(kept)
+
+    def _release(self, folder: str) -> None:
+        """The result was accepted, or will not be: the private folder goes, unless it was asked to stay."""
+        if folder and self._settings.keep is Keep.UNTIL_ACCEPTED:
+            self._parts.chores.add("files.remove", partial(self._parts.files.remove, folder))
 
     def _leave(self, attempt: LiveAttempt) -> None:
         """Its slot is free."""
@@ -266,7 +284,7 @@ class Roster:
     def hand_back(self, reason: str) -> None:
         """Stop what runs; it is released."""
         for attempt in [*self._live.values()]:
-            self._parts.stopping.tell(attempt, Stop(Why.DRAIN, reason, self._grace_s))
+            self._parts.stopping.tell(attempt, Stop(Why.DRAIN, reason, self._settings.grace_s))
 
     async def empty(self) -> None:
         """Until nothing is held."""

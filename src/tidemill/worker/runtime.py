@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidemill.ports.clock import Clock
@@ -24,18 +24,17 @@ from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.worker import Worker
 from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
 from tidemill.worker.body import Surroundings
-from tidemill.worker.cache import FileCache
 from tidemill.worker.chatter import Chatter
 from tidemill.worker.chores import Chores
 from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
-from tidemill.worker.folders import Folders
+from tidemill.worker.files import Files, NoFiles
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Performer
 from tidemill.worker.reports import Reports
 from tidemill.worker.roster import Parts, Roster
 from tidemill.worker.session import RefusedForNowError, Session
-from tidemill.worker.settings import WorkerSettings
+from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots
 from tidemill.worker.spool import Spool
 from tidemill.worker.stage import Stage
@@ -57,6 +56,7 @@ class WorkerPorts:
     disk: Disk
     stage: Stage
     fetcher: Fetcher
+    files: Files = field(default_factory=NoFiles)
 
 
 class WorkerRuntime:
@@ -76,10 +76,10 @@ class WorkerRuntime:
         self._chores = Chores(ports.threads)
         self._spool = Spool(ports.disk, settings.spool_bytes)
         self._reports = Reports(self._outbox, self._spool, self._chores, ports.clock)
-        self._folders = Folders(settings.folder, ports.disk, self._chores, settings.keep)
         self._chatter = Chatter(self._outbox)
-        self._roster = Roster(settings.spool_after_s, settings.grace_s)
-        self._performer = self._make_performer()
+        self._roster = Roster(settings)
+        around = Surroundings(ports.clock, ports.threads, ports.files, settings.name)
+        self._performer = Performer(ports.stage, around, self._roster.end, self._roster.hear)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -100,9 +100,10 @@ class WorkerRuntime:
     def drain(self) -> None:
         """Take nothing new; end in order. A second call stops at once."""
         if self._draining.is_set():
-            return self.stop()
-        log.info("draining: nothing new is taken")
-        self._draining.set()
+            self.stop()
+        else:
+            log.info("draining: nothing new is taken")
+            self._draining.set()
 
     def stop(self) -> None:
         """End at once: what runs is cut off, and goes back to the queue by its lease or at the next hello."""
@@ -121,15 +122,8 @@ class WorkerRuntime:
 
     # Its parts --------------------------------------------------------------------------------------
 
-    def _make_performer(self) -> Performer:
-        ports, settings = self._ports, self._settings
-        self._cache = FileCache(settings.folder, ports.disk, ports.threads, ports.fetcher)
-        around = Surroundings(ports.clock, ports.threads, self._folders, self._cache, settings.name)
-        return Performer(ports.stage, around, self._roster.end, self._roster.hear)
-
     def _parts(self) -> Parts:
         ports, settings = self._ports, self._settings
-        exchange = Exchange(self._cache, ports.fetcher, ports.threads)
         return Parts(
             tasks=self._tasks,
             slots=self._slots,
@@ -138,8 +132,9 @@ class WorkerRuntime:
             chatter=self._chatter,
             performer=self._performer,
             stopping=Stopping(self._performer, ports.clock, settings.grace_s, self._roster.give_up),
-            storing=Storing(exchange, self._chatter),
-            folders=self._folders,
+            storing=Storing(Exchange(ports.files, ports.fetcher), self._chatter),
+            files=ports.files,
+            chores=self._chores,
         )
 
     # Its life ---------------------------------------------------------------------------------------
@@ -147,7 +142,7 @@ class WorkerRuntime:
     async def _live(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                self._roster.open(self._parts(), group, self._settings.abandoned)
+                self._roster.open(self._parts(), group)
                 await self._remember()
                 watch = LoopWatch(self._ports.stage, self._roster, self._settings.blocked_s)
                 tasks = [
@@ -166,7 +161,8 @@ class WorkerRuntime:
 
     async def _remember(self) -> None:
         threads = self._ports.threads
-        await threads.call("files.sweep", self._folders.sweep)
+        if self._settings.keep is Keep.UNTIL_ACCEPTED:
+            await threads.call("files.remove", self._ports.files.remove_all)
         self._reports.restore(await threads.call("spool.load", self._spool.load))
 
     async def _mind_abandoned(self) -> None:

@@ -55,6 +55,12 @@ class RefusedForNowError(UnavailableError):
     """The server refuses, and may take the worker later."""
 
 
+def _refusal(message: Refused) -> Exception:
+    if message.final:
+        return RefusedError(message.reason, message.advice)
+    return RefusedForNowError(f"{message.reason}; {message.advice}")
+
+
 class Session:
     """On the control loop."""
 
@@ -76,10 +82,8 @@ class Session:
                 self._welcome = welcome
                 self._early = rest
                 return welcome
-            case [Refused(reason=reason, advice=advice, final=True), *_]:
-                raise RefusedError(reason, advice)
-            case [Refused(reason=reason, advice=advice), *_]:
-                raise RefusedForNowError(f"{reason}; {advice}")
+            case [Refused() as refused, *_]:
+                raise _refusal(refused)
             case _:
                 raise LinkDownError("the server did not say welcome first")
 
@@ -115,7 +119,7 @@ class Session:
             self._obey(decode_to_worker(await self._link.receive()))
             self._heard = self._clock.monotonic()
 
-    def _obey(self, messages: list[ToWorker]) -> None:
+    def _obey(self, messages: list[ToWorker]) -> None:  # noqa: C901 - one case per message
         for message in messages:
             match message:
                 case Assign():
@@ -132,8 +136,8 @@ class Session:
                     self._outbox.put(self._roster.heartbeat())
                 case Drain():
                     self._draining.set()
-                case Refused(reason=reason, advice=advice, final=final):
-                    raise RefusedError(reason, advice) if final else LinkDownError(f"{reason}; {advice}")
+                case Refused():
+                    raise _refusal(message)
                 case Welcome():
                     log.warning("a second welcome on one link is ignored")
 

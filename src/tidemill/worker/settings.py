@@ -35,7 +35,7 @@ class WorkerSettings:
 
     Args:
         name: the worker's id; survives a restart, and no two live workers share it.
-        folder: where the Disk port writes; private folders and fetched files lie in it, the spool too.
+        folder: where the Disk port writes the spool; private folders and fetched files lie in it too.
     """
 
     name: str

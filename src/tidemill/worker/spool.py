@@ -18,7 +18,7 @@ Result = Succeeded | Failed
 
 
 class Spool:
-    """Blocking: called through the Threads port. A file is the sha256 of what follows, then one frame of the protocol."""
+    """Blocking: called through the Threads port. A file is a sha256, then the frame that it is of."""
 
     def __init__(self, disk: Disk, limit: int) -> None:
         self._disk, self._limit = disk, limit
@@ -59,17 +59,24 @@ class Spool:
 
     def _read(self, name: str) -> Result | None:
         data = self._disk.read(name)
-        digest, frame = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-        try:
-            if hashlib.sha256(frame).digest() != digest:
-                raise BadMessageError("its digest is another")
-            match decode_to_server(frame):
-                case [Succeeded() | Failed() as result]:
-                    self._sizes[name] = len(frame)
-                    return result
-                case _:
-                    raise BadMessageError("it holds no result")
-        except BadMessageError as error:
-            log.error("a result in the spool is damaged and set aside as %s%s: %s", name, _DAMAGED, error)
+        result = _decoded(data[:_DIGEST_BYTES], data[_DIGEST_BYTES:])
+        if result is None:
+            log.error("a result in the spool is damaged, and set aside as %s%s", name, _DAMAGED)
             self._disk.rename(name, name + _DAMAGED)
+        else:
+            self._sizes[name] = len(data)
+        return result
+
+
+def _decoded(digest: bytes, frame: bytes) -> Result | None:
+    if hashlib.sha256(frame).digest() != digest:
+        return None
+    try:
+        messages = decode_to_server(frame)
+    except BadMessageError:
+        return None
+    match messages:
+        case [Succeeded() | Failed() as result]:
+            return result
+        case _:
             return None

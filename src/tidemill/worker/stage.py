@@ -74,7 +74,7 @@ class SharedStage:
     def in_thread(self, name: str, call: Call) -> None:
         task = self._loop.create_task(self._threads.call(name, call), context=self._context.copy())
         self._running[task] = None
-        task.add_done_callback(lambda task: self._running.pop(task))
+        task.add_done_callback(self._running.pop)
 
     def block_until(self, is_ready: Callable[[], bool]) -> None:
         if not is_ready():

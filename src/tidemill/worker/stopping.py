@@ -16,6 +16,7 @@ from tidemill.worker.performer import Performer
 
 log = logging.getLogger(__name__)
 
+_TEXTS = {Why.TIMEOUT: "no end after {:g} s", Why.SILENCE: "no sign of life for {:g} s"}
 _STRONGER = (Why.CANCEL, Why.STALE)  # these take the place of another reason
 
 
@@ -58,19 +59,18 @@ class Stopping:
     def _look(self, attempt: LiveAttempt) -> None:
         """Stop it if its time is up, else look again when it could be."""
         now = self._clock.monotonic()
-        limits = (
+        limits = [
             (Why.TIMEOUT, attempt.assign.timeout_s, now - attempt.began),
             (Why.SILENCE, attempt.assign.silence_s, now - attempt.seen),
+        ]
+        left, why, limit = min(
+            ((limit - passed, why, limit) for why, limit, passed in limits if limit is not None),
+            key=lambda each: each[0],
         )
-        left = []
-        for why, limit, passed in limits:
-            if limit is None:
-                continue
-            if passed >= limit:
-                text = f"no end after {limit:g} s" if why is Why.TIMEOUT else f"no sign of life for {limit:g} s"
-                return self.tell(attempt, Stop(why, text, self._grace_s))
-            left.append(limit - passed)
-        self._set_timer(attempt, min(left), self._look)
+        if left > 0:
+            self._set_timer(attempt, left, self._look)
+        else:
+            self.tell(attempt, Stop(why, _TEXTS[why].format(limit), self._grace_s))
 
     def _end_grace(self, attempt: LiveAttempt) -> None:
         attempt.timer = None

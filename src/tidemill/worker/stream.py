@@ -43,7 +43,7 @@ class Stream:
         """Raises PermanentError for an item that no frame can carry."""
         if len(item.data) > ITEM_LIMIT_BYTES:
             raise PermanentError(
-                f"an item of the stream has {len(item.data):,} bytes, more than {ITEM_LIMIT_BYTES:,}: yield a File instead"
+                f"an item has {len(item.data):,} bytes, and a stream takes {ITEM_LIMIT_BYTES:,}: yield a File instead"
             )
         self.count += 1
         self._unsent.append(item)

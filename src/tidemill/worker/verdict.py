@@ -38,8 +38,5 @@ def _unasked(failure: Failure) -> Failure:
     """A body that calls itself cancelled although nobody told it to stop has failed."""
     if failure.code is not Code.CANCELLED:
         return failure
-    return msgspec.structs.replace(
-        failure,
-        code=Code.INTERNAL,
-        message=f"it raised {failure.type or 'a cancellation'} without having been cancelled",
-    )
+    text = f"it raised {failure.type or 'a cancellation'} without having been cancelled"
+    return msgspec.structs.replace(failure, code=Code.INTERNAL, message=text)
