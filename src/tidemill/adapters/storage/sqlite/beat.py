@@ -11,9 +11,9 @@ from tidemill.adapters.storage.sqlite.packing import (
     queue_bindings,
     queue_key,
     queued_of,
-    timer_of,
     unpack_attempt,
     unpack_step,
+    unpack_timer,
 )
 from tidemill.adapters.storage.sqlite.reading import load_rows
 from tidemill.adapters.storage.sqlite.statements import statements
@@ -50,7 +50,7 @@ class SqliteBeat:
         return []
 
     async def due(self, at: Instant, limit: int) -> Sequence[Timer]:
-        return [timer_of(row) for row in fetch(self._db(), self._sql["due"], (at, limit))]
+        return [unpack_timer(packed) for (packed,) in fetch(self._db(), self._sql["due"], (at, limit))]
 
     async def expired(self, at: Instant, limit: int) -> Sequence[Queued]:
         return [queued_of(row) for row in fetch(self._db(), self._sql["expired"], (at, limit))]

@@ -15,7 +15,6 @@ from tidemill.core.rows import (
     StreamItems,
     TaskRow,
     Timer,
-    TimerKind,
 )
 from tidemill.core.run import Attempt, AttemptEnded, Run, ScopeRow, Step
 from tidemill.core.values import Value
@@ -28,6 +27,7 @@ unpack_scope: Callable[[bytes], ScopeRow] = msgspec.msgpack.Decoder(ScopeRow).de
 unpack_step = msgspec.msgpack.Decoder(Step).decode
 unpack_attempt = msgspec.msgpack.Decoder(Attempt).decode
 unpack_value: Callable[[bytes], Value] = msgspec.msgpack.Decoder(Value).decode
+unpack_timer = msgspec.msgpack.Decoder(Timer).decode
 unpack_stream = msgspec.msgpack.Decoder(StreamItems).decode
 unpack_artifact = msgspec.msgpack.Decoder(Artifact).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
@@ -38,11 +38,6 @@ unpack_graph = msgspec.msgpack.Decoder(GraphRow).decode
 
 def queued_of(row: Bound) -> Queued:
     return Queued(*row)
-
-
-def timer_of(row: Bound) -> Timer:
-    run, path, kind, due_at, number = row
-    return Timer(run, path, TimerKind(kind), due_at, number)
 
 
 # What each list of a beat's changes binds to the statement of the same name in save.sql, in this order. The queue and
@@ -60,7 +55,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("values", lambda c: [(*key, pack(value)) for key, value in c.values.items()]),
     ("chunks", lambda c: [(*key, data) for key, data in c.chunks.items()]),
     ("timers_drop", lambda c: [(run, path, kind.value) for run, path, kind in c.timers_drop]),
-    ("timers_put", lambda c: [(r.run, r.path, r.kind.value, r.due_at, r.number) for r in c.timers_put]),
+    ("timers_put", lambda c: [(r.run, r.path, r.kind.value, r.due_at, pack(r)) for r in c.timers_put]),
     ("streams", lambda c: [(r.run, r.path, r.number, r.first, len(r.items), pack(r)) for r in c.streams]),
     ("artifacts", lambda c: [(r.run, r.path, r.name, pack(r)) for r in c.artifacts]),
     ("blobs", lambda c: list(c.blobs.items())),

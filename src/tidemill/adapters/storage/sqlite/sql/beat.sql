@@ -1,7 +1,7 @@
 -- @heads
 select lane, place, run, path, expires_at from queue where lane = ? order by place, run, path limit ?;
 -- @due
-select run, path, kind, due_at, number from timer where due_at <= ? order by due_at, run, path, kind limit ?;
+select packed from timer where due_at <= ? order by due_at, run, path, kind limit ?;
 -- @expired
 select lane, place, run, path, expires_at from queue where expires_at <= ? order by expires_at, run, path limit ?;
 -- @steps_after

@@ -25,8 +25,8 @@ delete from queue where run = ? and path = ? returning lane;
 -- @timers_drop
 delete from timer where run = ? and path = ? and kind = ?;
 -- @timers_put
-insert into timer (run, path, kind, due_at, number) values (?, ?, ?, ?, ?)
-on conflict (run, path, kind) do update set due_at = excluded.due_at, number = excluded.number;
+insert into timer (run, path, kind, due_at, packed) values (?, ?, ?, ?, ?)
+on conflict (run, path, kind) do update set due_at = excluded.due_at, packed = excluded.packed;
 -- @streams
 insert into stream (run, path, number, first, length, packed) values (?, ?, ?, ?, ?, ?)
 on conflict (run, path, number, first) do update set length = excluded.length, packed = excluded.packed;

@@ -74,7 +74,7 @@ create table timer (
   path text not null,
   kind text not null,
   due_at integer not null,
-  number integer not null,
+  packed blob not null,
   primary key (run, path, kind)
 ) strict, without rowid;
 create index timer_by_due on timer (due_at, run, path, kind);

@@ -1,0 +1,108 @@
+"""Any row comes back as it went in, whatever it holds."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.contracts.store.conftest import OpenStore
+from tests.contracts.store.rows import any_of
+from tests.contracts.store.sample import R1, write
+from tidemill.core.rows import Artifact, Changes, GraphRow, History, Keys, Queued, Session, StreamItems, TaskRow, Timer
+from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.values import Value
+from tidemill.ports.store import Store
+
+quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+Finder = Callable[[Store, Any], Awaitable[Sequence[Any]]]
+
+
+async def by_key(store: Store, keys: Keys) -> list[Any]:
+    rows = await store.rows(keys)
+    return [*rows.scopes.values(), *rows.steps.values(), *rows.attempts.values()]
+
+
+# How a query finds the row, among others.
+FINDERS: dict[str, Finder] = {
+    "scopes": lambda store, row: by_key(store, Keys(scopes=[(row.run, row.path)])),
+    "steps": lambda store, row: by_key(store, Keys(steps=[(row.run, row.path)])),
+    "attempts": lambda store, row: by_key(store, Keys(attempts=[(row.run, row.path, row.number)])),
+    "streams": lambda store, row: store.stream(row.run, row.path, row.number, row.first, 1),
+    "artifacts": lambda store, row: store.artifacts(row.run),
+    "sessions": lambda store, row: store.sessions(10_000),
+    "tasks": lambda store, row: store.tasks(),
+    "graphs": lambda store, row: store.graphs(10_000),
+}
+KINDS = {
+    "scopes": any_of(ScopeRow),
+    "steps": any_of(Step),
+    "attempts": any_of(Attempt),
+    "artifacts": any_of(Artifact),
+    "sessions": any_of(Session),
+    "tasks": any_of(TaskRow),
+    "graphs": any_of(GraphRow),
+    "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@quick
+async def test_any_row_comes_back(open_store: OpenStore, kind: str, data: st.DataObject) -> None:
+    row = data.draw(KINDS[kind])
+    store = await open_store()
+    await write(store, Changes(**{kind: [row]}))
+    assert row in await FINDERS[kind](store, row)
+
+
+@given(any_of(Run), any_of(Value), st.binary(), any_of(History))
+@quick
+async def test_runs_values_chunks_history_and_blobs_come_back(
+    open_store: OpenStore, run: Run, value: Value, chunk: bytes, history: History
+) -> None:
+    store = await open_store()
+    value_key, chunk_key = (run.id, run.workflow, "x"), (run.id, run.workflow, "x", 3)
+    changes = Changes(
+        runs=[run],
+        values={value_key: value},
+        chunks={chunk_key: chunk},
+        history=[history],
+        blobs={run.graph: 2**40},
+        blob_refs=[(run.id, run.graph)],
+    )
+    (number,) = await write(store, changes)
+    rows = await store.rows(Keys(runs=[run.id], values=[value_key], chunks=[chunk_key], blobs=[run.graph]))
+    assert rows.runs == {run.id: run}
+    assert rows.values == {value_key: value}
+    assert rows.chunks == {chunk_key: chunk}
+    assert rows.blobs == {run.graph: 2**40}
+    assert await store.feed(number - 1, history.run, 1) == [(number, history)]
+
+
+@given(any_of(Queued), any_of(Timer))
+@quick
+async def test_queue_and_timers_come_back(open_store: OpenStore, queued: Queued, timer: Timer) -> None:
+    store = await open_store()
+    await write(store, Changes(queue_put=[queued], timers_put=[timer]))
+    beat = await store.begin()
+    assert await beat.queued([(queued.run, queued.path)]) == [queued]
+    assert queued in await beat.heads([queued.lane], 10_000)
+    assert queued in await beat.expired(queued.expires_at, 10_000)
+    assert timer in await beat.due(timer.due_at, 10_000)
+    await beat.save(
+        Changes(queue_drop=[queued], timers_drop=[(timer.run, timer.path, timer.kind)]),
+    )
+    assert await beat.queued([(queued.run, queued.path)]) == []
+    assert timer not in await beat.due(timer.due_at, 10_000)
+    await beat.commit()
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 5_000_000])
+async def test_a_big_row_comes_back(store: Store, size: int) -> None:
+    key = (R1, "p" * 10_000, "x", 0)
+    await write(store, Changes(chunks={key: bytes(size)}))
+    assert (await store.rows(Keys(chunks=[key]))).chunks == {key: bytes(size)}
