@@ -23,6 +23,7 @@ from tidemill.core.commands import (
     SlotFreed,
     Sweep,
 )
+from tidemill.core.errors import UnavailableError
 from tidemill.core.events import CancelRequested, Event, RunSubmitted
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.overlay import Overlay
@@ -36,13 +37,13 @@ from tidemill.engine.inbox import Arrival, Decision, Departure, Inbox, Recording
 from tidemill.engine.orders import Order, Outcome, Published, SubmitRefused
 from tidemill.engine.publishing import row_of, unverified_of
 from tidemill.engine.reader import Reader
-from tidemill.engine.seats import Notice, Seat, Seats
+from tidemill.engine.seats import ASK_AGAIN, Notice, Seat, Seats
 from tidemill.engine.turn import Turn
 from tidemill.engine.watches import Watch, Watches
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
-from tidemill.ports.store import RowRefusedError, Store, StoreLostError
+from tidemill.ports.store import RowRefusedError, Store
 
 DUE_LIMIT = 500
 EXPIRED_EVERY = timedelta(seconds=60)  # how often queue limits are looked at
@@ -75,6 +76,7 @@ class Engine:
         self._next_due: Instant | None = None
         self._next_look: Instant = 0
         self._beating = False
+        self._in_doubt = False
 
     @property
     def store_id(self) -> bytes:
@@ -243,16 +245,29 @@ class Engine:
 
     async def _beat(self, arrivals: Sequence[Arrival]) -> None:
         self._beating = True
+        arrivals = [*arrivals, *self._departures(self.clock.now())]
         try:
+            if self._in_doubt:
+                await self._ask_again()
             await self._try(arrivals)
-        except StoreLostError as error:
-            _log.exception("nothing was recorded in this beat")
+        except UnavailableError as error:
+            _log.exception("nothing was acknowledged in this beat")
+            self._in_doubt = True
             self._refuse(arrivals, error)
             await asyncio.sleep(RETRY_S)
         except RowRefusedError as error:
             await self._halves(arrivals, error)
         finally:
             self._beating = False
+
+    async def _ask_again(self) -> None:
+        """The last beat may be recorded after all, and was told to nobody: whoever is concerned compares anew."""
+        self._next_due = await self._store.next_due()
+        await self._watches.look_again()
+        self.feed.reread()
+        for seat in self.seats.all():
+            seat.dismiss(ASK_AGAIN)
+        self._in_doubt = False
 
     def _refuse(self, arrivals: Sequence[Arrival], error: Exception) -> None:
         """Callers that wait hear of it; what came from sessions stays, and is tried again."""
@@ -284,7 +299,7 @@ class Engine:
         beat = await self._store.begin()
         try:
             turn = Turn(beat, overlay, self.graphs)
-            await turn.take([*arrivals, *self._departures(at)])
+            await turn.take(arrivals)
             more = await self._take_time(turn, at)
             await turn.match(self.seats.offers(), self.seats.lone)
             wrote = await turn.write()

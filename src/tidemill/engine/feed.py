@@ -47,6 +47,12 @@ class Feed:
             for item in zip(numbers, rows, strict=True):
                 reader.put(item)
 
+    def reread(self) -> None:
+        """Rows may be there that were never published: every reader looks into the store."""
+        for reader in self._readers.values():
+            reader.overrun = True
+            reader.bell.set()
+
     def mention(self, item: Ephemeral) -> None:
         """Show something live that is not kept; it carries the number of the newest row."""
         for reader in self._readers.values():

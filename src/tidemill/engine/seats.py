@@ -16,10 +16,14 @@ from tidemill.core.rows import AttemptKey, Lane, Session
 
 
 class Dismissal(Struct, frozen=True):
-    """The session is over, and its worker is told why."""
+    """The session is over, and its worker is told why. Unless it is ``final``, the worker may say hello again."""
 
     reason: str
     advice: str
+    final: bool = True
+
+
+ASK_AGAIN = Dismissal("the outcome of a commit is unknown", "say hello again, so that both sides compare", final=False)
 
 
 Notice = Leasing | AskToStop | Dismissal
@@ -49,6 +53,11 @@ class Seat:
 
     def disconnect(self) -> None:
         self.tell = None
+
+    def dismiss(self, why: Dismissal) -> None:
+        if self.tell is not None:
+            self.tell([why])
+            self.disconnect()
 
     def grant(self, totals: dict[str, int]) -> None:
         """Running totals, as the worker says them last; one that drains takes back what was not used."""

@@ -63,6 +63,13 @@ class Watches:
     async def add(self, watch: Watch, runs: Sequence[RunId]) -> None:
         for run in runs:
             self.expect(watch.token, run)
+        await self._look(runs)
+
+    async def look_again(self) -> None:
+        """Runs may have ended without a word."""
+        await self._look(list(self._by_run))
+
+    async def _look(self, runs: Sequence[RunId]) -> None:
         rows = await self._queries.rows(Keys(runs=list(runs)))
         for row in rows.runs.values():
             if row is not None and isinstance(row.state, (Ended, Halted)):

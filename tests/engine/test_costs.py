@@ -1,0 +1,89 @@
+"""The cost law: what an event costs does not grow with the map, the backlog or the number of runs."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.bench import Bench, lone, mapped, successes
+from tidemill.adapters.system.threads import ThreadPool
+from tidemill.ports.store import Counts
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    threads = ThreadPool()
+    bench = Bench(tmp_path, threads)
+    yield bench
+    await bench.store.close()
+    threads.close()
+
+
+async def cost_per_element(bench: Bench, length: int) -> list[Counts]:
+    """The cost of a success that opens and leases the next element, in the middle of a map."""
+    graph = await bench.publish(mapped(window=4))
+    turn = await bench.decide(bench.submission(graph, xs=list(range(length))))
+    waiting = list(successes(turn))
+    costs = []
+    for done in range(length - 4):
+        cost, turn = await bench.measured(waiting.pop(0))
+        waiting += successes(turn)
+        if done >= length // 2:
+            costs.append(cost)
+        if len(costs) == 20:
+            break
+    return costs
+
+
+async def test_an_element_costs_the_same_in_a_map_of_100_and_of_10000(bench: Bench) -> None:
+    small = await cost_per_element(bench, 100)
+    large = await cost_per_element(bench, 10_000)
+    assert {(cost.statements, cost.rows_written) for cost in small} == {
+        (cost.statements, cost.rows_written) for cost in large
+    }
+    few, many = (max(cost.vm_steps for cost in costs) for costs in (small, large))
+    assert many <= few * 1.05
+
+
+async def test_a_submission_costs_the_same_with_1_run_and_with_2000(bench: Bench) -> None:
+    graph = await bench.publish(lone())
+    await bench.decide(bench.submission(graph, x=1))
+    first, _ = await bench.measured(bench.submission(graph, x=1))
+    for _ in range(20):
+        await bench.decide(*[bench.submission(graph, x=1) for _ in range(100)])
+    last, _ = await bench.measured(bench.submission(graph, x=1))
+    assert (first.statements, first.rows_written) == (last.statements, last.rows_written)
+    assert last.vm_steps <= first.vm_steps * 1.05
+
+
+@pytest.mark.parametrize("claims", [1, 10])
+async def test_a_claim_costs_the_same_with_100_and_with_100000_queued(bench: Bench, claims: int) -> None:
+    graph = await bench.publish(lone())
+
+    async def queue(count: int) -> None:
+        for start in range(0, count, 500):
+            batch = [bench.submission(graph, x=1) for _ in range(min(500, count - start))]
+            await bench.decide(*batch, credit=0)
+
+    await queue(100)
+    await bench.decide(credit=claims)
+    few, turn = await bench.measured(credit=claims)
+    assert len(turn.leases) == claims
+    await queue(100_000 if claims == 1 else 20_000)
+    many, turn = await bench.measured(credit=claims)
+    assert len(turn.leases) == claims
+    assert (few.statements, few.rows_written) == (many.statements, many.rows_written)
+    assert many.vm_steps <= few.vm_steps * 1.05
+
+
+async def test_joining_a_map_costs_the_same_for_10_and_for_900_elements(bench: Bench) -> None:
+    graph = await bench.publish(mapped(window=1000))
+    ends = []
+    for length in (10, 900):
+        turn = await bench.decide(bench.submission(graph, xs=list(range(length))))
+        *all_but_last, last = successes(turn)
+        await bench.decide(*all_but_last)
+        cost, turn = await bench.measured(last)
+        assert [outcome.run.status for outcome in turn.outcomes] == ["succeeded"]
+        ends.append((cost.statements, cost.rows_written))
+    assert ends[0] == ends[1]
