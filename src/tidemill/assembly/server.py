@@ -1,0 +1,162 @@
+"""The server process: the store, the engine and the HTTP application, joined and run until told to stop."""
+
+import asyncio
+import errno
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from tidemill.adapters.storage.folder.blobs import FolderBlobs
+from tidemill.adapters.storage.sqlite.connection import Synchronous
+from tidemill.adapters.storage.sqlite.logs import SqliteLogs
+from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
+from tidemill.adapters.system.clock import SystemClock
+from tidemill.adapters.system.disk import OsDisk
+from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.faults import CrashFaults
+from tidemill.adapters.system.threads import ThreadPool
+from tidemill.assembly.settings import Durability, Settings, SettingsError
+from tidemill.assembly.signals import Ends, told_to_stop
+from tidemill.core.rows import Changes
+from tidemill.engine.engine import Engine, EngineSettings
+from tidemill.server.app import App, Backing, WebSettings, build_app
+
+SWITCH_S = 0.0005  # the commit thread gets the interpreter back soon
+CLOSE_S = 5.0  # for requests that are under way
+_SYNCHRONOUS = {Durability.FULL: Synchronous.FULL, Durability.NORMAL: Synchronous.NORMAL}
+_EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - addresses that are no names to be reached under
+
+Ready = Callable[[str], None]
+
+
+def run_server(settings: Settings, ready: Ready, ends: Ends) -> None:
+    """Serve until told to stop. ``ready`` gets the URL once requests are taken.
+
+    Raises:
+        SettingsError: the address is taken or cannot be listened on.
+        InputError: another server holds the data folder, or it is not one of ours.
+    """
+    sys.setswitchinterval(SWITCH_S)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, ready, ends))
+
+
+async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
+    with _listening(settings.host, settings.port) as listener:
+        async with backing(settings) as parts:
+            hosts = (*settings.allowed_hosts, *(() if settings.host in _EVERYWHERE else (settings.host.lower(),)))
+            app = build_app(parts, WebSettings(hosts))
+            await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
+            port = listener.getsockname()[1]
+            web = _Web(app, lambda: ready(Settings(host=_reachable(settings.host), port=port).server_url))
+            with told_to_stop(web.stop, ends):
+                await web.serve(sockets=[listener])
+
+
+@asynccontextmanager
+async def backing(settings: Settings) -> AsyncIterator[Backing]:
+    """A running engine on a data folder with all that an application stands on; if it dies, so does the block."""
+    data = _made(settings.data)
+    faults, threads = CrashFaults(settings.fault), ThreadPool()
+    clock, entropy = SystemClock(), OsEntropy()
+    options = SqliteOptions(_SYNCHRONOUS[settings.synchronous])
+    async with AsyncExitStack() as stack:
+        stack.callback(threads.close)
+        store = SqliteStore(data / "tidemill.db", threads, entropy, faults, options)
+        stack.push_async_callback(store.close)
+        logs = SqliteLogs(data / "logs.db", threads)
+        stack.push_async_callback(logs.close)
+        blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
+        lease = timedelta(seconds=settings.lease_s)
+        engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 6))
+        with _first_cause():
+            async with asyncio.TaskGroup() as group:
+                beating = group.create_task(engine.run(), name="engine")
+                yield Backing(engine, blobs, logs, clock, entropy)
+                beating.cancel()
+
+
+class _Web(uvicorn.Server):
+    """Tells when it listens, and leaves signals to us."""
+
+    def __init__(self, app: App, ready: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            log_level=logging.WARNING,
+            timeout_graceful_shutdown=int(CLOSE_S),
+            timeout_keep_alive=60,
+            server_header=False,
+        )
+        super().__init__(config)
+        self._app, self._ready = app, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self._app.close()
+        self.should_exit = True
+
+
+def _made(data: Path) -> Path:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"cannot use {data} as the data folder: {error.strerror or error}") from None
+    return data
+
+
+@contextmanager
+def _first_cause() -> Iterator[None]:
+    """Of the errors of a group the first one, as it is."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise SettingsError(_not_bound(host, port, error)) from None
+        listener.setblocking(False)  # noqa: FBT003 - the signature is the system's
+        yield listener
+
+
+def _not_bound(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} on {host} is taken by another program: stop it, or choose another port "
+            f"(--port, or TIDEMILL_PORT; 0 takes a free one)"
+        )
+    return f"cannot listen on {host}:{port}: {error.strerror or error}"
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in _EVERYWHERE else host

@@ -1,0 +1,50 @@
+"""Being told to stop: by a signal, or by the end of the process that started this one."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum, auto
+
+
+class Ends(Enum):
+    WHEN_TOLD = auto()
+    WITH_PARENT = auto()  # which holds our standard input open: when that ends, so does this process, at once
+
+
+@contextmanager
+def told_to_stop(gently: Callable[[], None], ends: Ends) -> Iterator[None]:
+    """On the running loop: SIGTERM or SIGINT calls ``gently``; the second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    heard: list[int] = []
+
+    def hear(number: int) -> None:
+        heard.append(number)
+        if len(heard) > 1:
+            os._exit(128 + number)
+        gently()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, hear, number)
+    file = _watch_parent(loop) if ends is Ends.WITH_PARENT else None
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        if file is not None:
+            loop.remove_reader(file)
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop) -> int:
+    """It works on each system, also after kill -9 of the parent; what was under way goes on from the store."""
+    file = sys.__stdin__.fileno() if sys.__stdin__ is not None else os.open(os.devnull, os.O_RDONLY)
+
+    def hear() -> None:
+        if not os.read(file, 4096):
+            os._exit(0)
+
+    loop.add_reader(file, hear)
+    return file

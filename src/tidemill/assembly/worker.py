@@ -1,0 +1,124 @@
+"""The worker process: one runtime that connects to one server. Nothing of a server is imported here."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import uvloop
+
+from tidemill.adapters.files.local import LocalFiles
+from tidemill.adapters.system.capture import captured_output
+from tidemill.adapters.system.clock import SystemClock
+from tidemill.adapters.system.disk import OsDisk
+from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.threads import ThreadPool
+from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.adapters.system.ws_link import WsAddress, WsDialer
+from tidemill.assembly.settings import Settings, SettingsError
+from tidemill.assembly.signals import Ends, told_to_stop
+from tidemill.core.definitions import Pools
+from tidemill.core.version import VERSION
+from tidemill.sdk.worker import Worker
+from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
+from tidemill.worker.body import speaking
+from tidemill.worker.fetcher import ServerFetcher
+from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
+from tidemill.worker.settings import WorkerSettings
+
+_log = logging.getLogger("tidemill")
+
+
+def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> None:
+    """Serve tasks until told to stop.
+
+    Raises:
+        LinkRefusedError: the server will not have this worker, and says why.
+        SettingsError: another process has the worker id, or the folder cannot be used.
+        DefinitionError: two workers declare one task.
+    """
+    workers = list(workers)
+    with ExitStack() as stack:
+        name = stack.enter_context(_own_name(settings, workers))
+        stack.enter_context(captured_output(speaking.get))
+        runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
+        runner.run(_serve(workers, _worker_settings(name, settings), settings, ends))
+
+
+async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings, ends: Ends) -> None:
+    threads = ThreadPool()
+    ports = WorkerPorts(
+        dialer=WsDialer(WsAddress(_socket_url(settings.server_url), SUBPROTOCOL, FRAME_LIMIT_BYTES)),
+        clock=SystemClock(),
+        threads=threads,
+        entropy=OsEntropy(),
+        disk=OsDisk(own.folder),
+        stage=UserLoop(settings.concurrency, uvloop.new_event_loop),
+        fetcher=ServerFetcher(settings.server_url),
+        files=LocalFiles(own.folder, threads),
+    )
+    runtime = WorkerRuntime(workers, ports, own)
+    _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))
+    with told_to_stop(runtime.drain, ends):
+        await runtime.run()
+    threads.close()
+
+
+def _worker_settings(name: str, settings: Settings) -> WorkerSettings:
+    return WorkerSettings(
+        name=name,
+        folder=_folder(settings, name),
+        pools=Pools(total=settings.concurrency),
+        drain_s=settings.drain_s,
+        labels=settings.labels,
+        version=VERSION,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+    )
+
+
+def _socket_url(url: str) -> str:
+    return f"ws{url.removeprefix('http')}{PATH}"
+
+
+def _folder(settings: Settings, name: str) -> Path:
+    return settings.data.resolve() / "workers" / name
+
+
+@contextmanager
+def _own_name(settings: Settings, workers: list[Worker]) -> Iterator[str]:
+    """The worker's id, locked for the life of this process: one that is started again gets the same one back."""
+    if settings.worker_id:
+        names: Iterator[str] = iter([settings.worker_id])
+    else:
+        first = f"{workers[0].name}@{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}"
+        names = (first if number == 1 else f"{first}-{number}" for number in count(1))
+    for name in names:
+        file = _locked(_folder(settings, name))
+        if file is not None:
+            try:
+                yield name
+            finally:
+                os.close(file)
+            return
+    raise SettingsError(f"a worker with the id {settings.worker_id} runs here already: give each process its own id")
+
+
+def _locked(folder: Path) -> int | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SettingsError(f"cannot use {folder} as the worker's folder: {error.strerror or error}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return None
+    return file

@@ -1,0 +1,111 @@
+"""The command line: commands are found here, and imported when they are called, so that a worker stays light."""
+
+import sys
+from enum import IntEnum
+from importlib import import_module
+from typing import Any
+
+import click
+
+from tidemill.core.errors import InputError, InternalError, TidemillError, UnavailableError
+from tidemill.core.version import VERSION
+
+
+class Exit(IntEnum):
+    """What the exit code of a command says."""
+
+    OK = 0
+    FAILED = 1  # a run failed, or what was checked is not in order
+    INPUT = 2  # the command line, a setting or an input is wrong
+    UNREACHABLE = 3  # no server answers, or it cannot take this now
+    CANCELLED = 4  # the run was cancelled
+    DETACHED = 5  # we stopped watching, and the run goes on or can be resumed
+    FAULT = 70  # a fault of Tidemill
+    INTERRUPTED = 130
+
+
+# Each command with the module that has it, and its line in `--help`.
+COMMANDS = {
+    "server": ("server", "Run a server on a data folder."),
+    "worker": ("worker", "Serve the tasks of a folder, a file or a module."),
+}
+EPILOG = """\b
+Exit codes: 0 done, 1 the run failed, 2 wrong command line or input,
+3 no server answers, 4 the run was cancelled, 5 left running, 70 a
+fault of Tidemill, 130 interrupted.
+Settings: TIDEMILL_URL, TIDEMILL_DATA, TIDEMILL_PORT, ... (docs/cli.md)."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        home = COMMANDS.get(cmd_name)
+        if home is None:
+            return None
+        command: click.Command = getattr(import_module(f"tidemill.cli.{home[0]}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.message}{nearest(args[0], COMMANDS)}", ctx) from None
+
+
+@click.group(cls=_Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="tidemill")
+def cli() -> None:
+    """Durable typed tasks and workflows.
+
+    Start with `tidemill run FOLDER`: it runs the workflow in FOLDER/main.py, and starts what is missing.
+    """
+
+
+def nearest(wrong: str, known: Any) -> str:
+    """``; did you mean …?``, or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(wrong, list(known), 3, 0.5)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def main() -> None:
+    """Run the command line of this process. A mistake of its user gets a sentence, never a traceback."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = Exit.INPUT
+    except (click.Abort, KeyboardInterrupt):
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = Exit.OK
+    except TidemillError as error:
+        click.echo(f"tidemill: {error}", err=True)
+        code = code_of(error)
+    sys.exit(int(code or 0))
+
+
+def code_of(error: TidemillError) -> Exit:
+    match error:
+        case InputError():
+            return Exit.INPUT
+        case UnavailableError():
+            return Exit.UNREACHABLE
+        case InternalError():
+            return Exit.FAULT
+        case _:
+            return Exit.FAILED
+
+
+if __name__ == "__main__":
+    main()

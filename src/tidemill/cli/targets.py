@@ -1,0 +1,124 @@
+"""Finding what a user wrote.
+
+In this order, the first that fits:
+
+1. a folder with a ``main.py``: the folder is put first on ``sys.path``, and each Worker and Workflow at the top level
+   of ``main`` is taken
+2. a file that ends in ``.py``: the same with that file and its folder
+3. ``module:name``: that Worker or Workflow of an importable module
+4. ``module``: each Worker and Workflow at its top level
+"""
+
+import difflib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tidemill.core.errors import InputError
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.worker import Worker
+from tidemill.sdk.workflow import Workflow
+
+_OURS = str(Path(__file__).parent.parent)
+
+
+class TargetError(InputError):
+    """A target that is not there, cannot be imported, or holds nothing to run."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a target holds. ``folder`` is where its files are, to be looked at for changes."""
+
+    text: str
+    folder: Path
+    workers: tuple[Worker, ...]
+    workflows: tuple[Workflow[..., Any], ...]
+
+
+def load_target(text: str) -> Target:
+    """Import what ``text`` names. Raises TargetError."""
+    path = Path(text)
+    if path.is_dir():
+        if not (path / "main.py").is_file():
+            raise TargetError(f"the folder {text} has no main.py; name a file, or module:variable")
+        return _from_file(text, path / "main.py")
+    if text.endswith(".py") or "/" in text:
+        if not path.is_file():
+            raise TargetError(f"there is no {'file' if text.endswith('.py') else 'folder'} {text}")
+        return _from_file(text, path)
+    name, _, variable = text.partition(":")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise TargetError(f"{text} is no folder, no file and no module")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    module = _imported(text, name)
+    return _target(text, module, Path(module.__file__ or ".").resolve().parent, variable)
+
+
+def _from_file(text: str, path: Path) -> Target:
+    path = path.resolve()
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise TargetError(f"{text} is not a Python file")
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise TargetError(_told(text, error)) from error
+    return _target(text, module, path.parent, "")
+
+
+def _imported(text: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise TargetError(f"there is no folder, no file and no module {name}") from None
+        raise TargetError(_told(text, error)) from error
+    except Exception as error:
+        raise TargetError(_told(text, error)) from error
+
+
+def _target(text: str, module: ModuleType, folder: Path, variable: str) -> Target:
+    public = vars(module)
+    if variable:
+        value = public.get(variable)
+        if not isinstance(value, Worker | Workflow):
+            names = [name for name, each in public.items() if isinstance(each, Worker | Workflow)]
+            near = difflib.get_close_matches(variable, names, 3, 0.4) or names
+            hint = f"; there is {', '.join(near)}" if near else ""
+            raise TargetError(f"{module.__name__} has no worker or workflow {variable}{hint}")
+        public = {variable: value}
+    workers = _unique(each for each in public.values() if isinstance(each, Worker))
+    workflows = _unique(each for each in public.values() if isinstance(each, Workflow))
+    if not workers and not workflows:
+        raise TargetError(f"{text} declares no worker and no workflow at its top level")
+    return Target(text, folder, tuple(workers), tuple(workflows))
+
+
+def _unique(values: Iterable[Any]) -> list[Any]:
+    return list({id(each): each for each in values}.values())
+
+
+def _told(text: str, error: Exception) -> str:
+    """What went wrong on import, with the lines of the user's own code."""
+    if isinstance(error, SyntaxError):
+        place = f"{error.filename}:{error.lineno}: " if error.filename else ""
+        line = f"\n    {error.text.strip()}" if error.text else ""
+        return f"{text} cannot be read: {place}{error.msg}{line}"
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if _is_theirs(each.filename)]
+    what = str(error) if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
+    lines = "".join(f"\n  {each.filename}:{each.lineno} in {each.name}\n    {each.line}" for each in frames[-5:])
+    return f"{text} cannot be imported: {what}{lines}"
+
+
+def _is_theirs(filename: str) -> bool:
+    return not filename.startswith((_OURS, "<frozen"))
