@@ -1,5 +1,6 @@
 """Opening the file: modes that are read back, errors in our words, migrations."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -41,19 +42,18 @@ def open_writer(path: str, schema: Schema, synchronous: Synchronous, vfs: str | 
     """The one connection that writes; its schema is ours when this returns."""
     try:
         db = apsw.Connection(path, vfs=vfs, statementcachesize=_STATEMENTS)
-        db.set_busy_timeout(_BUSY_MS)
-        if vfs:  # no shared memory there: without this, a file in WAL mode cannot even be read
-            _set(db, "locking_mode", "exclusive")
-        _check_owner(db, path, schema)
-        _set(db, "journal_mode", "wal")
-        _set(db, "synchronous", synchronous.value)
-        _set(db, "temp_store", 2)
-        _set(db, "cache_size", -_CACHE_KIB)
-        _set(db, "journal_size_limit", _WAL_LIMIT_BYTES)
-        db.wal_autocheckpoint(0)
-        migrate(db, path, schema)
     except apsw.Error as error:
         raise lost(error) from error
+    try:
+        _check_owner(db, path, schema)
+        _set_modes(db, synchronous, vfs)
+        migrate(db, path, schema)
+    except BaseException as error:
+        with contextlib.suppress(apsw.Error):
+            db.close()
+        if isinstance(error, apsw.Error):
+            raise lost(error) from error
+        raise
     return db
 
 
@@ -115,6 +115,18 @@ def _check_owner(db: apsw.Connection, path: str, schema: Schema) -> None:
     owner = db.pragma("application_id")
     if owner != schema.value and (owner != 0 or db.execute("select 1 from sqlite_schema limit 1").fetchall()):
         raise StoreRefusedError(f"{path} is not a {schema.name.lower()} file of ours: name a file of its own")
+
+
+def _set_modes(db: apsw.Connection, synchronous: Synchronous, vfs: str | None) -> None:
+    db.set_busy_timeout(_BUSY_MS)
+    if vfs:  # no shared memory there: without this, WAL mode does not take
+        _set(db, "locking_mode", "exclusive")
+    _set(db, "journal_mode", "wal")
+    _set(db, "synchronous", synchronous.value)
+    _set(db, "temp_store", 2)
+    _set(db, "cache_size", -_CACHE_KIB)
+    _set(db, "journal_size_limit", _WAL_LIMIT_BYTES)
+    db.wal_autocheckpoint(0)
 
 
 def _set(db: apsw.Connection, pragma: str, value: str | int) -> None:
