@@ -1,0 +1,163 @@
+"""`Client`: the same client for code that blocks. `AsyncClient` does the work, on a loop in a thread of its own."""
+
+import asyncio
+import copy
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+
+from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
+from tidemill.sdk.definition import Definition
+from tidemill.wire import api
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+Coro = Coroutine[Any, Any, T]
+
+
+class _LoopThread:
+    """A loop that runs in a daemon thread, so that a program which forgets to close still ends."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="tidemill client", daemon=True)
+        self._thread.start()
+
+    def wait(self, work: Coro[T]) -> T:
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("a blocking client cannot be used from its own callbacks")
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C, say: the run goes on, the wait does not
+            raise
+
+    def iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        ends = object()
+        try:
+            while (item := self.wait(_next(items, ends))) is not ends:
+                yield cast("T", item)
+        finally:
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                self.wait(close())
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+async def _next(items: AsyncIterator[T], ends: object) -> object:
+    return await anext(items, ends)
+
+
+def _of_run(method: Callable[Concatenate[AsyncRun[Any], P], Coro[T]]) -> "Callable[Concatenate[Run[Any], P], T]":
+    def blocking(self: "Run[Any]", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._thread.wait(method(self._run, *args, **kwargs))
+
+    blocking.__doc__ = method.__doc__
+    return blocking
+
+
+class Run(Generic[R_co]):
+    """A run on a server; see `AsyncRun`."""
+
+    def __init__(self, run: AsyncRun[R_co], thread: _LoopThread) -> None:
+        self._run, self._thread = run, thread
+
+    @property
+    def id(self) -> str:
+        return self._run.id
+
+    def result(self, timeout: float | timedelta | None = None) -> R_co:
+        """Wait for the end; raises RunFailedError, RunCancelledError, TimeoutError, UnavailableError."""
+        return self._thread.wait(self._run.result(timeout))
+
+    def stream(self: "Run[list[T]]", offset: int = 0) -> Iterator[T]:
+        """The items of a stream as they become durable."""
+        return self._thread.iterate(self._run.stream(offset))
+
+    def events(self, after: int = 0) -> Iterator[api.EventView]:
+        """What happened and happens, until the run ends."""
+        return self._thread.iterate(self._run.events(after))
+
+    ended = _of_run(AsyncRun.ended)
+    view = _of_run(AsyncRun.view)
+    status = _of_run(AsyncRun.status)
+    cancel = _of_run(AsyncRun.cancel)
+    steps = _of_run(AsyncRun.steps)
+    attempts = _of_run(AsyncRun.attempts)
+    logs = _of_run(AsyncRun.logs)
+    artifacts = _of_run(AsyncRun.artifacts)
+
+    def __repr__(self) -> str:
+        return repr(self._run)
+
+
+def _of_client(method: Callable[Concatenate[AsyncClient, P], Coro[T]]) -> "Callable[Concatenate[Client, P], T]":
+    def blocking(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._thread.wait(method(self._client, *args, **kwargs))
+
+    blocking.__doc__ = method.__doc__
+    return blocking
+
+
+class Client:
+    """Submit typed tasks and workflows to a server and wait for them; safe to share by threads. See `AsyncClient`."""
+
+    def __init__(self, url: str = DEFAULT_URL) -> None:
+        self._thread = _LoopThread()
+        self._client = AsyncClient(url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._thread.wait(self._client.close())
+        self._thread.stop()
+
+    def options(
+        self,
+        *,
+        priority: int | None = None,
+        retries: int | None = None,
+        timeout: float | timedelta | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The same client, whose submissions say this too."""
+        other = copy.copy(self)
+        vars(other)["_client"] = self._client.options(priority=priority, retries=retries, timeout=timeout, tags=tags)
+        return other
+
+    def submit(self, target: Definition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
+        return Run(self._thread.wait(self._client.submit(target, *args, **kwargs)), self._thread)
+
+    def submit_named(self, name: str, inputs: Mapping[str, Any] | None = None) -> Run[Any]:
+        return Run(self._thread.wait(self._client.submit_named(name, inputs)), self._thread)
+
+    def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[Run[R]]:
+        return [Run(run, self._thread) for run in self._thread.wait(self._client.submit_many(target, inputs))]
+
+    def run(self, run: str, target: Definition[..., R] | None = None) -> Run[R]:
+        """A run by its id; with what it is a run of, its result is typed."""
+        return Run(self._client.run(run, target), self._thread)
+
+    runs = _of_client(AsyncClient.runs)
+    cancel = _of_client(AsyncClient.cancel)
+    why = _of_client(AsyncClient.why)
+    tasks = _of_client(AsyncClient.tasks)
+    workers = _of_client(AsyncClient.workers)
+    graphs = _of_client(AsyncClient.graphs)
+    health = _of_client(AsyncClient.health)
+    upload = _of_client(AsyncClient.upload)
+    download = _of_client(AsyncClient.download)

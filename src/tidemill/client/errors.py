@@ -1,0 +1,110 @@
+"""What a client raises, by what its caller can do."""
+
+from tidemill.core.errors import ConflictError, InputError, InternalError, TidemillError, UnavailableError
+from tidemill.core.run import Code, Failure
+from tidemill.wire.api import Problem
+
+
+class ServerUnreachableError(UnavailableError):
+    """Nobody answers at the address, or the connection broke."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"no server answers at {url} ({reason}). Start one with `tidemill dev`, or say where yours is: "
+            f'Client("http://host:7070")'
+        )
+        self.url, self.reason = url, reason
+
+
+class NotTidemillError(UnavailableError):
+    """Something else answers at the address."""
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(f"what answers at {url} is no Tidemill server: it said {status} without a reason that we know")
+        self.url, self.status = url, status
+
+
+class ServerBusyError(UnavailableError):
+    """The server is there and cannot take this now."""
+
+
+class RefusedError(InputError):
+    """The server does not take this request. ``violations`` are (JSON path, what is wrong)."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(text_of(problem))
+        self.problem = problem
+        self.type, self.violations, self.nearest = problem.type, problem.violations, problem.nearest
+
+
+class InvalidInputError(RefusedError):
+    """An input does not fit its task."""
+
+
+class UnknownTaskError(RefusedError):
+    """No worker has announced a task of this name; ``nearest`` are names that look like it."""
+
+
+class NotFoundError(RefusedError):
+    """There is no such run, step, blob, ..."""
+
+
+class AlreadySubmittedError(ConflictError):
+    """Another run was submitted under this id."""
+
+
+class ServerFaultError(InternalError):
+    """The server ran into a fault of its own; its log says more."""
+
+
+class RunFailedError(TidemillError):
+    """The run ended in failure. ``violations`` are (JSON path, what is wrong), for an input that did not fit."""
+
+    def __init__(self, run: str, failure: Failure) -> None:
+        at = f" at {failure.path}" if failure.path else ""
+        super().__init__(f"run {run} failed{at}: {failure.message or failure.type} ({failure.code.value})")
+        self.run = run
+        self.code: Code = failure.code
+        self.message, self.path = failure.message, failure.path
+        self.type, self.traceback = failure.type, failure.traceback
+        self.violations = failure.violations
+
+
+class RunCancelledError(TidemillError):
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"run {run} was cancelled" + (f": {reason}" if reason else ""))
+        self.run, self.reason = run, reason
+
+
+class RunHaltedError(InternalError):
+    """The server could not go on with the run; a person decides."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"run {run} was halted by a fault of the server: {reason}")
+        self.run, self.reason = run, reason
+
+
+_KINDS: dict[str, type[RefusedError]] = {
+    "invalid_input": InvalidInputError,
+    "unknown_task": UnknownTaskError,
+    "no_task": UnknownTaskError,
+}
+
+
+def text_of(problem: Problem) -> str:
+    return f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+
+
+def error_of(problem: Problem) -> TidemillError:
+    """The error that a problem stands for."""
+    match problem.status:
+        case 404:
+            return _KINDS.get(problem.type, NotFoundError)(problem)
+        case 409:
+            return AlreadySubmittedError(text_of(problem))
+        case 429 | 502 | 503 | 504:
+            return ServerBusyError(text_of(problem))
+        case status if status >= 500:
+            return ServerFaultError(text_of(problem))
+        case _:
+            return _KINDS.get(problem.type, RefusedError)(problem)

@@ -1,0 +1,295 @@
+"""`AsyncClient`: submit typed tasks and workflows to a server, wait for them, watch them, stop them."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, Self, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tidemill.client.blobs import HttpBlobs
+from tidemill.client.calls import Calls
+from tidemill.client.errors import RunCancelledError, RunFailedError, RunHaltedError, error_of
+from tidemill.client.files import Files, Progress
+from tidemill.client.identity import Identity
+from tidemill.client.joining import Joining
+from tidemill.client.outcomes import Awaited, Outcomes
+from tidemill.client.tails import Tails
+from tidemill.client.targets import Decode, Target, named, target_of
+from tidemill.client.transport import HttpTransport, Transport
+from tidemill.client.values import Values
+from tidemill.core.ids import parse_run_id
+from tidemill.sdk.definition import Definition
+from tidemill.sdk.file import File
+from tidemill.wire import api
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+DEFAULT_URL = "http://127.0.0.1:7070"
+PATIENCE_S = 30.0  # how long a server that was there before may be away
+
+
+class SubmitOptions(Struct, frozen=True):
+    """What a submission says beside its inputs; None leaves it to the task."""
+
+    priority: int | None = None
+    retries: int | None = None
+    timeout_s: float | None = None
+    tags: dict[str, str] = {}
+
+
+class _Core:
+    """What a client and its copies share."""
+
+    def __init__(self, transport: Transport, identity: Identity) -> None:
+        self.calls = Calls(transport, PATIENCE_S)
+        self.identity = identity
+        self.blobs = HttpBlobs(transport)
+        self.values, self.files = Values(self.blobs), Files(self.blobs)
+        self.outcomes = Outcomes(self.calls, identity.token)
+        self.joining = Joining(self.calls, self.outcomes)
+        self.tails = Tails(self.calls)
+
+    async def outputs(self, finished: api.Finished) -> Mapping[str, Any]:
+        """Raises what the end of the run stands for."""
+        match finished.status:
+            case "failed" if finished.failure is not None:
+                raise RunFailedError(finished.id, finished.failure)
+            case "cancelled":
+                raise RunCancelledError(finished.id, finished.reason)
+            case "halted":
+                raise RunHaltedError(finished.id, finished.reason)
+            case _:
+                pass
+        outputs = finished.outputs
+        if outputs is None:
+            outputs = (await self.calls.get(f"/runs/{finished.id}/result", api.Finished)).outputs or {}
+        return await self.values.receive(parse_run_id(finished.id), outputs)
+
+    async def close(self) -> None:
+        await self.joining.close()
+        await self.outcomes.close()
+        await self.calls.transport.close()
+
+
+class AsyncRun(Generic[R_co]):
+    """A run on a server. Awaiting its result twice gives it twice."""
+
+    def __init__(self, core: _Core, awaited: Awaited, decode: Decode) -> None:
+        self._core, self._awaited, self._decode = core, awaited, decode
+        self._is_watched = True
+
+    @property
+    def id(self) -> str:
+        return self._awaited.id
+
+    async def result(self, timeout: float | timedelta | None = None) -> R_co:
+        """Wait for the end.
+
+        Args:
+            timeout: of this wait, in seconds; the run goes on after it.
+        Raises:
+            RunFailedError, RunCancelledError, TimeoutError, UnavailableError.
+        """
+        outputs = await self._core.outputs(await self.ended(timeout))
+        found: R_co = self._decode.result(outputs)
+        return found
+
+    async def ended(self, timeout: float | timedelta | None = None) -> api.Finished:
+        """Wait for the end, whatever it is."""
+        await self._watch()
+        async with asyncio.timeout(_seconds(timeout)):
+            return await self._awaited.ended()
+
+    async def _watch(self) -> None:
+        if not self._is_watched:
+            self._core.outcomes.expect(self._awaited)
+            await self._core.outcomes.ask([self.id])
+            self._is_watched = True
+
+    async def view(self) -> api.RunView:
+        return await self._core.calls.get(f"/runs/{self.id}", api.RunView)
+
+    async def status(self) -> str:
+        return (await self.view()).status
+
+    async def cancel(self, reason: str = "") -> api.RunView:
+        """Ask it to stop; it ends when each of its steps has."""
+        return await self._core.calls.post(f"/runs/{self.id}/cancel", api.CancelRequest(reason), api.RunView)
+
+    async def stream(self: "AsyncRun[list[T]]", offset: int = 0) -> AsyncIterator[T]:
+        """The items of a stream as they become durable, from ``offset`` on; of a task or workflow that gives one.
+
+        Raises:
+            RunFailedError: after the items, when the run failed.
+        """
+        async for data in self._core.tails.items(self.id, offset):
+            item: T = self._decode.item(data)
+            yield item
+        await self._core.outputs(await self.ended())
+
+    def events(self, after: int = 0) -> AsyncIterator[api.EventView]:
+        """What happened and happens, until the run ends. An event's ``number`` is what to go on after."""
+        return self._core.tails.events(self.id, after)
+
+    async def steps(self) -> list[api.StepView]:
+        return [step async for step in self._core.tails.steps(self.id)]
+
+    async def attempts(self, path: str | None = None) -> Sequence[api.AttemptView]:
+        found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
+        return found.attempts
+
+    async def logs(self, path: str | None = None, after: int = 0) -> Sequence[api.LogLineView]:
+        """The lines so far, of all steps or of one."""
+        return [line async for line in self._core.tails.logs(self.id, path, after)]
+
+    async def artifacts(self) -> Sequence[api.ArtifactView]:
+        return (await self._core.calls.get(f"/runs/{self.id}/artifacts", api.ArtifactList)).artifacts
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}>"
+
+
+class AsyncClient:
+    """Safe to share by all tasks of one event loop. Concurrent submissions travel together.
+
+    Args:
+        url: of the server.
+        transport: another way to it; tests use one.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
+        self._core = _Core(transport or HttpTransport(url), Identity())
+        self._options = SubmitOptions()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._core.close()
+
+    def options(
+        self,
+        *,
+        priority: int | None = None,
+        retries: int | None = None,
+        timeout: float | timedelta | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The same client, whose submissions say this too. ``timeout`` is of one attempt."""
+        given = {"priority": priority, "retries": retries, "timeout_s": _seconds(timeout), "tags": tags and dict(tags)}
+        other = copy.copy(self)
+        changed = {name: value for name, value in given.items() if value is not None}
+        vars(other)["_options"] = replace(self._options, **changed)
+        return other
+
+    # Submit ----------------------------------------------------------------------------------------
+
+    async def submit(self, target: Definition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> AsyncRun[R]:
+        """Start a run; returns once the server has it durably.
+
+        Raises:
+            InvalidInputError: with each value that does not fit; nothing was started.
+            UnknownTaskError, UnavailableError.
+        """
+        found = target_of(target)
+        encoded = await found.bind(args, kwargs)
+        return AsyncRun(
+            self._core, await self._submit(found, values=await self._core.values.send(encoded)), found.decode
+        )
+
+    async def submit_named(self, name: str, inputs: Mapping[str, Any] | None = None) -> AsyncRun[Any]:
+        """Start a task by its name, `worker.task`, or a published workflow by its. Inputs and result are plain data."""
+        found = named(name)
+        return AsyncRun(self._core, await self._submit(found, plain=dict(inputs or {})), found.decode)
+
+    async def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[AsyncRun[R]]:
+        """One run for each of ``inputs``, arguments by parameter. The first that is wrong is raised."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self.submit(target, **each)) for each in inputs]
+        return [task.result() for task in tasks]
+
+    async def _submit(self, target: Target, *, plain: Any = None, values: Any = None) -> Awaited:
+        said = self._options
+        submission = api.Submission(
+            task=target.task,
+            graph=target.graph,
+            input=plain,
+            values=values,
+            id=self._core.identity.run_id(),
+            priority=target.priority if said.priority is None else said.priority,
+            retries=target.retries if said.retries is None else said.retries,
+            timeout_s=target.timeout_s if said.timeout_s is None else said.timeout_s,
+            tags=said.tags,
+        )
+        awaited = Awaited(submission.id)
+        answer = await self._core.joining.submit(submission, awaited)
+        if isinstance(answer, api.Problem) and answer.type == "unknown_graph" and target.document:
+            path = f"/graphs/{target.graph}"
+            await self._core.calls.put_json(path, target.document, api.PublishedGraph)
+            answer = await self._core.joining.submit(submission, awaited)
+        elif isinstance(answer, api.Problem) and answer.type == "unknown_task" and target.or_workflow:
+            submission = replace(submission, task="", workflow=target.task)
+            again = await self._core.joining.submit(submission, awaited)
+            answer = answer if isinstance(again, api.Problem) and again.type == "unknown_workflow" else again
+        if isinstance(answer, api.Problem):
+            raise error_of(answer)
+        return awaited
+
+    # Runs ------------------------------------------------------------------------------------------
+
+    def run(self, run: str, target: Definition[..., R] | None = None) -> AsyncRun[R]:
+        """A run by its id; with what it is a run of, its result is typed."""
+        decode = named("").decode if target is None else target_of(target).decode
+        found = AsyncRun[R](self._core, Awaited(str(run)), decode)
+        found._is_watched = False  # noqa: SLF001  # its own module
+        return found
+
+    async def runs(
+        self, *, status: Sequence[str] = (), workflow: str = "", before: str = "", limit: int = 50
+    ) -> api.RunPage:
+        """Newest first. Pass a page's ``next`` as ``before`` for the one after it."""
+        query = {"status": tuple(status), "workflow": workflow, "before": before, "limit": limit}
+        return await self._core.calls.get("/runs", api.RunPage, query)
+
+    async def cancel(self, run: str, reason: str = "") -> api.RunView:
+        return await self.run(run).cancel(reason)
+
+    async def why(self, run: str) -> api.WhyAnswer:
+        """Why each step of a run waits, and what would start it."""
+        return await self._core.calls.get(f"/runs/{run}/why", api.WhyAnswer)
+
+    async def tasks(self) -> Sequence[api.TaskView]:
+        return (await self._core.calls.get("/tasks", api.TaskList)).tasks
+
+    async def workers(self) -> Sequence[api.WorkerView]:
+        return (await self._core.calls.get("/workers", api.WorkerList)).workers
+
+    async def graphs(self) -> Sequence[api.GraphView]:
+        return (await self._core.calls.get("/graphs", api.GraphList)).graphs
+
+    async def health(self) -> api.Health:
+        return await self._core.calls.get("/health", api.Health)
+
+    # Files -----------------------------------------------------------------------------------------
+
+    async def upload(self, source: str | Path | bytes, *, name: str = "", progress: Progress | None = None) -> File:
+        """Make a file known to the server; what it has already is not sent again."""
+        return await self._core.files.upload(source, name, progress)
+
+    async def download(self, file: File, to: str | Path, *, progress: Progress | None = None) -> Path:
+        """Fetch a file, verified; goes on where a broken download stopped. ``to`` is a folder or a path."""
+        return await self._core.files.download(file, Path(to), progress)
+
+
+def _seconds(length: float | timedelta | None) -> float | None:
+    return length.total_seconds() if isinstance(length, timedelta) else length

@@ -1,0 +1,102 @@
+"""What comes piece by piece: items of streams, events, log lines, pages of steps. Broken streams are taken up again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from msgspec import Struct
+
+from tidemill.client.calls import PREFIX, Calls, escaped
+from tidemill.client.outcomes import frames_of
+from tidemill.client.transport import checked
+from tidemill.core.errors import UnavailableError
+from tidemill.wire.api import FRAMES, MSGPACK, EventView, LogLineView, LogPage, StepPage, StepView
+
+RETRIES, RETRY_S = 20, 0.5
+
+
+class _Item(Struct):
+    index: int
+    item: msgspec.Raw
+
+
+_items = msgspec.msgpack.Decoder(list[_Item]).decode
+_events = msgspec.json.Decoder(list[EventView]).decode
+_event = msgspec.json.Decoder(EventView).decode
+
+
+class Tails:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def items(self, run: str, offset: int) -> AsyncIterator[bytes]:
+        """Encoded items of the run's stream from ``offset`` on, each once, until there will be no more."""
+        left = RETRIES
+        while True:
+            try:
+                async for frame in self._frames(f"/runs/{escaped(run)}/stream?from={offset}"):
+                    for each in _items(frame):
+                        yield bytes(each.item)
+                        offset, left = each.index + 1, RETRIES
+                return
+            except UnavailableError:
+                left -= 1
+                if not left:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+    async def _frames(self, path: str) -> AsyncIterator[bytes]:
+        transport = self._calls.transport
+        async with transport.open("GET", PREFIX + path, None, {"accept": f"{MSGPACK}, {FRAMES}"}) as reply:
+            await checked(reply, transport.url)
+            async for frame in frames_of(reply.chunks()):
+                yield frame
+
+    async def events(self, run: str, after: int) -> AsyncIterator[EventView]:
+        left = RETRIES
+        while True:
+            try:
+                async for kind, data in self._messages(f"/runs/{escaped(run)}/events?after={after}"):
+                    if kind == "end":
+                        return
+                    for each in _events(data) if kind == "events" else [_event(data)]:
+                        yield each
+                        after, left = max(after, each.number), RETRIES
+            except UnavailableError:
+                left -= 1
+                if not left:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+    async def _messages(self, path: str) -> AsyncIterator[tuple[str, bytes]]:
+        """Server-sent events: (kind, data)."""
+        transport = self._calls.transport
+        async with transport.open("GET", PREFIX + path, None, {"accept": "text/event-stream"}) as reply:
+            await checked(reply, transport.url)
+            rest = b""
+            async for chunk in reply.chunks():
+                *whole, rest = (rest + chunk).split(b"\n\n")
+                for message in whole:
+                    fields = dict(line.partition(b": ")[::2] for line in message.split(b"\n"))
+                    if b"data" in fields:
+                        yield fields.get(b"event", b"").decode(), fields[b"data"]
+
+    async def logs(self, run: str, path: str | None, after: int) -> AsyncIterator[LogLineView]:
+        while True:
+            query = {"path": path, "after": after, "limit": 1000}
+            page = await self._calls.get(f"/runs/{escaped(run)}/logs", LogPage, query)
+            for line in page.lines:
+                yield line
+            if not page.lines:
+                return
+            after = page.next
+
+    async def steps(self, run: str) -> AsyncIterator[StepView]:
+        after = ""
+        while True:
+            page = await self._calls.get(f"/runs/{escaped(run)}/steps", StepPage, {"after": after, "limit": 1000})
+            for step in page.steps:
+                yield step
+            if not page.next:
+                return
+            after = page.next

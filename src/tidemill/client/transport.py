@@ -1,0 +1,123 @@
+"""How requests reach a server: over HTTP, or (in tests) straight into an application."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from tidemill.client.errors import NotTidemillError, ServerUnreachableError, error_of
+from tidemill.wire.api import PROBLEM, Problem
+
+Body = bytes | AsyncIterator[bytes] | None
+
+CONNECT_S = 5.0
+CHUNK_BYTES = 256 * 1024
+_problem = msgspec.json.Decoder(Problem).decode
+
+
+class Reply(Protocol):
+    """An answer whose body is read once, whole or in pieces."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Names in lower case."""
+        ...
+
+    async def read(self) -> bytes: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Raises ServerUnreachableError when the answer ends before its end."""
+        ...
+
+
+class Transport(Protocol):
+    @property
+    def url(self) -> str: ...
+
+    def open(
+        self, method: str, path: str, body: Body, headers: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Reply]:
+        """Send a request. ``path`` is escaped already. Raises ServerUnreachableError."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class HttpTransport:
+    """One pool of connections, opened with the first request."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def open(self, method: str, path: str, body: Body, headers: Mapping[str, str]) -> AsyncIterator[Reply]:
+        session = self._session or self._connect()
+        if isinstance(body, bytes) and len(body) > CHUNK_BYTES:
+            headers = {**headers, "content-length": str(len(body))}
+            body = _in_pieces(body)
+        try:
+            async with session.request(
+                method, URL(self.url + path, encoded=True), data=body, headers=headers, allow_redirects=False
+            ) as response:
+                yield _HttpReply(self.url, response)
+        except aiohttp.ClientError as error:
+            raise ServerUnreachableError(self.url, str(error) or type(error).__name__) from None
+
+    def _connect(self) -> aiohttp.ClientSession:
+        timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S)
+        self._session = aiohttp.ClientSession(
+            timeout=timeout, auto_decompress=False, read_bufsize=2 * CHUNK_BYTES, cookie_jar=aiohttp.DummyCookieJar()
+        )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    """So that no write holds up the loop."""
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]
+
+
+class _HttpReply:
+    def __init__(self, url: str, response: aiohttp.ClientResponse) -> None:
+        self._url, self._response = url, response
+        self.status = response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {name.lower(): value for name, value in self._response.headers.items()}
+
+    async def read(self) -> bytes:
+        return await self._response.read()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.content.iter_chunked(CHUNK_BYTES):
+                yield chunk
+        except aiohttp.ClientError as error:
+            raise ServerUnreachableError(self._url, str(error) or type(error).__name__) from None
+
+
+async def checked(reply: Reply, url: str) -> Reply:
+    """The reply if it is a success. Raises what its problem stands for."""
+    if reply.status < 300:
+        return reply
+    body = await reply.read()
+    if not reply.headers.get("content-type", "").startswith(PROBLEM):
+        raise NotTidemillError(url, reply.status)
+    try:
+        problem = _problem(body)
+    except msgspec.MsgspecError:
+        raise NotTidemillError(url, reply.status) from None
+    raise error_of(problem)

@@ -1,0 +1,70 @@
+"""Arguments on their way to a server and outputs on their way back: what is large moves as a blob."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from tidemill.client.blobs import HttpBlobs
+from tidemill.core.ids import digest_of
+from tidemill.core.values import (
+    INLINE_LIMIT_BYTES,
+    Argument,
+    Blob,
+    Given,
+    GivenList,
+    GivenRecord,
+    Inline,
+    Remote,
+    Value,
+)
+from tidemill.sdk.file import LocalFile
+from tidemill.sdk.plans import Encoded
+
+CHUNK_BYTES = 1024 * 1024
+
+
+class Values:
+    def __init__(self, blobs: HttpBlobs) -> None:
+        self._blobs = blobs
+
+    async def send(self, encoded: Mapping[str, Encoded]) -> dict[str, Value]:
+        """Upload what a request does not carry."""
+        return {name: await self._sent(each) for name, each in encoded.items()}
+
+    async def _sent(self, encoded: Encoded) -> Value:
+        for local in encoded.local:
+            await self.send_file(local)
+        if len(encoded.data) <= INLINE_LIMIT_BYTES:
+            return encoded.inline
+        digest = digest_of(encoded.data)
+        if not await self._blobs.has_blob(digest):
+            await self._blobs.write_blob(digest, len(encoded.data), encoded.data)
+        return Blob(digest, len(encoded.data), refs=encoded.refs)
+
+    async def send_file(self, local: LocalFile) -> None:
+        if not await self._blobs.has_blob(local.digest):
+            await self._blobs.write_blob(local.digest, local.size, read_file(local.path))
+
+    async def receive(self, run: bytes, outputs: Mapping[str, Argument]) -> dict[str, Argument]:
+        """The same outputs with every value at hand."""
+        return {port: await self._received(run, each) for port, each in outputs.items()}
+
+    async def _received(self, run: bytes, argument: Argument) -> Argument:
+        match argument:
+            case Given(value=Inline()):
+                return argument
+            case Given(value=Blob(digest=digest, encoding=encoding, refs=refs), fields=fields):
+                return Given(Inline(await self._blobs.fetch(digest), encoding, refs), fields)
+            case GivenList(items=items):
+                return GivenList(tuple([await self._received(run, item) for item in items]))
+            case GivenRecord(fields=parts):
+                return GivenRecord({name: await self._received(run, part) for name, part in parts.items()})
+            case Remote(path=path, port=port, fields=fields):
+                return Given(Inline(await self._blobs.read_list(run, path, port)), fields)
+            case Given():
+                raise TypeError(argument)
+
+
+async def read_file(path: str) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(open, path, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk

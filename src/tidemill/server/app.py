@@ -1,0 +1,94 @@
+"""The HTTP application: every part built, every route laid."""
+
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tidemill.engine.engine import Engine
+from tidemill.ports.blobs import Blobs
+from tidemill.ports.clock import Clock
+from tidemill.ports.entropy import Entropy
+from tidemill.ports.logs import Logs
+from tidemill.server.blobs import BlobRoutes
+from tidemill.server.faults import Faults
+from tidemill.server.feeds import Feeds
+from tidemill.server.fleet import Fleet, Graphs
+from tidemill.server.guard import Guard
+from tidemill.server.intake import Ids, Intake, Targets
+from tidemill.server.openapi import document
+from tidemill.server.results import Results
+from tidemill.server.routes import PREFIX, Parts, table
+from tidemill.server.runs import Runs
+from tidemill.server.sessions import WorkerDesk
+from tidemill.server.singles import Singles
+from tidemill.server.site import site_routes
+from tidemill.server.streaming import Streams
+from tidemill.server.submit import Submissions
+from tidemill.server.tails import Tails
+from tidemill.server.values import Plains, Uploads
+from tidemill.server.watch import Watches
+from tidemill.server.worker_socket import WorkerSocket
+from tidemill.wire.worker import PATH
+
+BLOB_LIMIT_BYTES = 64 * 1024**3
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """``hosts``: names besides loopback under which the server may be reached."""
+
+    hosts: tuple[str, ...] = ()
+    blob_limit_bytes: int = BLOB_LIMIT_BYTES
+
+
+@dataclass(frozen=True)
+class Backing:
+    """What the application stands on."""
+
+    engine: Engine
+    blobs: Blobs
+    logs: Logs
+    clock: Clock
+    entropy: Entropy
+
+
+class App:
+    """An ASGI application; ``close`` ends the streams that clients hold open."""
+
+    def __init__(self, app: ASGIApp, streams: Streams) -> None:
+        self._app, self._streams = app, streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        self._streams.close()
+
+
+def build_app(backing: Backing, settings: WebSettings) -> App:
+    streams = Streams()
+    endpoints = table(_parts(backing, streams, settings.blob_limit_bytes))
+    faults = Faults(backing.entropy)
+    routes: list[BaseRoute] = [WebSocketRoute(PATH, WorkerSocket(WorkerDesk(backing.engine, backing.logs).serve).serve)]
+    routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
+    routes += site_routes(document(endpoints))
+    return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
+
+
+def _parts(backing: Backing, streams: Streams, blob_limit: int) -> Parts:
+    engine, blobs = backing.engine, backing.blobs
+    targets = Targets(engine, Singles(engine))
+    uploads = Uploads(engine, blobs, blob_limit)
+    intake = Intake(targets, blobs, uploads, Ids(backing.clock, backing.entropy))
+    return Parts(
+        submissions=Submissions(engine, intake),
+        runs=Runs(engine),
+        results=Results(engine, Plains(engine, blobs), streams),
+        watches=Watches(engine, streams),
+        feeds=Feeds(engine, streams),
+        tails=Tails(engine, backing.logs, streams),
+        blobs=BlobRoutes(engine, blobs, streams, blob_limit),
+        graphs=Graphs(engine),
+        fleet=Fleet(engine),
+    )

@@ -1,0 +1,101 @@
+"""What is known beside runs: tasks, workers, graphs, and how the server is."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidemill.core.build import check
+from tidemill.core.documents import DocumentError, parse_document
+from tidemill.core.ids import SessionId, digest_of, digest_text
+from tidemill.core.version import VERSION
+from tidemill.engine.engine import Engine
+from tidemill.server import parameters
+from tidemill.server.bodies import answer, media_type, read_all
+from tidemill.server.problems import invalid, refuse, unknown
+from tidemill.server.views import graph_view, task_view, worker_view
+from tidemill.wire.api import (
+    JSON,
+    GraphList,
+    Health,
+    PublishedGraph,
+    TaskList,
+    TaskView,
+    WorkerList,
+    WorkerView,
+)
+
+MOST = 1000
+GRAPH_LIMIT_BYTES = 4 * 1024 * 1024
+
+
+class Fleet:
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._queries = engine, engine.queries
+
+    async def workers(self, request: Request) -> Response:
+        return answer(request, WorkerList(tuple(await self._workers())))
+
+    async def _workers(self) -> list[WorkerView]:
+        return [worker_view(each, self._held(each.id)) for each in await self._queries.sessions(MOST)]
+
+    def _held(self, session: SessionId) -> int:
+        seat = self._engine.seats.get(session)
+        return len(seat.held) if seat else 0
+
+    async def tasks(self, request: Request) -> Response:
+        return answer(request, TaskList(tuple(await self._tasks())))
+
+    async def task(self, request: Request) -> Response:
+        """All versions of one task, newest first."""
+        name = request.path_params["name"]
+        views = [view for view in await self._tasks() if view.definition.name == name]
+        if not views:
+            raise unknown("no_task", name, self._engine.catalog.nearest(name))
+        return answer(request, TaskList(tuple(views)))
+
+    async def _tasks(self) -> list[TaskView]:
+        live = {task for each in await self._queries.sessions(MOST) if each.live for task in each.tasks}
+        return [task_view(row, live) for row in await self._queries.tasks()]
+
+    async def health(self, request: Request) -> Response:
+        live = sum(each.live for each in await self._queries.sessions(MOST))
+        status = "full" if self._engine.is_full() else "ok"
+        return answer(request, Health(status, VERSION, self._engine.store_id.hex(), live))
+
+
+class Graphs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._queries = engine, engine.queries
+
+    async def page(self, request: Request) -> Response:
+        return answer(request, GraphList(tuple(map(graph_view, await self._queries.graphs(MOST)))))
+
+    async def get(self, request: Request) -> Response:
+        """The document itself."""
+        row = await self._queries.graph(parameters.digest(request, "not_found"))
+        if row is None:
+            raise refuse("not_found", f"no graph {request.path_params['digest']}")
+        return Response(row.document, media_type=JSON)
+
+    async def put(self, request: Request) -> Response:
+        if media_type(request) != JSON:
+            raise refuse("unsupported_media_type", f"send {JSON}")
+        digest = parameters.digest(request, "bad_request")
+        document = await read_all(request, GRAPH_LIMIT_BYTES)
+        if digest_of(document) != digest:
+            detail = f"the document is {digest_text(digest_of(document))}; send it in its canonical form, byte for byte"
+            raise refuse("damaged", detail)
+        self._check(document)
+        published = await self._engine.publish(document)
+        return answer(request, PublishedGraph(digest_text(published.digest), published.name, published.unverified), 201)
+
+    def _check(self, document: bytes) -> None:
+        """Refuse a graph with all that is wrong with it, place by place."""
+        try:
+            workflow = parse_document(document)
+        except DocumentError as error:
+            raise refuse("bad_graph", str(error)) from None
+        catalog = self._engine.catalog
+        known = {name: latest for name in catalog.names() if (latest := catalog.latest(name)) is not None}
+        problems = check(workflow, known)
+        if problems:
+            raise invalid("bad_graph", tuple((each.place, each.reason) for each in problems))

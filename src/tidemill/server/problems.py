@@ -1,0 +1,74 @@
+"""Everything that can be wrong with a request, as RFC 9457 problems. Each kind has one status and one title."""
+
+from collections.abc import Mapping
+
+from tidemill.core.errors import InputError
+from tidemill.wire.api import Problem
+
+KINDS: dict[str, tuple[int, str]] = {
+    "malformed": (400, "The body cannot be read"),
+    "bad_request": (400, "The request cannot be understood"),
+    "wrong_host": (403, "This host name is not served"),
+    "wrong_origin": (403, "Pages of other sites may not call this server"),
+    "not_found": (404, "There is nothing here"),
+    "unknown_run": (404, "No such run"),
+    "no_task": (404, "No worker has announced this task"),
+    "unknown_step": (404, "No such step"),
+    "unknown_value": (404, "No such value"),
+    "unknown_artifact": (404, "No such artifact"),
+    "unknown_blob": (404, "No such blob"),
+    "unknown_watch": (404, "No such watch"),
+    "method_not_allowed": (405, "This method is not served here"),
+    "conflict": (409, "It is not what it was"),
+    "ambiguous": (409, "The name means several things"),
+    "run_failed": (409, "The run failed"),
+    "run_cancelled": (409, "The run was cancelled"),
+    "run_halted": (409, "The run was halted by a fault of the server; a person decides"),
+    "too_large": (413, "Too large"),
+    "unsupported_media_type": (415, "This content type is not taken"),
+    "bad_range": (416, "The range lies outside"),
+    "invalid_body": (422, "The body does not have the right form"),
+    "invalid_input": (422, "The input does not fit"),
+    "unknown_task": (422, "No worker has announced this task"),
+    "unknown_workflow": (422, "No workflow of this name was published"),
+    "unknown_graph": (422, "No graph of this digest was published"),
+    "missing_blob": (422, "The input names bytes that were not uploaded"),
+    "damaged": (422, "What arrived is not what its digest says"),
+    "bad_graph": (422, "The graph cannot be published"),
+    "internal": (500, "This is a fault of the server"),
+    "unavailable": (503, "Not now"),
+}
+
+
+class RequestError(InputError):
+    """A request that is answered with a problem."""
+
+    def __init__(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(problem.detail or problem.title)
+        self.problem = problem
+        self.headers = dict(headers or {})
+
+
+def problem(kind: str, detail: str = "") -> Problem:
+    """``kind`` is a key of KINDS."""
+    status, title = KINDS[kind]
+    return Problem(kind, title, status, detail)
+
+
+def refuse(kind: str, detail: str = "", headers: Mapping[str, str] | None = None) -> RequestError:
+    return RequestError(problem(kind, detail), headers)
+
+
+def invalid(kind: str, violations: tuple[tuple[str, str], ...]) -> RequestError:
+    """A body or input with all that is wrong with it, place by place."""
+    status, title = KINDS[kind]
+    detail = "; ".join(f"{path}: {what}" for path, what in violations[:5])
+    more = f"; and {len(violations) - 5} more" if len(violations) > 5 else ""
+    return RequestError(Problem(kind, title, status, detail + more, violations=violations))
+
+
+def unknown(kind: str, name: str, nearest: tuple[str, ...]) -> RequestError:
+    """A name that is not known, with those that look like it."""
+    status, title = KINDS[kind]
+    hint = f"; did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+    return RequestError(Problem(kind, title, status, f"{name[:200]!r} is not known here{hint}", nearest=nearest))

@@ -1,0 +1,95 @@
+"""How a run ended, and the values of its steps."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidemill.core.graph import VALUE
+from tidemill.core.ids import RunId, text_of
+from tidemill.core.run import Cancelled, Ended, Failed, Halted, Run, Succeeded
+from tidemill.core.values import Argument
+from tidemill.engine.engine import Engine
+from tidemill.server import parameters
+from tidemill.server.bodies import answer, wants_msgpack
+from tidemill.server.problems import KINDS, RequestError, refuse
+from tidemill.server.streaming import Streams
+from tidemill.server.values import PLAIN_LIMIT_BYTES, Plains
+from tidemill.server.views import run_view
+from tidemill.wire.api import JSON, MSGPACK, Finished, Problem, Result
+
+LONGEST_WAIT_S = 60.0
+
+
+class Results:
+    def __init__(self, engine: Engine, plains: Plains, streams: Streams) -> None:
+        self._engine, self._plains, self._streams = engine, plains, streams
+        self._waits = count()
+
+    async def result(self, request: Request) -> Response:
+        """Waits for the end for as long as it is asked to; 202 with the run when that is too short."""
+        run = await parameters.known_run(request, self._engine.queries)
+        wait_s = parameters.seconds(request, "wait", LONGEST_WAIT_S)
+        if not isinstance(run.state, Ended | Halted) and wait_s:
+            await self._ended(run.id, wait_s)
+            run = await parameters.known_run(request, self._engine.queries)
+        if isinstance(run.state, Halted):
+            raise refuse("run_halted", run.state.reason)
+        if not isinstance(run.state, Ended):
+            return answer(request, run_view(run), 202)
+        if wants_msgpack(request):
+            outputs = await self._engine.reader.outputs(run) if isinstance(run.state.outcome, Succeeded) else None
+            return answer(request, finished(run, outputs))
+        return await self._for_people(request, run, run.state)
+
+    async def _ended(self, run: RunId, wait_s: float) -> None:
+        watch = self._engine.watch(f"/result/{next(self._waits)}")  # no token of a client has a slash
+        try:
+            async with asyncio.timeout(wait_s):
+                await watch.add([run])
+                async for _ in watch:
+                    return
+        except TimeoutError:
+            return
+        finally:
+            watch.close()
+
+    async def _for_people(self, request: Request, run: Run, state: Ended) -> Response:
+        match state.outcome:
+            case Succeeded(status=status):
+                plain = await self._plains.outputs(run)
+                value = plain[VALUE] if plain.keys() == {VALUE} else plain
+                return answer(request, Result(text_of(run.id), "succeeded", value, status))
+            case Failed(failure=failure):
+                code, title = KINDS["run_failed"]
+                raise RequestError(
+                    Problem("run_failed", title, code, failure.message, violations=failure.violations, failure=failure)
+                )
+            case Cancelled(reason=reason):
+                raise refuse("run_cancelled", reason)
+
+    async def value(self, request: Request) -> Response:
+        """One port of a step as one msgpack document, streamed; as JSON when it is small enough."""
+        run = await parameters.known_run(request, self._engine.queries)
+        path, port = request.path_params["path"], request.query_params.get("port", VALUE)
+        if JSON in request.headers.get("accept", ""):
+            plain = await self._engine.reader.decoded(run, path, port, PLAIN_LIMIT_BYTES)
+            return Response(msgspec.json.encode(plain), media_type=JSON)
+        chunks = self._engine.reader.read(run, path, port)
+        first = await anext(chunks, b"")  # what is missing is said before the headers go out
+        return self._streams.answer(_from(first, chunks), MSGPACK)
+
+
+async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def finished(run: Run, outputs: dict[str, Argument] | None) -> Finished:
+    """What is told of a run that ended."""
+    view = run_view(run)
+    return Finished(view.id, view.status, outputs, view.failure, view.outcome, view.reason)

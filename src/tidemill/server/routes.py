@@ -1,0 +1,139 @@
+"""The table of routes: the one place that says what the API is. OpenAPI is made from it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidemill.server.blobs import BlobRoutes
+from tidemill.server.bodies import OCTETS
+from tidemill.server.feeds import Feeds
+from tidemill.server.fleet import Fleet, Graphs
+from tidemill.server.parameters import Query
+from tidemill.server.results import Results
+from tidemill.server.runs import STATUSES, Runs
+from tidemill.server.streaming import EVENTS
+from tidemill.server.submit import Submissions
+from tidemill.server.tails import Tails
+from tidemill.server.watch import Watches
+from tidemill.wire import api
+
+PREFIX = "/api/v1"
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+LIMIT = Query("limit", "Entries of one page", "integer")
+AFTER = Query("after", "Go on after this one", "integer")
+FOLLOW = Query("follow", "Whether to go on as things happen; false gives a page of JSON", "boolean")
+PORT = Query("port", "The output port; `value` where there is but one")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """``body`` and ``answer`` are structs of `wire.api`, or media types for what is no JSON."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    answer: type | str
+    body: type | str | None = None
+    query: tuple[Query, ...] = ()
+    status: int = 200
+
+    @property
+    def name(self) -> str:
+        owner: Any = getattr(self.handler, "__self__", None)
+        return f"{type(owner).__name__.lower()}_{self.handler.__name__}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What answers."""
+
+    submissions: Submissions
+    runs: Runs
+    results: Results
+    watches: Watches
+    feeds: Feeds
+    tails: Tails
+    blobs: BlobRoutes
+    graphs: Graphs
+    fleet: Fleet
+
+
+def table(parts: Parts) -> tuple[Endpoint, ...]:
+    return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts))
+
+
+def _submitting(parts: Parts) -> tuple[Endpoint, ...]:
+    one, many, watch = parts.submissions.one, parts.submissions.many, parts.watches
+    return (
+        Endpoint("POST", "/runs/batch", many, "Submit many runs", api.SubmittedMany, api.SubmitMany),
+        Endpoint("POST", "/runs", one, "Submit a run", api.Accepted, api.Submission, status=201),
+        Endpoint("GET", "/watch/{token}", watch.follow, "Outcomes of all runs submitted with a token", api.FRAMES),
+        Endpoint("POST", "/watch/{token}", watch.add, "Watch runs that exist", "", api.WatchRuns, status=204),
+    )
+
+
+def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
+    runs, results, blobs = parts.runs, parts.results, parts.blobs
+    lists = (
+        Query("status", f"One of {', '.join(STATUSES)}; may be repeated", is_list=True),
+        Query("workflow", "Runs of this workflow or task"),
+        Query("before", "The last id of the page before"),
+        LIMIT,
+    )
+    wait = Query("wait", "Seconds to wait for the end", "number")
+    path, step = Query("path", "Of this step"), Query("step", "The step that published it")
+    after = Query("after", "The last path of the page before")
+    return (
+        Endpoint("GET", "/runs", runs.page, "Runs, newest first", api.RunPage, query=lists),
+        Endpoint("GET", "/runs/{run}", runs.get, "One run", api.RunView),
+        Endpoint("GET", "/runs/{run}/result", results.result, "Its result", api.Result, query=(wait,)),
+        Endpoint("POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, api.CancelRequest, status=202),
+        Endpoint("GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(after, LIMIT)),
+        Endpoint("GET", "/runs/{run}/attempts", runs.attempts, "Attempts", api.AttemptList, query=(path, LIMIT)),
+        Endpoint("GET", "/runs/{run}/why", runs.why, "Why it waits", api.WhyAnswer),
+        Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),
+        Endpoint("GET", "/runs/{run}/artifacts/{name:path}", blobs.artifact, "One of them", OCTETS, query=(step,)),
+        Endpoint("GET", "/runs/{run}/values/{path:path}", results.value, "A step's value", api.MSGPACK, query=(PORT,)),
+    )
+
+
+def _live(parts: Parts) -> tuple[Endpoint, ...]:
+    feeds, tails = parts.feeds, parts.tails
+    first = Query("from", "Index of the first item", "integer")
+    path = Query("path", "Of this step")
+    return (
+        Endpoint("GET", "/events", feeds.all_events, "Events of all runs", EVENTS, query=(AFTER, LIMIT, FOLLOW)),
+        Endpoint("GET", "/runs/{run}/events", feeds.events, "Events of a run", EVENTS, query=(AFTER, LIMIT, FOLLOW)),
+        Endpoint("GET", "/runs/{run}/logs", tails.logs, "Its logs", api.LogPage, query=(path, AFTER, LIMIT, FOLLOW)),
+        Endpoint("GET", "/runs/{run}/stream", tails.stream, "Items of its stream", EVENTS, query=(first,)),
+        Endpoint("GET", "/runs/{run}/stream/{path:path}", tails.stream, "Items of a step", EVENTS, query=(first,)),
+    )
+
+
+def _blobs(parts: Parts) -> tuple[Endpoint, ...]:
+    blobs = parts.blobs
+    return (
+        Endpoint("HEAD", "/blobs/{digest}", blobs.head, "Whether a blob is here, and its size", OCTETS),
+        Endpoint("GET", "/blobs/{digest}", blobs.get, "A blob, or a range of it", OCTETS),
+        Endpoint("PUT", "/blobs/{digest}", blobs.put, "Upload a blob", api.BlobView, OCTETS, status=201),
+        Endpoint("POST", "/blobs", blobs.post, "Upload bytes of an unknown digest", api.BlobView, OCTETS, status=201),
+    )
+
+
+def _known(parts: Parts) -> tuple[Endpoint, ...]:
+    fleet, graphs = parts.fleet, parts.graphs
+    return (
+        Endpoint("GET", "/tasks", fleet.tasks, "Tasks that workers have announced", api.TaskList),
+        Endpoint("GET", "/tasks/{name}", fleet.task, "Versions of a task, newest first", api.TaskList),
+        Endpoint("GET", "/workers", fleet.workers, "Workers, live ones first", api.WorkerList),
+        Endpoint("GET", "/graphs", graphs.page, "Published graphs, newest first", api.GraphList),
+        Endpoint("GET", "/graphs/{digest}", graphs.get, "The document of a graph", api.JSON),
+        Endpoint("PUT", "/graphs/{digest}", graphs.put, "Publish a graph", api.PublishedGraph, api.JSON, status=201),
+        Endpoint("GET", "/health", fleet.health, "How the server is", api.Health),
+    )

@@ -1,0 +1,166 @@
+"""Runs as they are: lists, steps, attempts, artifacts; cancel and why."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tidemill.core.graph import BranchNode, CallNode, ConstNode, MapNode, Node, TaskNode, Workflow
+from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
+from tidemill.core.plan import Layout, NoSuchPathError
+from tidemill.core.rows import Artifact, Keys
+from tidemill.core.run import MapScope, Run, Step
+from tidemill.core.why import Server, explain
+from tidemill.engine.engine import Engine
+from tidemill.ports.store import RunFilter
+from tidemill.server import parameters
+from tidemill.server.bodies import BodyType, answer
+from tidemill.server.problems import refuse
+from tidemill.server.views import attempt_view, run_view, step_view
+from tidemill.wire.api import (
+    ArtifactList,
+    ArtifactView,
+    AttemptList,
+    CancelRequest,
+    RunPage,
+    StepPage,
+    StepView,
+    WhyAnswer,
+    WhyStep,
+)
+
+STATUSES = ("running", "cancelling", "succeeded", "failed", "cancelled", "halted")
+PAGE, MOST = 50, 1000
+MOST_ATTEMPTS = 10_000
+
+_cancel = BodyType(CancelRequest)
+
+
+class Runs:
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._queries = engine, engine.queries
+
+    async def page(self, request: Request) -> Response:
+        statuses = tuple(request.query_params.getlist("status"))
+        strange = [status for status in statuses if status not in STATUSES]
+        if strange:
+            raise refuse("bad_request", f"?status= is one of {', '.join(STATUSES)}, not {strange[0][:50]!r}")
+        limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
+        found = await self._queries.runs(
+            RunFilter(
+                statuses=statuses,
+                workflow=request.query_params.get("workflow", ""),
+                before=_before(request),
+                limit=limit,
+            )
+        )
+        following = text_of(found[-1].id) if len(found) == limit else ""
+        return answer(request, RunPage(tuple(map(run_view, found)), following))
+
+    async def get(self, request: Request) -> Response:
+        return answer(request, run_view(await parameters.known_run(request, self._queries)))
+
+    async def cancel(self, request: Request) -> Response:
+        """Asks; the run ends when each of its steps has stopped."""
+        body = await _cancel.read(request)
+        run = await self._engine.cancel(parameters.run_id(request), body.reason)
+        if run is None:
+            raise refuse("unknown_run", f"no run {request.path_params['run']}")
+        return answer(request, run_view(run), 202)
+
+    async def steps(self, request: Request) -> Response:
+        run = await parameters.known_run(request, self._queries)
+        limit = max(parameters.number(request, "limit", 200, MOST), 1)
+        steps = await self._queries.steps(run.id, request.query_params.get("after", ""), limit)
+        workflow = await self._engine.graphs.get(run.graph)
+        views = await self._step_views(run, steps, workflow)
+        return answer(request, StepPage(tuple(views), steps[-1].path if len(steps) == limit else ""))
+
+    async def _step_views(self, run: Run, found: Sequence[Step], workflow: Workflow | None) -> list[StepView]:
+        rows = await self._queries.rows(
+            Keys(
+                attempts=[(run.id, step.path, step.latest) for step in found if step.latest],
+                scopes=[(run.id, step.path) for step in found if not step.latest],
+            )
+        )
+        layout = Layout(workflow) if workflow is not None else None
+        views = []
+        for step in found:
+            kind, task = _described(layout, step.path)
+            scope = rows.scopes.get((run.id, step.path))
+            elements = _elements(scope) if isinstance(scope, MapScope) else {}
+            views.append(step_view(step, (kind, task), rows.attempts.get((run.id, step.path, step.latest)), elements))
+        return views
+
+    async def attempts(self, request: Request) -> Response:
+        run = await parameters.known_run(request, self._queries)
+        path: Path | None = request.query_params.get("path")
+        limit = max(parameters.number(request, "limit", MOST, MOST_ATTEMPTS), 1)
+        found = await self._queries.attempts(run.id, path, limit)
+        return answer(request, AttemptList(tuple(map(attempt_view, found))))
+
+    async def artifacts(self, request: Request) -> Response:
+        run = await parameters.known_run(request, self._queries)
+        found = await self._queries.artifacts(run.id)
+        return answer(request, ArtifactList(tuple(map(_artifact_view, found))))
+
+    async def why(self, request: Request) -> Response:
+        run = await parameters.known_run(request, self._queries)
+        layout = await self._engine.graphs.layout(run.graph)
+        steps = [step async for step in self._waiting(run.id)]
+        found = explain(steps, layout, self._engine.catalog, self._fleet()) if layout else ()
+        views = tuple(WhyStep(each.path, each.status, each.task, each.reasons, each.advice) for each in found)
+        return answer(request, WhyAnswer(text_of(run.id), run.status, views))
+
+    async def _waiting(self, run: RunId) -> AsyncIterator[Step]:
+        """Steps that are not final, of the first that there are."""
+        after, found = "", 0
+        while page := await self._queries.steps(run, after, MOST):
+            for step in page:
+                if not step.is_final:
+                    yield step
+                    found += 1
+            after = page[-1].path
+            if found >= PAGE or len(page) < MOST:
+                return
+
+    def _fleet(self) -> list[Server]:
+        seats = self._engine.seats.all()
+        return [Server(each.session, each.offer(), len(each.held), each.tell is not None) for each in seats]
+
+
+def _before(request: Request) -> RunId | None:
+    text = request.query_params.get("before", "")
+    try:
+        return parse_run_id(text) if text else None
+    except BadIdError as error:
+        raise refuse("bad_request", f"?before= names the last run of the page before: {error}") from None
+
+
+_KINDS: dict[type, str] = {
+    TaskNode: "task",
+    MapNode: "map",
+    BranchNode: "branch",
+    CallNode: "call",
+    ConstNode: "constant",
+}
+
+
+def _described(layout: Layout | None, path: Path) -> tuple[str, str]:
+    """The kind of a step, and its task if it is one's."""
+    if layout is None:
+        return "", ""
+    try:
+        node: Node = layout.node(path)[2]
+    except NoSuchPathError:
+        return "", ""
+    return _KINDS[type(node)], node.task if isinstance(node, TaskNode) else ""
+
+
+def _elements(scope: MapScope) -> dict[str, int]:
+    done = scope.next - scope.open - scope.failed
+    return {"length": scope.length, "open": scope.open, "done": done, "failed": scope.failed}
+
+
+def _artifact_view(artifact: Artifact) -> ArtifactView:
+    return ArtifactView(artifact.path, artifact.name, digest_text(artifact.digest), artifact.size, artifact.media_type)

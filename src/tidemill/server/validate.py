@@ -1,0 +1,128 @@
+"""Inputs against the schemas that workers announced, so that a bad call never reaches a queue.
+
+A value that fits costs one look of the validator. One that does not, or that JSON cannot hold (bytes, NaN), is made
+plain first and looked at again for all that is wrong with it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jsonschema_rs import Draft202012Validator, ValidationError
+
+from tidemill.core.definitions import TaskDefinition
+from tidemill.core.graph import Graph, Schema
+from tidemill.core.normalise import Violation, unknown
+from tidemill.core.single import parameters_of
+
+KEPT = 2048  # compiled checks; the oldest goes first
+MOST_VIOLATIONS = 100
+TEXT_LIMIT = 300
+
+
+class BadSchemaError(ValueError):
+    """A schema that is none: the worker that announced it is at fault."""
+
+
+class InputCheck:
+    """What the parameters of one task or workflow take."""
+
+    def __init__(self, parameters: Mapping[str, Schema], required: frozenset[str]) -> None:
+        self.required = required
+        self._checks = {name: _compile(schema) for name, schema in parameters.items()}
+
+    def unknown(self, names: Mapping[str, object]) -> list[str]:
+        return [name for name in names if name not in self._checks]
+
+    def violations(self, given: Mapping[str, Any], left_out: frozenset[str] = frozenset()) -> tuple[Violation, ...]:
+        """All that is wrong with an input, in the order of parameters.
+
+        Args:
+            given: plain data by parameter, as decoded from JSON or msgpack.
+            left_out: parameters that are given, but not looked at here.
+        """
+        found = [(f"$.{name[:TEXT_LIMIT]}", unknown(name, [*self._checks])) for name in self.unknown(given)]
+        for name, check in self._checks.items():
+            if name in given:
+                found += _violations(check, name, given[name])
+            elif name in self.required and name not in left_out:
+                found.append((f"$.{name}", "is missing"))
+        return tuple(found[:MOST_VIOLATIONS])
+
+
+class Checks:
+    """Compiled checks by the digest of what they check."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str | bytes, InputCheck] = {}
+
+    def of_task(self, definition: TaskDefinition) -> InputCheck:
+        kept = self._kept.get(definition.digest)
+        if kept is None:
+            required = frozenset(definition.inputs.get("required", ()))
+            kept = self._keep(definition.digest, InputCheck(parameters_of(definition.inputs), required))
+        return kept
+
+    def of_graph(self, digest: bytes, graph: Graph) -> InputCheck:
+        kept = self._kept.get(digest)
+        if kept is None:
+            kept = self._keep(digest, InputCheck(graph.inputs, frozenset(graph.inputs.keys() - graph.optional.keys())))
+        return kept
+
+    def _keep(self, key: str | bytes, check: InputCheck) -> InputCheck:
+        while len(self._kept) >= KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = check
+        return check
+
+
+def _compile(schema: Schema) -> Draft202012Validator:
+    try:
+        return Draft202012Validator(schema, offline=True)  # a schema must not make the server fetch anything
+    except ValidationError as error:
+        raise BadSchemaError(str(error).partition("\n")[0]) from None
+
+
+def _violations(check: Draft202012Validator, name: str, value: Any) -> list[Violation]:
+    try:
+        if check.is_valid(value):
+            return []
+    except ValueError:
+        pass  # bytes, or what no schema speaks of
+    try:
+        errors = list(check.iter_errors(_as_json(value)))
+    except (ValueError, RecursionError) as error:
+        return [(f"$.{name}", f"cannot be checked: {error}"[:TEXT_LIMIT])]
+    return [violation for error in errors for violation in _spelled(name, error)]
+
+
+def _spelled(name: str, error: ValidationError) -> list[Violation]:
+    place = path_text([name, *error.instance_path])
+    kind: Any = error.kind
+    match kind.name:
+        case "required":
+            return [(f"{place}.{kind.property}", "is missing")]
+        case "additionalProperties" | "unevaluatedProperties":
+            return [(f"{place}.{each}", "no such field") for each in kind.unexpected]
+        case _:
+            return [(place, error.message[:TEXT_LIMIT])]
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """A JSON path: `$.photos[3].name`."""
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+
+
+def _as_json(value: Any) -> Any:
+    """The same value as JSON could hold it; bytes as a text of the length of their base64."""
+    match value:
+        case bytes():
+            return "A" * (4 * ((len(value) + 2) // 3))
+        case float() if not math.isfinite(value):
+            return 0.0
+        case list():
+            return [_as_json(each) for each in value]
+        case dict():
+            return {key: _as_json(each) for key, each in value.items()}
+        case _:
+            return value

@@ -1,0 +1,125 @@
+"""Rows of the store as bodies of the API."""
+
+from datetime import UTC, datetime
+
+from tidemill.core.ids import Instant, digest_text, text_of
+from tidemill.core.rows import GraphRow, Session, TaskRow
+from tidemill.core.run import (
+    Attempt,
+    AttemptEnded,
+    Cancelled,
+    Cancelling,
+    Ended,
+    Failed,
+    Failure,
+    Halted,
+    Run,
+    RunState,
+    Step,
+    StepFailed,
+    Succeeded,
+)
+from tidemill.wire.api import AttemptView, GraphView, RunView, StepView, TaskView, WorkerView
+
+
+def time_text(at: Instant | None) -> str:
+    """RFC 3339, in UTC; "" for None."""
+    if at is None:
+        return ""
+    return datetime.fromtimestamp(at / 1_000_000, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _ending(state: RunState) -> tuple[Failure | None, str, str]:
+    """The failure, the reason, the custom status: of them what there is."""
+    match state:
+        case Ended(outcome=Failed(failure=failure)) | Cancelling(outcome=Failed(failure=failure)):
+            return failure, "", ""
+        case Ended(outcome=Cancelled(reason=reason)) | Cancelling(outcome=Cancelled(reason=reason)):
+            return None, reason, ""
+        case Halted(reason=reason):
+            return None, reason, ""
+        case Ended(outcome=Succeeded(status=status)):
+            return None, "", status
+        case _:
+            return None, "", ""
+
+
+def run_view(run: Run) -> RunView:
+    failure, reason, outcome = _ending(run.state)
+    return RunView(
+        id=text_of(run.id),
+        workflow=run.workflow,
+        status=run.status,
+        created_at=time_text(run.created_at),
+        ended_at=time_text(run.ended_at),
+        priority=run.priority,
+        tags=run.tags,
+        graph=digest_text(run.graph),
+        live=run.live,
+        done=run.done,
+        failed=run.failed,
+        failure=failure,
+        reason=reason,
+        outcome=outcome,
+    )
+
+
+def step_view(step: Step, what: tuple[str, str], attempt: Attempt | None, elements: dict[str, int]) -> StepView:
+    """``what``: kind of the node, and its task."""
+    seen = None if attempt is None else attempt_view(attempt)
+    return StepView(
+        path=step.path,
+        status=step.status,
+        kind=what[0],
+        task=what[1],
+        attempts=step.latest,
+        failure=step.state.failure if isinstance(step.state, StepFailed) else None,
+        progress=seen.progress if seen else None,
+        worker=seen.worker if seen else "",
+        started_at=seen.started_at if seen else "",
+        ended_at=seen.ended_at if seen else "",
+        elements=elements,
+    )
+
+
+def attempt_view(attempt: Attempt) -> AttemptView:
+    state = attempt.state
+    status = state.end.value if isinstance(state, AttemptEnded) else str(state.__struct_config__.tag)
+    return AttemptView(
+        path=attempt.path,
+        number=attempt.number,
+        status=status,
+        worker=attempt.worker,
+        leased_at=time_text(attempt.leased_at),
+        started_at=time_text(attempt.started_at),
+        ended_at=time_text(state.ended_at) if isinstance(state, AttemptEnded) else "",
+        failure=state.failure if isinstance(state, AttemptEnded) else None,
+        progress=attempt.progress,
+    )
+
+
+def worker_view(session: Session, held: int) -> WorkerView:
+    return WorkerView(
+        id=session.worker,
+        instance=text_of(session.id),
+        live=session.live,
+        tasks=tuple(name for name, _ in session.tasks),
+        started_at=time_text(session.started_at),
+        seen_at=time_text(session.seen_at),
+        total=session.pools.total,
+        pools=session.pools.limits,
+        held=held,
+        labels=session.labels,
+        host=session.host,
+        pid=session.pid,
+        version=session.version,
+    )
+
+
+def task_view(row: TaskRow, live: set[tuple[str, str]]) -> TaskView:
+    key = (row.definition.name, row.definition.digest)
+    return TaskView(row.definition, row.worker, time_text(row.announced_at), key in live)
+
+
+def graph_view(row: GraphRow) -> GraphView:
+    return GraphView(digest_text(row.digest), row.name, time_text(row.created_at))

@@ -1,0 +1,110 @@
+"""A whole Tidemill in one process, joined by real sockets: the server under uvicorn, a worker, clients."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from tidemill.adapters.files.local import LocalFiles
+from tidemill.adapters.storage.folder.blobs import FolderBlobs
+from tidemill.adapters.storage.sqlite.logs import SqliteLogs
+from tidemill.adapters.storage.sqlite.store import SqliteStore
+from tidemill.adapters.system.clock import SystemClock
+from tidemill.adapters.system.disk import OsDisk
+from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.threads import ThreadPool
+from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.adapters.system.ws_link import WsAddress, WsDialer
+from tidemill.core.definitions import Pools
+from tidemill.engine.engine import Engine, EngineSettings
+from tidemill.sdk.worker import Worker
+from tidemill.server.app import App, Backing, WebSettings, build_app
+from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
+from tidemill.worker.fetcher import ServerFetcher
+from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
+from tidemill.worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True)
+class Mill:
+    url: str
+    engine: Engine
+    app: App
+    folder: Path
+
+    @asynccontextmanager
+    async def worker(self, *workers: Worker, slots: int = 20, name: str = "w1") -> AsyncIterator[WorkerRuntime]:
+        folder = self.folder / name
+        threads = ThreadPool()
+        ports = WorkerPorts(
+            dialer=WsDialer(WsAddress(self.url.replace("http", "ws") + PATH, SUBPROTOCOL, FRAME_LIMIT_BYTES)),
+            clock=SystemClock(),
+            threads=threads,
+            entropy=OsEntropy(),
+            disk=OsDisk(folder),
+            stage=UserLoop(slots, asyncio.new_event_loop),
+            fetcher=ServerFetcher(self.url),
+            files=LocalFiles(folder, threads),
+        )
+        runtime = WorkerRuntime(workers, ports, WorkerSettings(name=name, folder=folder, pools=Pools(slots)))
+        running = asyncio.create_task(runtime.run())
+        try:
+            while not any(seat.tell for seat in self.engine.seats.of_worker(name)):
+                if running.done():
+                    await running
+                await asyncio.sleep(0.002)
+            yield runtime
+        finally:
+            runtime.stop()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+@asynccontextmanager
+async def mill(folder: Path, hosts: Iterable[str] = (), blob_limit: int = 1 << 30) -> AsyncIterator[Mill]:
+    folder.mkdir(parents=True, exist_ok=True)
+    threads, entropy, clock = ThreadPool(), OsEntropy(), SystemClock()
+    blobs = FolderBlobs(OsDisk(folder / "blobs"), threads)
+    store = SqliteStore(folder / "store.db", threads, entropy)
+    logs = SqliteLogs(folder / "logs.db", threads)
+    engine = Engine(store, blobs, clock, entropy, EngineSettings())
+    app = build_app(Backing(engine, blobs, logs, clock, entropy), WebSettings(tuple(hosts), blob_limit))
+    beating = asyncio.create_task(engine.run())
+    server, listening = _server(app)
+    serving = asyncio.create_task(server.serve([listening]))
+    while not server.started:  # noqa: ASYNC110 - it has no event for it
+        await asyncio.sleep(0.002)
+    try:
+        yield Mill(f"http://127.0.0.1:{listening.getsockname()[1]}", engine, app, folder)
+    finally:
+        app.close()
+        server.should_exit = True
+        await serving
+        beating.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await beating
+        await logs.close()
+        await store.close()
+
+
+def _server(app: App) -> tuple[uvicorn.Server, socket.socket]:
+    # With its protocol named: asyncio turns Nagle off for such sockets only.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=FRAME_LIMIT_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    return uvicorn.Server(config), listening
