@@ -66,8 +66,9 @@ class Table(Generic[K, R]):
                 known[key] = row
 
     def put(self, changed: dict[K, R]) -> None:
-        self.rows.update(changed)
-        self.changed.update(changed)
+        if changed:
+            self.rows.update(changed)
+            self.changed.update(changed)
 
 
 class Overlay:
@@ -108,25 +109,35 @@ class Overlay:
         self.attempts.put(draft.attempts)
         self.values.put(draft.values)
         self.chunks.put(draft.chunks)
-        self.ready.update(draft.ready)
-        for key in draft.unready:
-            if self.ready.pop(key, None) is None:
-                raise InternalError(f"step {key[1]!r} left the queue, but was not put there in this beat")
-        self.left_by_key.update(dict.fromkeys(draft.left_by_key))
-        for queued in draft.left:
-            self.left[queued.run, queued.path] = queued
-        for timer in draft.timers_put:
-            timer_key = (timer.run, timer.path, timer.kind)
-            self.timers_drop.pop(timer_key, None)
-            self.timers_put[timer_key] = timer
-        for timer_key in draft.timers_drop:
-            self.timers_put.pop(timer_key, None)
-            self.timers_drop[timer_key] = None
-        self.blob_refs.update(draft.blob_refs)
+        self._lay_queue(draft)
+        if draft.timers_put or draft.timers_drop:
+            self._lay_timers(draft)
+        if draft.blob_refs:
+            self.blob_refs.update(draft.blob_refs)
         self.streams += draft.streams
         self.artifacts += draft.artifacts
         for run, entries in draft.history.items():
             self.history.setdefault(run, []).extend(entries)
+
+    def _lay_queue(self, draft: "Draft") -> None:
+        if draft.ready:
+            self.ready.update(draft.ready)
+        for key in draft.unready:
+            if self.ready.pop(key, None) is None:
+                raise InternalError(f"step {key[1]!r} left the queue, but was not put there in this beat")
+        if draft.left_by_key:
+            self.left_by_key.update(dict.fromkeys(draft.left_by_key))
+        for queued in draft.left:
+            self.left[queued.run, queued.path] = queued
+
+    def _lay_timers(self, draft: "Draft") -> None:
+        for timer in draft.timers_put:
+            key = (timer.run, timer.path, timer.kind)
+            self.timers_drop.pop(key, None)
+            self.timers_put[key] = timer
+        for key in draft.timers_drop:
+            self.timers_put.pop(key, None)
+            self.timers_drop[key] = None
 
 
 class Draft:

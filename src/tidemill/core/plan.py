@@ -36,6 +36,9 @@ from tidemill.core.graph import (
 from tidemill.core.ids import Path
 
 
+REMEMBERED = 2048  # places of one workflow
+
+
 class NoSuchPathError(InputError):
     def __init__(self, path: Path) -> None:
         super().__init__(f"no step can be at {path!r} in this workflow")
@@ -156,20 +159,26 @@ def element_path(step: Path, index: int) -> Path:
 
 
 class Layout:
-    """Where paths of one workflow lead; remembers what it found for shapes of paths, not for elements."""
+    """Where paths of one workflow lead; remembers those that it was asked last."""
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
         self.root = Place(body=body_of(workflow))
+        self._known: dict[Path, Place] = {"": self.root}
 
     def scope(self, path: Path) -> Place:
         """Raises NoSuchPathError."""
-        if not path:
-            return self.root
+        known = self._known.get(path)
+        if known is not None:
+            return known
         try:
-            return self._walk(path)
+            place = self._walk(path)
         except (KeyError, ValueError):
             raise NoSuchPathError(path) from None
+        if len(self._known) >= REMEMBERED:
+            self._known = {"": self.root}
+        self._known[path] = place
+        return place
 
     def node(self, step: Path) -> tuple[Place, str, Node]:
         """The scope of a step, its name there, and its node. Raises NoSuchPathError."""
