@@ -45,8 +45,10 @@ def open_writer(path: str, schema: Schema, synchronous: Synchronous, vfs: str | 
     except apsw.Error as error:
         raise lost(error) from error
     try:
+        if vfs:  # no shared memory there: a file that is in WAL mode cannot even be read without this
+            _set(db, "locking_mode", "exclusive")
         _check_owner(db, path, schema)
-        _set_modes(db, synchronous, vfs)
+        _set_modes(db, synchronous)
         migrate(db, path, schema)
     except BaseException as error:
         with contextlib.suppress(apsw.Error):
@@ -117,10 +119,8 @@ def _check_owner(db: apsw.Connection, path: str, schema: Schema) -> None:
         raise StoreRefusedError(f"{path} is not a {schema.name.lower()} file of ours: name a file of its own")
 
 
-def _set_modes(db: apsw.Connection, synchronous: Synchronous, vfs: str | None) -> None:
+def _set_modes(db: apsw.Connection, synchronous: Synchronous) -> None:
     db.set_busy_timeout(_BUSY_MS)
-    if vfs:  # no shared memory there: without this, WAL mode does not take
-        _set(db, "locking_mode", "exclusive")
     _set(db, "journal_mode", "wal")
     _set(db, "synchronous", synchronous.value)
     _set(db, "temp_store", 2)
