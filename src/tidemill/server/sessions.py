@@ -129,11 +129,11 @@ class WorkerDesk:
             return Refused(f"the worker speaks protocol {hello.protocol}, the server {PROTOCOL}", advice)
         if len(hello.instance) != 16 or not hello.worker:  # noqa: PLR2004
             return Refused("hello needs a worker id and an instance of 16 bytes", "see the worker protocol")
-        others = [seat for seat in self._engine.seats.of_worker(hello.worker) if seat.session.id != hello.instance]
-        if others and self._engine.seats.note_swap(hello.worker, self._engine.clock.now()):
-            for seat in others:
-                if seat.tell is not None:
-                    seat.tell([_SWAPPED])
+        here = [seat for seat in self._engine.seats.of_worker(hello.worker) if seat.tell is not None]
+        rivals = [seat for seat in here if seat.session.id != hello.instance]  # one whose link fell was not fought
+        if rivals and self._engine.seats.note_swap(hello.worker, self._engine.clock.now()):
+            for seat in rivals:
+                seat.dismiss(_SWAPPED)
             return Refused(_SWAPPED.reason, _SWAPPED.advice)
         return None
 
@@ -257,8 +257,8 @@ class _Conversation:
                     self._outbox.put(_assignment(notice))
                 case AskToStop(run=run, path=path, number=number, reason=reason):
                     self._outbox.put(Cancel(AttemptRef(run, path, number), GRACE_S, reason))
-                case Dismissal(reason=reason, advice=advice):
-                    self._outbox.put(Refused(reason, advice))
+                case Dismissal(reason=reason, advice=advice, final=final):
+                    self._outbox.put(Refused(reason, advice, final))
 
     def _reply(self, commands: Sequence[Command]) -> None:
         for command in commands:
