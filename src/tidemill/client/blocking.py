@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
 
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
+from tidemill.client.transport import Transport
 from tidemill.sdk.definition import Definition
 from tidemill.wire import api
 
@@ -112,9 +113,9 @@ def _of_client(method: Callable[Concatenate[AsyncClient, P], Coro[T]]) -> "Calla
 class Client:
     """Submit typed tasks and workflows to a server and wait for them; safe to share by threads. See `AsyncClient`."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
         self._thread = _LoopThread()
-        self._client = AsyncClient(url)
+        self._client = AsyncClient(url, transport=transport)
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,159 @@
+"""`local`: a whole Tidemill inside this process, without sockets, for tests of your own tasks and workflows.
+
+```python
+def test_album(tmp_path: Path) -> None:
+    with local(media) as client:  # or: async with local(media) as client
+        assert client.submit(album, "cats", [File("cat.jpg")]).result().pages == 1
+```
+
+The engine, the store (SQLite in a folder that is removed at the end), the API and the worker are the real ones.
+"""
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+
+from tidemill.adapters.files.local import LocalFiles
+from tidemill.adapters.system.capture import captured_output
+from tidemill.adapters.system.clock import SystemClock
+from tidemill.adapters.system.disk import OsDisk
+from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.memory_link import MemoryLink, link_pair
+from tidemill.adapters.system.threads import ThreadPool
+from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.assembly.server import backing
+from tidemill.assembly.settings import Durability, Settings
+from tidemill.client.blobs import HttpBlobs
+from tidemill.client.blocking import Client
+from tidemill.client.remote import AsyncClient
+from tidemill.core.definitions import Pools
+from tidemill.core.rows import Changes
+from tidemill.sdk.worker import Worker
+from tidemill.server.app import Backing, WebSettings, build_app
+from tidemill.server.sessions import WorkerDesk
+from tidemill.testing.asgi_transport import AsgiTransport
+from tidemill.worker.body import speaking
+from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
+from tidemill.worker.settings import WorkerSettings
+
+NAME = "local"
+LOOK_S = 0.002
+
+
+def local(*workers: Worker, concurrency: int = 16) -> "Local":
+    """A server and one worker for ``workers``, as a context manager that gives a Client, or an AsyncClient.
+
+    Args:
+        concurrency: tasks at once.
+    """
+    return Local(workers, concurrency)
+
+
+class Local:
+    def __init__(self, workers: tuple[Worker, ...], concurrency: int) -> None:
+        self._workers, self._concurrency = workers, concurrency
+
+    def __enter__(self) -> Client:
+        self._open = ExitStack()
+        with ExitStack() as stack:
+            transport = self._start(stack)
+            client = stack.enter_context(Client(transport=transport))
+            self._open = stack.pop_all()
+        return client
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._open.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        self._open = ExitStack()
+        with ExitStack() as stack:
+            self._client = AsyncClient(transport=self._start(stack))
+            self._open = stack.pop_all()
+        return self._client
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._client.close()
+        await asyncio.to_thread(self._open.close)
+
+    def _start(self, stack: ExitStack) -> AsgiTransport:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="tidemill-local-")))
+        stack.enter_context(captured_output(speaking.get))
+        house = _House(self._workers, folder, self._concurrency)
+        stack.callback(house.stop)
+        return house.start()
+
+
+class _House:
+    """The server and its worker, on a loop in a thread of their own."""
+
+    def __init__(self, workers: tuple[Worker, ...], folder: Path, concurrency: int) -> None:
+        self._workers, self._folder, self._concurrency = workers, folder, concurrency
+        self._ready: Future[AsgiTransport] = Future()
+        self._thread = threading.Thread(target=self._run, name="tidemill local", daemon=True)
+
+    def start(self) -> AsgiTransport:
+        """Returns when the worker's tasks are known."""
+        self._thread.start()
+        return self._ready.result()
+
+    def stop(self) -> None:
+        if self._ready.done() and self._ready.exception() is None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _live(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        async with backing(Settings(data=self._folder, synchronous=Durability.NORMAL)) as parts:
+            await parts.engine.record(Changes())  # returns when the engine makes beats
+            app = build_app(parts, WebSettings())
+            transport = AsgiTransport(app, self._loop)
+            async with asyncio.TaskGroup() as group:
+                runtime = self._runtime(parts, transport, group)
+                working = group.create_task(runtime.run())
+                while not parts.engine.seats.of_worker(NAME):  # noqa: ASYNC110 - the engine tells nobody of a hello
+                    await asyncio.sleep(LOOK_S)
+                self._ready.set_result(transport)
+                await self._stopping.wait()
+                app.close()
+                runtime.stop()
+                await working
+
+    def _runtime(self, parts: Backing, transport: AsgiTransport, group: asyncio.TaskGroup) -> WorkerRuntime:
+        folder, threads = self._folder / "worker", ThreadPool()
+        ports = WorkerPorts(
+            dialer=_Inside(WorkerDesk(parts.engine, parts.logs), group),
+            clock=SystemClock(),
+            threads=threads,
+            entropy=OsEntropy(),
+            disk=OsDisk(folder),
+            stage=UserLoop(self._concurrency, asyncio.new_event_loop),
+            fetcher=HttpBlobs(transport),
+            files=LocalFiles(folder, threads),
+        )
+        return WorkerRuntime(self._workers, ports, WorkerSettings(NAME, folder, Pools(self._concurrency)))
+
+
+class _Inside:
+    """Dials into the same process."""
+
+    def __init__(self, desk: WorkerDesk, group: asyncio.TaskGroup) -> None:
+        self._desk, self._group = desk, group
+
+    async def dial(self) -> MemoryLink:
+        ours, theirs = link_pair()
+        self._group.create_task(self._desk.serve(theirs))
+        return ours
