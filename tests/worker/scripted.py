@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +17,6 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.core.values import Argument, Given, Inline
 from tidemill.ports.blobs import BlobMissingError
-from tidemill.ports.link import LinkDownError
 from tidemill.sdk.plans import plan_of
 from tidemill.sdk.worker import Worker
 from tidemill.wire import worker as wire
@@ -185,8 +185,8 @@ class Bench:
         try:
             yield self.server
         finally:
-            self.runtime.stop()
-            with contextlib.suppress(LinkDownError):
+            if not self.task.done():
+                self.runtime.stop()
                 await self.task
             self.threads.close()
 
@@ -195,3 +195,59 @@ class Bench:
         async with self.running() as server:
             await server.accept(**welcome)
             yield server
+
+
+class Gate:
+    """Where tasks of a test wait by name; opened from the test's own thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open: set[str] = set()
+        self._seen: set[tuple[str, str]] = set()
+        self._waiting: list[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def open(self, *names: str) -> None:
+        with self._changed:
+            self._open.update(names)
+            self._changed.notify_all()
+            for name, loop, event in self._waiting:
+                if name in names:
+                    loop.call_soon_threadsafe(event.set)
+
+    def note(self, what: str, name: str) -> None:
+        with self._changed:
+            self._seen.add((what, name))
+            self._changed.notify_all()
+
+    def block(self, name: str) -> None:
+        """In a thread, or on a loop that is to be blocked."""
+        self.note("reached", name)
+        with self._changed:
+            assert self._changed.wait_for(lambda: name in self._open, 10)
+
+    async def hold(self, name: str) -> None:
+        """On the user loop."""
+        event = asyncio.Event()
+        with self._changed:
+            self._waiting.append((name, asyncio.get_running_loop(), event))
+            if name in self._open:
+                event.set()
+        self.note("reached", name)
+        try:
+            await event.wait()
+        except asyncio.CancelledError:
+            self.note("cancelled", name)
+            raise
+
+    async def reached(self, *names: str) -> None:
+        await asyncio.to_thread(self._await, "reached", names)
+
+    async def cancelled(self, *names: str) -> None:
+        await asyncio.to_thread(self._await, "cancelled", names)
+
+    async def noted(self, what: str, name: str) -> None:
+        await asyncio.to_thread(self._await, what, (name,))
+
+    def _await(self, what: str, names: tuple[str, ...]) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: all((what, name) in self._seen for name in names), 10), names

@@ -23,7 +23,7 @@ from tidemill.worker.reports import Reports
 from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots
 from tidemill.worker.stopping import Stopping
-from tidemill.worker.storing import Storing, inline, is_stored
+from tidemill.worker.storing import Storing, has_nothing_left, inline, is_stored
 from tidemill.worker.stream import Stream
 from tidemill.worker.verdict import failed, stopped, succeeded
 
@@ -135,7 +135,7 @@ class Roster:
         self._parts.chatter.hear(attempt)
         if attempt.stream and attempt.stream.local and not attempt.stream.is_uploading:
             attempt.stream.is_uploading = True
-            self._group.create_task(self._upload_items(attempt, attempt.stream))
+            self._begin(self._upload_items(attempt, attempt.stream))
 
     def _admit(self, attempt: LiveAttempt) -> None:
         if is_at_hand(attempt.inputs):
@@ -146,7 +146,14 @@ class Roster:
     # The course of an attempt -----------------------------------------------------------------------
 
     def _send(self, attempt: LiveAttempt, errand: Coroutine[Any, Any, None]) -> None:
-        attempt.errand = self._group.create_task(errand)
+        attempt.errand = self._begin(errand)
+
+    def _begin(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        try:
+            return self._group.create_task(errand)
+        except RuntimeError:  # the group is closing, since the worker was stopped
+            errand.close()
+            return None
 
     async def _prepare(self, attempt: LiveAttempt) -> None:
         try:
@@ -183,7 +190,7 @@ class Roster:
         attempt.phase = Phase.STORING
         if isinstance(outcome, Completed) and is_stored(attempt, outcome):
             self._report(attempt, succeeded(attempt.ref, outcome, inline(outcome), ()))
-        elif isinstance(outcome, Failure) and not attempt.saved:
+        elif isinstance(outcome, Failure) and (attempt.stop or has_nothing_left(attempt)):
             self._fail(attempt, outcome)
         else:
             self._send(attempt, self._store(attempt, outcome))
@@ -191,6 +198,7 @@ class Roster:
     async def _store(self, attempt: LiveAttempt, outcome: Outcome) -> None:
         storing = self._parts.storing
         try:
+            await storing.finish_stream(attempt)
             outputs = await storing.store(attempt, outcome) if isinstance(outcome, Completed) else {}
             artifacts = await storing.publish(attempt)
         except asyncio.CancelledError:

@@ -14,6 +14,11 @@ def is_stored(attempt: LiveAttempt, completed: Completed) -> bool:
     return not attempt.saved and attempt.task.signature.item is None and is_small(completed.outputs)
 
 
+def has_nothing_left(attempt: LiveAttempt) -> bool:
+    """Whether a body that failed has left neither files nor items that must arrive before its report."""
+    return not attempt.saved and (attempt.stream is None or attempt.stream.is_durable)
+
+
 def inline(completed: Completed) -> dict[str, Value]:
     return {port: encoded.inline for port, encoded in completed.outputs.items()}
 
@@ -31,7 +36,6 @@ class Storing:
         """The outputs as a report names them."""
         if attempt.task.signature.item is None:
             return await self._exchange.store(completed.outputs)
-        await self._finish_stream(attempt)
         return {VALUE: Streamed(attempt.ref.number, completed.items)}
 
     async def publish(self, attempt: LiveAttempt) -> tuple[Published, ...]:
@@ -51,7 +55,8 @@ class Storing:
                 stream.mark_uploaded()
                 self._chatter.forward(attempt)
 
-    async def _finish_stream(self, attempt: LiveAttempt) -> None:
+    async def finish_stream(self, attempt: LiveAttempt) -> None:
+        """Until all items are durable: no report overtakes them."""
         if stream := attempt.stream:
             await self.upload_items(attempt)
             self._chatter.forward(attempt)

@@ -33,7 +33,7 @@ class LoopWatch:
     def _report(self, waited_s: float) -> None:
         tasks = sorted({attempt.assign.task for attempt in self._roster.running})
         log.warning(
-            "async code has blocked its loop for more than %.0f s: %s, one of the tasks %s. Heartbeats go on; "
+            "async code has blocked its loop for more than %.1f s: %s, one of the tasks %s. Heartbeats go on; "
             "a blocking call belongs into a task that is not async",
             waited_s, self._stage.whereabouts() or "place unknown", ", ".join(tasks),
         )  # fmt: skip

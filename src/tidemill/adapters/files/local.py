@@ -71,7 +71,7 @@ class LocalFiles:
         return LocalFile(str(copy), Digest(found.digest()), copy.stat().st_size, media_type)
 
     async def read(self, path: str) -> AsyncIterator[bytes]:
-        file: BinaryIO = await self._call(lambda: Path(path).open("rb"))
+        file: BinaryIO = await self._call(lambda: Path(path).open("rb"))  # noqa: SIM115
         try:
             while chunk := await self._call(partial(file.read, CHUNK_BYTES)):
                 yield chunk

@@ -6,6 +6,7 @@ A body that never returns must not keep the process alive, so the threads are da
 import asyncio
 import contextlib
 import sys
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from queue import SimpleQueue
 
 Call = Callable[[], None]
 
+_STANDARD = sysconfig.get_path("stdlib")
 CLOSE_S = 1.0  # for the user loop to end what it has cancelled
 
 
@@ -76,8 +78,9 @@ class UserLoop:
     def whereabouts(self) -> str:
         frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - the documented way to look
         stack = traceback.extract_stack(frame) if frame else []
-        theirs = [place for place in stack if "asyncio" not in place.filename]
-        return f"{theirs[-1].filename}:{theirs[-1].lineno} in {theirs[-1].name}" if theirs else ""
+        if not (places := [each for each in stack if not each.filename.startswith(_STANDARD)] or stack):
+            return ""
+        return f"{places[-1].filename}:{places[-1].lineno} in {places[-1].name}"
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
