@@ -33,8 +33,8 @@ class AttemptLog(logging.Handler):
         self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if (speaker := self._speaking()) is None:
-            return
+        if (speaker := self._speaking()) is None or vars(record).setdefault("taken_for_attempt", self) is not self:
+            return  # one process may hold several workers, and a record is taken once
         try:
             speaker.log(record.levelname, record.name, self.format(record))
         except Exception:  # noqa: BLE001 - a message that cannot be formatted is the caller's fault, and logging's way
