@@ -1,0 +1,183 @@
+"""What is measured: the workloads, how large they are for each system, and the marks."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from benchmarks.figures import Mark
+
+OURS = "tidemill"
+PEERS = ("huey", "dbos")
+MIB = 1024 * 1024
+
+
+class Kind(Enum):
+    """How a workload is run."""
+
+    LOAD = "load"  # the client works, and is timed
+    BACKLOG = "backlog"  # the queue is filled while no worker is there
+    IDLE = "idle"  # nobody works
+    MEMORY = "memory"  # looked at before and after a load
+
+
+@dataclass(frozen=True)
+class Workload:
+    """``load`` names the client's part (benchmarks.loads); ``headline`` is the figure that systems are compared by."""
+
+    name: str
+    text: str
+    load: str
+    headline: str
+    more_is_better: bool
+    kind: Kind = Kind.LOAD
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Size:
+    """``count`` tasks, trips, elements or steps; ``depth`` is the backlog, ``seconds`` that of watching an idle one."""
+
+    count: int = 0
+    in_flight: int = 1
+    times: int = 1
+    depth: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+WORKLOADS = {
+    each.name: each
+    for each in (
+        Workload(
+            "throughput",
+            "durable no-op tasks, 100 in flight",
+            "in_flight",
+            "tasks_per_s",
+            more_is_better=True,
+            marks=(
+                Mark("tasks_per_s", at_least=5000),
+                Mark("cpu_us.server", at_most=150),
+                Mark("cpu_us.worker", at_most=80),
+                Mark("cpu_us.client", at_most=80),
+            ),
+        ),
+        Workload(
+            "one-by-one",
+            "each submit awaits its durable acknowledgement, results are fetched after all",
+            "one_by_one",
+            "tasks_per_s",
+            more_is_better=True,
+        ),
+        Workload(
+            "latency",
+            "from submit to result, one task at a time",
+            "trips",
+            "p50_ms",
+            more_is_better=False,
+            marks=(Mark("p50_ms", at_most=2.0),),
+        ),
+        Workload(
+            "fan-out",
+            "one run: a map over 1,000 no-ops and a task that joins them",
+            "fan_out",
+            "seconds",
+            more_is_better=False,
+            marks=(Mark("seconds", at_most=0.35),),
+        ),
+        Workload(
+            "chain",
+            "one run: 200 tasks in a row",
+            "chain",
+            "ms_per_step",
+            more_is_better=False,
+            marks=(Mark("ms_per_step", at_most=1.5),),
+        ),
+        Workload(
+            "claim-100",
+            "completions while about 100 tasks are queued",
+            "backlog",
+            "tasks_per_s",
+            more_is_better=True,
+            kind=Kind.BACKLOG,
+        ),
+        Workload(
+            "claim-100k",
+            "completions while 100,000 tasks are queued",
+            "backlog",
+            "tasks_per_s",
+            more_is_better=True,
+            kind=Kind.BACKLOG,
+        ),
+        Workload(
+            "payload",
+            "1 MiB in and 1 MiB out, four in flight",
+            "payload",
+            "mib_per_s",
+            more_is_better=True,
+            marks=(Mark("mib_per_s", at_least=100),),
+        ),
+        Workload(
+            "idle",
+            "CPU of server and worker with nothing to do",
+            "nothing",
+            "cpu_s_per_minute",
+            more_is_better=False,
+            kind=Kind.IDLE,
+        ),
+        Workload(
+            "memory",
+            "PSS of server and worker, idle and after a load",
+            "in_flight",
+            "after_load_mib",
+            more_is_better=False,
+            kind=Kind.MEMORY,
+            marks=(
+                Mark("worker_idle_mib", at_most=40),
+                Mark("worker_after_load_mib", at_most=40),
+                Mark("server_idle_mib", at_most=120),
+                Mark("server_after_load_mib", at_most=120),
+            ),
+        ),
+    )
+}
+
+SLOTS = 100  # tasks that our worker takes at once; they are not queued any more
+
+_SIZES = {
+    "throughput": Size(count=20_000, in_flight=100),
+    "one-by-one": Size(count=2_000),
+    "latency": Size(count=1_000),
+    "fan-out": Size(count=1_000, times=5),
+    "chain": Size(count=200, times=5),
+    "claim-100": Size(count=10_000, depth=100 + SLOTS, in_flight=100),
+    "claim-100k": Size(count=10_000, depth=100_000 + SLOTS, in_flight=100),
+    "payload": Size(count=200, in_flight=4, bytes=MIB),
+    "idle": Size(seconds=12.0),
+    "memory": Size(count=10_000, in_flight=100),
+}
+_QUICK = {
+    "throughput": Size(count=8_000, in_flight=100),
+    "one-by-one": Size(count=800),
+    "latency": Size(count=400),
+    "fan-out": Size(count=1_000, times=2),
+    "chain": Size(count=200, times=2),
+    "claim-100": Size(count=4_000, depth=100 + SLOTS, in_flight=100),
+    "claim-100k": Size(count=4_000, depth=20_000 + SLOTS, in_flight=100),
+    "payload": Size(count=80, in_flight=4, bytes=MIB),
+    "idle": Size(seconds=4.0),
+    "memory": Size(count=4_000, in_flight=100),
+}
+# A share of the counts above, so that each takes about as long; a rate does not depend on it.
+_SHARES = {
+    OURS: {},
+    "huey": {"throughput": 0.2, "latency": 0.4, "one-by-one": 0.8, "claim-100": 0.4, "claim-100k": 0.4, "memory": 0.2},
+    "dbos": {"throughput": 0.03, "latency": 0.1, "one-by-one": 0.3, "claim-100": 0.06, "memory": 0.03, "payload": 0.5},
+}
+_TIMES = {"dbos": 1}
+
+
+def size_of(workload: str, system: str, *, quick: bool) -> Size:
+    size = (_QUICK if quick else _SIZES)[workload]
+    share = _SHARES[system].get(workload, 1.0)
+    times = min(size.times, _TIMES.get(system, size.times))
+    count = max(round(size.count * share), min(size.count, 20))
+    return Size(count, size.in_flight, times, size.depth, size.bytes, size.seconds)

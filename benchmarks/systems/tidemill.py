@@ -1,0 +1,67 @@
+"""Tidemill: a server and one worker, over a real socket, SQLite with fsync at commit."""
+
+import http.client
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.processes import ProcessEndedError, Program, free_port
+from tidemill import __version__
+
+START_S = 20.0
+_MAIN = ["-c", "from tidemill.cli.main import main; main()"]
+
+
+class Tidemill:
+    name = "tidemill"
+    note = "server and one worker over a socket; SQLite, synchronous=FULL; async tasks, 100 at once"
+
+    def __init__(self) -> None:
+        self._port = 0
+
+    def versions(self) -> Mapping[str, str]:
+        found = {"tidemill": __version__}
+        for name in ("apsw", "uvicorn", "uvloop", "picows", "aiohttp"):
+            try:
+                found[name] = version(name)
+            except PackageNotFoundError:
+                continue
+        return found
+
+    def refusal(self, workload: str) -> str:
+        return ""
+
+    def start(self, folder: Path) -> Mapping[str, Program]:
+        self._port = free_port()
+        command = [*_MAIN, "server", "--port", str(self._port), "--data", str(folder / "server")]
+        server = Program("server", command, folder)
+        try:
+            self._await(server)
+        except BaseException:
+            server.stop()
+            raise
+        return {"server": server}
+
+    def start_worker(self, folder: Path) -> Program:
+        command = [*_MAIN, "worker", "benchmarks/tasks.py", "--url", self.address(folder)]
+        return Program("worker", command, folder, {"TIDEMILL_DATA": str(folder / "worker")})
+
+    def address(self, folder: Path) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def _await(self, server: Program) -> None:
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            server.check()
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+            try:
+                connection.request("GET", "/api/v1/health")
+                if connection.getresponse().status == 200:
+                    return
+            except OSError:
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.02)
+        raise ProcessEndedError(f"the server did not answer in {START_S:.0f} s")
