@@ -23,6 +23,7 @@ from tidemill.core.values import (
     Remote,
     Source,
     Streamed,
+    refs_in,
 )
 
 GATHER_AT_ONCE = 64  # a longer list is read by who needs it, from the server
@@ -96,7 +97,10 @@ class Filler:
             if data is None:
                 raise InternalError(f"chunk {number} of {source.param!r} at {source.path!r} is not there")
             chunk = decoded[key] = unpack(data)
-        return chunk[offset]
+        element = chunk[offset]
+        if isinstance(element, Inline) and (refs := refs_in(element.data, element.encoding)):
+            return Inline(element.data, element.encoding, refs)
+        return element
 
     def _gathered(self, source: Gathered) -> Argument:
         if source.length > GATHER_AT_ONCE or self.left <= 0:

@@ -7,6 +7,7 @@
 - an *argument* is a source with its values filled in, as it travels to a worker.
 """
 
+import re
 from enum import Enum
 
 from msgspec import Struct
@@ -49,6 +50,21 @@ class Streamed(Struct, frozen=True, gc=False, array_like=True, tag="s"):
 
 
 Value = Inline | Blob | Streamed
+
+
+# The wire form of a file, in msgpack and in JSON. Neither pattern can occur inside a text: there the byte before `$`
+# would be no UTF-8, and the quotes would be escaped.
+_FILES = {
+    Encoding.MSGPACK: re.compile(rb"\xa5\$file\xd9\x47sha256:([0-9a-f]{64})"),
+    Encoding.JSON: re.compile(rb'"\$file"\s*:\s*"sha256:([0-9a-f]{64})"'),
+}
+
+
+def refs_in(data: bytes, encoding: Encoding = Encoding.MSGPACK) -> tuple[bytes, ...]:
+    """The digests of the files named in an encoded value, found without decoding it."""
+    if b"$file" not in data:
+        return ()
+    return tuple(dict.fromkeys(bytes.fromhex(found.decode()) for found in _FILES[encoding].findall(data)))
 
 
 # Sources -------------------------------------------------------------------------------------------

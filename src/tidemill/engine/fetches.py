@@ -12,7 +12,7 @@ from tidemill.core.events import Event, FetchFailed, ListFetched, OperandsFetche
 from tidemill.core.ids import Digest
 from tidemill.core.rows import Keys
 from tidemill.core.run import Code, Failure, Run
-from tidemill.core.values import CHUNK_ELEMENTS, INLINE_LIMIT_BYTES, Blob, Encoding, Inline
+from tidemill.core.values import CHUNK_ELEMENTS, INLINE_LIMIT_BYTES, Blob, Encoding, Inline, refs_in
 from tidemill.engine.reader import Reader
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.store import Queries
@@ -89,7 +89,7 @@ class Fetches:
             return data
         digest, size = await self._blobs.write(_once(data), None, len(data))
         await stored(digest, size)
-        return Blob(digest, size)
+        return Blob(digest, size, refs=refs_in(data))
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

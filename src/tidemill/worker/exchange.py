@@ -19,6 +19,7 @@ from tidemill.core.values import (
     Inline,
     Remote,
     Value,
+    refs_in,
 )
 from tidemill.ports.blobs import BlobDamagedError
 from tidemill.sdk.file import LocalFile
@@ -72,6 +73,7 @@ class Exchange:
                 return GivenRecord({name: await self._fetch(run, part) for name, part in parts.items()})
             case Remote(path=path, port=port, fields=fields):
                 data = await patiently(lambda: self._fetcher.read_list(run, path, port))
+                await self._fetch_files(refs_in(data))
                 return Given(Inline(data), fields)
 
     async def _fetch_value(self, value: Inline | Blob) -> Inline:
