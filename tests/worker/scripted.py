@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -68,14 +69,17 @@ class ScriptedServer:
     def __init__(self) -> None:
         self.dials: asyncio.Queue[MemoryLink] = asyncio.Queue()
         self.refusal: Exception | None = None
+        self.dialled_at: list[float] = []
         self.heard: list[Any] = []  # of all links, in order
         self.frames: list[list[Any]] = []
         self.link: MemoryLink
         self._unseen: deque[Any] = deque()
 
     async def dial(self) -> MemoryLink:
+        self.dialled_at.append(time.monotonic())
         if self.refusal:
-            raise self.refusal
+            refusal, self.refusal = self.refusal, None
+            raise refusal
         near, far = link_pair()
         self.dials.put_nowait(far)
         return near

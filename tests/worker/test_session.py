@@ -7,7 +7,7 @@ import pytest
 
 from tests.worker.scripted import STORE, Bench, Gate, assign, given, ref, value_of
 from tidemill.core.definitions import Pools
-from tidemill.ports.link import LinkRefusedError
+from tidemill.ports.link import LinkDownError, LinkRefusedError
 from tidemill.sdk.context import Context
 from tidemill.sdk.worker import Worker
 from tidemill.wire import worker as wire
@@ -182,6 +182,15 @@ async def test_a_dialer_that_is_refused_ends_the_worker_too(tmp_path: Path) -> N
     async with bench.running():
         with pytest.raises(LinkRefusedError, match="the token is not valid"):
             await bench.task
+
+
+@pytest.mark.feature("D18")
+async def test_it_waits_as_long_as_the_server_asks(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, w)
+    bench.server.refusal = LinkDownError("too many workers at once", retry_after_s=0.2)
+    async with bench.connected() as server:
+        first, second = server.dialled_at
+        assert second - first >= 0.2
 
 
 @pytest.mark.feature("D18")

@@ -237,3 +237,15 @@ async def test_a_blocked_user_loop_is_noticed_and_heartbeats_go_on(
         assert "scripted.py" in caplog.text  # the line where it stands
         gate.open("blocked")
         assert value_of(await server.hear(wire.Succeeded)) == "blocked"
+
+
+async def test_a_call_that_holds_the_interpreter_is_noticed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with Bench(tmp_path, w, blocked_s=0.02).connected() as server:
+        await server.say(assign("w.waits", inputs=given(name="bystander")))
+        await gate.reached("bystander")
+        time.sleep(0.1)  # on the control loop itself, as a C call in any thread would hold it
+        gate.open("bystander")
+        await server.hear(wire.Succeeded)
+        await server.silence()
+    assert "held the interpreter" in caplog.text
+    assert "w.waits" in caplog.text

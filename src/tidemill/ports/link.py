@@ -6,7 +6,15 @@ from tidemill.core.errors import UnavailableError
 
 
 class LinkDownError(UnavailableError):
-    """The link is gone; neither end knows which of the last frames arrived."""
+    """The link is gone; neither end knows which of the last frames arrived.
+
+    Args:
+        retry_after_s: the peer asks not to be tried again before.
+    """
+
+    def __init__(self, message: str = "", *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class LinkRefusedError(UnavailableError):

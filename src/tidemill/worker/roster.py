@@ -9,7 +9,6 @@ from typing import Any
 
 from tidemill.core.errors import TidemillError
 from tidemill.core.run import End, Failure
-from tidemill.sdk.failures import classify
 from tidemill.sdk.invoke import AnyTask, Completed
 from tidemill.wire.worker import Assign, AttemptRef, Cancel, Failed, Heartbeat, Progress, Released, Started, Succeeded
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
@@ -25,7 +24,7 @@ from tidemill.worker.slots import Slots
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing, has_nothing_left, inline, is_stored
 from tidemill.worker.stream import Stream
-from tidemill.worker.verdict import failed, stopped, succeeded
+from tidemill.worker.verdict import failed, on_the_way, stopped, succeeded
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +52,7 @@ class Roster:
         self._settings = settings
         self._live: dict[AttemptRef, LiveAttempt] = {}
         self._abandoned: dict[LiveAttempt, None] = {}
+        self._lately: dict[str, None] = {}
         self._is_leaving = False
         self._emptied = asyncio.Event()
         self.overrun = asyncio.Event()  # too many bodies cannot be stopped
@@ -64,6 +64,12 @@ class Roster:
     @property
     def held(self) -> tuple[AttemptRef, ...]:
         return tuple(self._live)
+
+    def take_lately(self) -> list[str]:
+        """Names of the tasks that have run since this was asked last."""
+        names = {*self._lately, *(attempt.assign.task for attempt in self._live.values())}
+        self._lately.clear()
+        return sorted(names)
 
     @property
     def running(self) -> list[LiveAttempt]:
@@ -132,6 +138,8 @@ class Roster:
 
     def hear(self, attempt: LiveAttempt) -> None:
         """An attempt has something to say."""
+        if self._live.get(attempt.ref) is not attempt:
+            return  # it was given up or dropped: nobody listens any more
         self._parts.chatter.hear(attempt)
         if attempt.stream and attempt.stream.local and not attempt.stream.is_uploading:
             attempt.stream.is_uploading = True
@@ -163,7 +171,7 @@ class Roster:
                 raise
             self._fail(attempt, None)
         except (TidemillError, OSError) as error:
-            self._fail(attempt, classify(error, told_to_stop=False))
+            self._fail(attempt, on_the_way(error))
         else:
             attempt.errand = None
             self._run(attempt)
@@ -180,6 +188,7 @@ class Roster:
 
     def end(self, attempt: LiveAttempt, outcome: Outcome) -> None:
         """Its body has ended."""
+        self._lately[attempt.assign.task] = None
         self._parts.stopping.forget(attempt)
         self._parts.chatter.finish(attempt)
         if self._live.get(attempt.ref) is not attempt:  # given up, or dropped
@@ -206,7 +215,7 @@ class Roster:
                 raise
             self._fail(attempt, None)
         except (TidemillError, OSError) as error:
-            self._fail(attempt, classify(error, told_to_stop=False))
+            self._fail(attempt, on_the_way(error))
         else:
             if isinstance(outcome, Completed):
                 self._report(attempt, succeeded(attempt.ref, outcome, outputs, artifacts))
@@ -227,7 +236,8 @@ class Roster:
         """It was told to stop, its grace is over, and its body goes on."""
         attempt.is_abandoned = True
         self._abandoned[attempt] = None
-        self._live.pop(attempt.ref, None)
+        if self._live.get(attempt.ref) is attempt:
+            del self._live[attempt.ref]
         if attempt.stop and (report := stopped(attempt.ref, attempt.stop, End.ABANDONED)):
             self._say(attempt, report)
         self._look_empty()

@@ -44,6 +44,8 @@ from tidemill.worker.watch import LoopWatch
 
 log = logging.getLogger(__name__)
 
+MOST_PATIENT_S = 300.0  # a server that asks for a longer wait is tried before
+
 
 @dataclass(frozen=True)
 class WorkerPorts:
@@ -88,8 +90,9 @@ class WorkerRuntime:
         """Raises LinkRefusedError with the reason; connecting again would change nothing."""
         await self._ports.stage.open()
         try:
-            self._main = asyncio.create_task(self._live(), name="worker")
-            await self._main
+            if not self._left.is_set():
+                self._main = asyncio.create_task(self._live(), name="worker")
+                await self._main
         except asyncio.CancelledError:
             if not self._left.is_set():
                 raise
@@ -144,7 +147,7 @@ class WorkerRuntime:
             async with asyncio.TaskGroup() as group:
                 self._roster.open(self._parts(), group)
                 await self._remember()
-                watch = LoopWatch(self._ports.stage, self._roster, self._settings.blocked_s)
+                watch = LoopWatch(self._ports.stage, self._roster, self._ports.clock, self._settings.blocked_s)
                 tasks = [
                     group.create_task(self._chores.run()),
                     group.create_task(self._chatter.run()),
@@ -182,6 +185,7 @@ class WorkerRuntime:
                     tries = 0
                 tries += 1
                 delay_s = self._settings.reconnect.delay(tries, self._ports.entropy.bytes(1)[0] / 255)
+                delay_s = max(delay_s, min(getattr(error, "retry_after_s", 0.0), MOST_PATIENT_S))
                 log.warning("no connection to the server: %s; again in %.1f s", error, delay_s)
                 await asyncio.sleep(delay_s)
 

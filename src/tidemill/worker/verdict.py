@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tidemill.core.errors import TidemillError, UnavailableError
 from tidemill.core.run import Code, End, Failure
 from tidemill.core.values import Value
+from tidemill.ports.blobs import BlobDamagedError
+from tidemill.sdk.failures import classify
 from tidemill.sdk.invoke import Completed
 from tidemill.wire.worker import AttemptRef, Failed, Published, Released, Succeeded
 from tidemill.worker.attempt import Stop, Why
@@ -32,6 +35,14 @@ def succeeded(
     attempt: AttemptRef, completed: Completed, outputs: Mapping[str, Value], artifacts: tuple[Published, ...]
 ) -> Succeeded:
     return Succeeded(attempt, dict(outputs), completed.status, artifacts)
+
+
+def on_the_way(error: TidemillError | OSError) -> Failure:
+    """Inputs did not come, or outputs did not go. What may work later, or on another worker, is tried again."""
+    failure = classify(error, told_to_stop=False)
+    if failure.code is Code.INTERNAL and isinstance(error, UnavailableError | BlobDamagedError | OSError):
+        return msgspec.structs.replace(failure, code=Code.TRANSIENT)
+    return failure
 
 
 def _unasked(failure: Failure) -> Failure:

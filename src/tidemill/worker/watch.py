@@ -1,8 +1,9 @@
-"""Notices a user loop that makes no turn: async code that blocks, or a call that holds the interpreter."""
+"""Notices what stands still: the user loop, by async code that blocks; all, by a call that holds the interpreter."""
 
 import asyncio
 import logging
 
+from tidemill.ports.clock import Clock
 from tidemill.worker.roster import Roster
 from tidemill.worker.stage import Stage
 
@@ -12,14 +13,18 @@ log = logging.getLogger(__name__)
 class LoopWatch:
     """On the control loop, which goes on whatever user code does; ``run`` is its owner."""
 
-    def __init__(self, stage: Stage, roster: Roster, blocked_s: float) -> None:
-        self._stage, self._roster, self._blocked_s = stage, roster, blocked_s
+    def __init__(self, stage: Stage, roster: Roster, clock: Clock, blocked_s: float) -> None:
+        self._stage, self._roster, self._clock, self._blocked_s = stage, roster, clock, blocked_s
         self._has_answered = True
 
     async def run(self) -> None:
         waited_s = 0.0
         while True:
+            due = self._clock.monotonic() + self._blocked_s
             await asyncio.sleep(self._blocked_s)
+            late_s, lately = self._clock.monotonic() - due, self._roster.take_lately()
+            if late_s > self._blocked_s:
+                self._report_held(late_s, lately)
             if not self._has_answered:
                 waited_s += self._blocked_s
                 self._report(waited_s)
@@ -29,6 +34,11 @@ class LoopWatch:
 
     def _answer(self) -> None:
         self._has_answered = True
+
+    def _report_held(self, late_s: float, lately: list[str]) -> None:
+        """Even this loop could not run: leases of all that is held were at risk."""
+        tasks = ", ".join(lately) or "none"
+        log.warning("something held the interpreter for %.1f s; the tasks that ran: %s", late_s, tasks)
 
     def _report(self, waited_s: float) -> None:
         tasks = sorted({attempt.assign.task for attempt in self._roster.running})

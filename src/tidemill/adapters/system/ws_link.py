@@ -168,7 +168,15 @@ def _refusal(url: str, error: picows.WSHandshakeError) -> LinkDownError | LinkRe
         return LinkDownError(f"{url} did not answer as a WebSocket server: {error}")
     status = int(error.response.status)
     text = f"{url} answered {status}: {_reason(error.raw_body or b'')}"
-    return LinkRefusedError(text) if 400 <= status < 500 and status not in _PASSING else LinkDownError(text)
+    if 400 <= status < 500 and status not in _PASSING:
+        return LinkRefusedError(text)
+    return LinkDownError(text, retry_after_s=_retry_after(error.response.headers))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds; a date, which hardly anybody sends, counts as none."""
+    value = headers.get("Retry-After", "").strip()
+    return float(value) if value.isascii() and value.isdigit() else 0.0
 
 
 def _reason(body: bytes) -> str:
