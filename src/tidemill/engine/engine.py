@@ -193,7 +193,7 @@ class Engine:
         for session in await self._store.sessions(10_000):
             if session.live:
                 seat = Seat(session, self.pools_of(session.tasks))
-                seat.lease_until_at = max(session.lease_until_at, now + _us(self.settings.lease))
+                seat.lease_until_at = now + _us(self.settings.lease)
                 self.seats.add(seat)
         self._next_due = await self._store.next_due()
         self._inbox.ring()
