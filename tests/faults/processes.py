@@ -1,0 +1,93 @@
+"""A server and a worker as real processes, that a test may kill at any moment and start again."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+COMMAND = [sys.executable, "-m", "tidemill.cli.main"]
+READY_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Program:
+    """One process of the command line, in a group of its own; its output goes to a file."""
+
+    def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
+        self.log, self.arguments = log, arguments
+        self.environment = {**os.environ, **environment}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, *self.arguments],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=self.environment,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """SIGKILL to the process and all it started."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+
+class Mill:
+    """One server with one worker. ``lease_s`` is long, so that nothing can hide behind its end."""
+
+    def __init__(self, folder: Path, worker: Path, **environment: str) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        port, data = self.url.rpartition(":")[2], str(folder / "data")
+        settings = {"TIDEMILL_LEASE_S": "3600", **environment}
+        self.server = Program(folder / "server.log", "server", "--port", port, "--data", data, **settings)
+        self.worker = Program(
+            folder / "worker.log", "worker", str(worker), "--url", self.url, TIDEMILL_DATA=str(folder / "worker")
+        )
+
+    def __enter__(self) -> Self:
+        self.server.start()
+        self.worker.start()
+        self.wait_for("/api/v1/tasks", '"live":true')
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.worker.stop()
+        self.server.stop()
+        if error is not None:
+            error.add_note(self.server.log.read_text()[-3000:])
+            error.add_note(self.worker.log.read_text()[-3000:])
+
+    def wait_for(self, path: str, text: str) -> None:
+        """Until an answer of the server holds ``text``."""
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            try:
+                with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310  # loopback
+                    if text in answer.read().decode():
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"{self.url}{path} never says {text!r}")
