@@ -29,6 +29,28 @@ class Module:
         return self.text.count("\n")
 
     @property
+    def code_length(self) -> int:
+        """Lines that hold code: no blank ones, no comments, no docstrings, no imports."""
+        described = {
+            line
+            for node in ast.walk(self.tree)
+            if isinstance(node, Definition | ast.Module) and ast.get_docstring(node, clean=False) is not None
+            for line in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+        }
+        held = {
+            line
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for line in range(node.lineno, (node.end_lineno or 0) + 1)
+        }
+        lines = enumerate(self.text.splitlines(), start=1)
+        return sum(
+            1
+            for number, line in lines
+            if line.strip() and not line.lstrip().startswith("#") and number not in described | held
+        )
+
+    @property
     def package(self) -> str:
         """The part of Tidemill that it belongs to (`core`); "" outside and at the top."""
         parts = self.place.split("/")

@@ -16,7 +16,7 @@ BUDGETS = {
     "core": 4000,
     "ports": 400,
     "wire": 700,
-    "sdk": 3600,
+    "sdk": 2600,  # 2000 was planned: stand-ins that explain each misuse cost more than was thought
     "engine": 1500,
     "adapters/storage": 2500,
     "adapters/backends": 1800,
@@ -70,5 +70,5 @@ def test_nine_in_ten_functions_are_short() -> None:
 def test_a_package_stays_within_its_budget(package: str) -> None:
     lines = Counter[str]()
     for module in modules(f"src/tidemill/{package}"):
-        lines[module.place] = module.length
+        lines[module.place] = module.code_length
     assert lines.total() <= BUDGETS[package], lines.most_common(5)
