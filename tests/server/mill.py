@@ -14,6 +14,7 @@ from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteStore
+from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
@@ -25,6 +26,7 @@ from tidemill.engine.engine import Engine, EngineSettings
 from tidemill.sdk.worker import Worker
 from tidemill.server.app import App, Backing, WebSettings, build_app
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
+from tidemill.worker.body import speaking
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
@@ -53,6 +55,8 @@ class Mill:
         )
         runtime = WorkerRuntime(workers, ports, WorkerSettings(name=name, folder=folder, pools=Pools(slots)))
         running = asyncio.create_task(runtime.run())
+        capturing = contextlib.ExitStack()
+        capturing.enter_context(captured_output(speaking.get))
         try:
             while not any(seat.tell for seat in self.engine.seats.of_worker(name)):
                 if running.done():
@@ -63,6 +67,7 @@ class Mill:
             runtime.stop()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+            capturing.close()
 
 
 @asynccontextmanager

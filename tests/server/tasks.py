@@ -1,6 +1,7 @@
 """What the worker of these tests can do."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def broken(text: str) -> str:
 @media.task
 async def sleepy(ctx: Context, seconds: float) -> float:
     ctx.progress(0.5, "half", "way")
-    print("going to sleep")
+    logging.getLogger("media").info("going to sleep")
     await asyncio.sleep(seconds)
     return seconds
 

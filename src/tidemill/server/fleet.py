@@ -71,9 +71,9 @@ class Graphs:
 
     async def get(self, request: Request) -> Response:
         """The document itself."""
-        row = await self._queries.graph(parameters.digest(request, "not_found"))
+        row = await self._queries.graph(parameters.digest(request, "no_graph"))
         if row is None:
-            raise refuse("not_found", f"no graph {request.path_params['digest']}")
+            raise refuse("no_graph", f"no graph {request.path_params['digest']}")
         return Response(row.document, media_type=JSON)
 
     async def put(self, request: Request) -> Response:

@@ -37,10 +37,11 @@ def document(endpoints: Sequence[Endpoint]) -> bytes:
 
 
 def _operation(endpoint: Endpoint, references: dict[Any, Any]) -> dict[str, Any]:
+    names_only = endpoint.path.replace(":path", "")
     names = re.findall(r"{(\w+)", endpoint.path)
     in_path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     operation: dict[str, Any] = {
-        "operationId": endpoint.name,
+        "operationId": re.sub(r"\W+", "_", f"{endpoint.method.lower()}{names_only}").strip("_"),
         "summary": endpoint.summary,
         "parameters": in_path + [_query(each) for each in endpoint.query],
         "responses": {

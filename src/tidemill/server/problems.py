@@ -12,6 +12,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "wrong_origin": (403, "Pages of other sites may not call this server"),
     "not_found": (404, "There is nothing here"),
     "unknown_run": (404, "No such run"),
+    "no_graph": (404, "No graph of this digest was published"),
     "no_task": (404, "No worker has announced this task"),
     "unknown_step": (404, "No such step"),
     "unknown_value": (404, "No such value"),

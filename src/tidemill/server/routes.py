@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,11 +41,6 @@ class Endpoint:
     body: type | str | None = None
     query: tuple[Query, ...] = ()
     status: int = 200
-
-    @property
-    def name(self) -> str:
-        owner: Any = getattr(self.handler, "__self__", None)
-        return f"{type(owner).__name__.lower()}_{self.handler.__name__}"
 
 
 @dataclass(frozen=True)
