@@ -264,7 +264,7 @@ def type_of(graph: Graph, ref: Ref) -> View:
 def _part(whole: View, field: str | int) -> View:
     for member in whole.members():
         schema = member.schema
-        if not schema or set(schema) == {"type"}:
+        if not schema or schema in ({"type": "array"}, {"type": "object"}):
             return _ANY
         found = schema.get("properties", {}).get(field, schema.get("additionalProperties") or None)
         if isinstance(field, int):

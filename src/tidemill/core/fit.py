@@ -130,10 +130,11 @@ def _arrays(given: View, wanted: View, open_pairs: Pairs) -> str | None:
         path = _misfit_path(given.at(mine), wanted.at(theirs), open_pairs)
         if path is not None:
             return f"[{index if 'prefixItems' in given.schema else '…'}]{path}"
-    most, least = given.schema.get("maxItems"), wanted.schema.get("minItems")
-    if "prefixItems" in wanted.schema and (most is None or least is None or most < least):
-        return ""
-    return None
+    if "prefixItems" not in wanted.schema:
+        return None
+    length, limits = given.schema.get("maxItems"), wanted.schema
+    is_long_enough = length is not None and limits.get("minItems", 0) <= length <= limits.get("maxItems", length)
+    return None if is_long_enough else ""
 
 
 def _paired_items(given: Schema, wanted: Schema) -> list[tuple[Schema, Schema]]:

@@ -2,6 +2,7 @@
 
 import contextvars
 import dataclasses
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
@@ -13,6 +14,7 @@ from msgspec import UNSET, Struct
 from tidemill.sdk import file
 from tidemill.sdk.errors import DoesNotFitError
 
+_PLACE = re.compile(r" - at `(\$[^`]*)`")
 locating: contextvars.ContextVar[file.Locate | None] = contextvars.ContextVar("locating", default=None)
 
 
@@ -32,11 +34,14 @@ class Carrier(metaclass=_AnyInstance):
 
 
 def read_custom(kind: type, plain: Any) -> Any:
-    """msgspec's ``dec_hook``. What it raises as ValueError gets its path from msgspec."""
+    """msgspec's ``dec_hook``. What it raises as ValueError gets its path from msgspec, added at the end."""
     if kind is file.File:
         return _read_file(plain)
     if issubclass(kind, Carrier):
-        return kind.read(plain)
+        try:
+            return kind.read(plain)
+        except msgspec.ValidationError as error:
+            raise ValueError(str(error)) from error.__cause__
     if issubclass(kind, PurePath):
         if not isinstance(plain, str):
             raise TypeError(f"Expected a path, a `str`, got `{type(plain).__name__}`")
@@ -72,7 +77,7 @@ def one_of(name: str, members: Sequence[Any]) -> type[Carrier]:
             try:
                 return convert(plain, member)
             except msgspec.ValidationError as error:
-                reasons.append(str(error))
+                reasons.append(_PLACE.sub(r" (at \1)", str(error)))
         raise ValueError(f"Expected {name}; as each of them: " + "; ".join(reasons))
 
     return _carrier(name, read, members=tuple(members))
@@ -101,7 +106,7 @@ def _keys_of(member: Any) -> frozenset[str] | None:
     return frozenset(fields) if fields else None
 
 
-def mirror_of(cls: type, fields: Mapping[str, Any]) -> type[Struct]:
+def _mirror_of(cls: type, fields: Mapping[str, Any]) -> type[Struct]:
     """A Struct with the name, the fields and the wire form of a record, but other types."""
     required, optional = [], []
     for name, kind in fields.items():
@@ -128,12 +133,18 @@ def is_required(cls: Any, field: str) -> bool:
     return field not in getattr(cls, "_field_defaults", {})
 
 
-def built_from(cls: Any, mirror: type[Struct]) -> type[Carrier]:
-    """A record that is read as its mirror and then made by its own constructor."""
+def record_carrier(cls: type) -> type[Carrier]:
+    """A record that is read as its mirror and then made by its own constructor; to be completed with its fields."""
+    return _carrier(cls.__name__, lambda plain: plain)
+
+
+def complete(carrier: type[Carrier], cls: Any, fields: Mapping[str, Any]) -> None:
+    """Give a record's carrier its fields, in which it may stand for the record itself."""
+    mirror = _mirror_of(cls, fields)
 
     def read(plain: Any) -> Any:
         seen = convert(plain, mirror)
         given = {name: getattr(seen, name) for name in mirror.__struct_fields__}
         return cls(**{name: value for name, value in given.items() if value is not UNSET})
 
-    return _carrier(cls.__name__, read, mirror=mirror)
+    carrier.read, carrier.mirror = staticmethod(read), mirror

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin, is_typeddict
 
-from tidemill.core.fit import fits
+from tidemill.core.fit import fits, view_of
 from tidemill.core.graph import Constant, Input, ListExpr, Operand, RecordExpr
 from tidemill.core.graph import Size as SizeOf
 from tidemill.sdk.errors import DoesNotFitError
@@ -126,6 +126,10 @@ def _of_fields(tracer: Tracer, values: Mapping[str, Any], kind: Any, place: str)
     for name, value in values.items():
         key, inner = keys[name]
         parts[str(key)] = expression_of(tracer, value, inner, f"{place}.{name}")
+    required = view_of(plan_of(kind).schema).resolved().schema.get("required", ())
+    missing = [name for name in required if name not in parts]
+    if missing:
+        raise TraceError(f"{place}: {name_of(kind)} needs {', '.join(missing)} too")
     return RecordExpr(parts)
 
 

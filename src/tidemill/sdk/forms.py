@@ -14,7 +14,7 @@ import types
 import typing
 import uuid
 from collections import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -44,7 +44,7 @@ class Form(Struct, frozen=True):
     traits: Trait = Trait.PLAIN
 
 
-Trail = tuple[type, ...]  # classes that are being walked, outermost first
+Trail = Mapping[Any, Any]  # classes that are being walked -> what stands for them inside themselves
 
 _SCALARS = (
     type(None), bool, int, float, str, bytes, bytearray,
@@ -70,7 +70,7 @@ _OTHER_ADVICE = "a dataclass, NamedTuple, TypedDict, msgspec Struct or pydantic 
 
 @functools.lru_cache(maxsize=4096)
 def _cached(kind: Any) -> Form:
-    return _walk(kind, ())
+    return _walk(kind, {})
 
 
 def form_of(kind: Any) -> Form:
@@ -78,7 +78,7 @@ def form_of(kind: Any) -> Form:
     try:
         hash(kind)
     except TypeError:
-        return _walk(kind, ())
+        return _walk(kind, {})
     return _cached(kind)
 
 
@@ -93,7 +93,8 @@ def name_of(kind: Any) -> str:
         return f"Literal[{', '.join(map(repr, arguments))}]"
     if origin in (Union, types.UnionType):
         return " | ".join(map(name_of, arguments))
-    own = getattr(origin or kind, "__qualname__", "").rpartition("<locals>.")[2] or str(kind)
+    named = origin or kind
+    own = getattr(named, "__qualname__", "").rpartition("<locals>.")[2] or getattr(named, "__name__", str(kind))
     inner = ", ".join("…" if each is ... else name_of(each) for each in arguments)
     return f"{own}[{inner}]" if inner else own
 
@@ -195,9 +196,9 @@ def _native(kind: Any, traits: Trait = Trait.PLAIN) -> Form:
 
 
 def _walk_class(kind: Any, trail: Trail) -> Form:
+    if kind in trail:
+        return Form(trail[kind])
     cls = get_origin(kind) or kind
-    if cls in trail:
-        return Form(kind)
     if (other := getattr(cls, "__supertype__", None) or getattr(cls, "__value__", None)) is not None:
         return _walk(other, trail)  # a NewType, or what `type X = …` made
     if cls in (list, dict, tuple, set, frozenset):
@@ -210,7 +211,7 @@ def _walk_class(kind: Any, trail: Trail) -> Form:
         return Form(kind, Trait.FILES)
     if not is_record(cls):
         refuse(kind)
-    return _walk_record(kind, cls, (*trail, cls))
+    return _walk_record(kind, cls, trail)
 
 
 def is_record(cls: Any) -> bool:
@@ -248,15 +249,22 @@ def _filled(hint: Any, known: dict[Any, Any]) -> Any:
 
 def _walk_record(kind: Any, cls: type, trail: Trail) -> Form:
     fields = fields_of(kind)
+    forms = _walk_fields(cls, fields, {**trail, kind: kind})
+    traits = functools.reduce(lambda all_, part: all_ | part.traits, forms.values(), Trait.PLAIN)
+    same = all(form.wire is fields[name] or form.wire is Any for name, form in forms.items())
+    if same or is_struct(cls):
+        return _native(kind, traits)
+    carrier = carriers.record_carrier(cls)
+    forms = _walk_fields(cls, fields, {**trail, kind: carrier})
+    carriers.complete(carrier, cls, {name: form.wire for name, form in forms.items()})
+    return Form(carrier, traits)
+
+
+def _walk_fields(cls: type, fields: Mapping[str, Any], trail: Trail) -> dict[str, Form]:
     forms = {}
     for name, hint in fields.items():
         try:
             forms[name] = _walk(hint, trail)
         except DefinitionError as error:
             raise DefinitionError(f"{name_of(cls)}.{name}: {error}") from None
-    traits = functools.reduce(lambda all_, part: all_ | part.traits, forms.values(), Trait.PLAIN)
-    same = all(form.wire is fields[name] or form.wire is Any for name, form in forms.items())
-    if same or is_struct(cls):
-        return _native(kind, traits)
-    mirror = carriers.mirror_of(cls, {name: form.wire for name, form in forms.items()})
-    return Form(carriers.built_from(cls, mirror), traits)
+    return forms

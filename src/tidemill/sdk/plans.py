@@ -23,7 +23,7 @@ from tidemill.sdk.schemas import schema_of
 
 _BYTES = (bytes, bytearray, memoryview)
 _EXACT = (int, str, float, bool, bytes, type(None))
-_PLACE = re.compile(r"^(?s:(.*)) - at `\$([^`]*)`$|^(?s:(.*)) - at `key` in `\$([^`]*)`$")
+_PLACE = re.compile(r" - at (?:`key` in )?`\$([^`]*)`$")
 
 _SORTED: Literal["deterministic"] = "deterministic"  # sorts the keys of dicts too
 _packer = msgspec.msgpack.Encoder()
@@ -199,11 +199,11 @@ def path_text(fields: FieldPath) -> str:
 
 
 def _misfit(error: Exception) -> DoesNotFitError:
-    found = _PLACE.match(str(error))
-    if found is None:
-        return DoesNotFitError(str(error))
-    reason, path = (found[1], found[2]) if found[2] is not None else (found[3], found[4])
-    return DoesNotFitError(reason, "$" + path)
+    """The error with its path, which msgspec adds at the end of the text, a carrier's inner path before it."""
+    reason, path = str(error), "$"
+    while (found := _PLACE.search(reason)) is not None:
+        reason, path = reason[: found.start()], path + found[1]
+    return DoesNotFitError(reason, path)
 
 
 def _refuse_nan(plain: Any) -> None:

@@ -1,7 +1,7 @@
 """What a task may return when data alone does not say enough."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from msgspec import Struct, field
 
@@ -16,13 +16,13 @@ FAILURE = "failure"
 
 @dataclass(frozen=True)
 class Result(Generic[T_co]):
-    """Data with a status of the task's own; a task that uses it is annotated ``-> Draft | Result[Draft]``.
+    """Data with a status of the task's own. A task annotated ``-> Result[Draft]`` gives its callers a ``Draft``.
 
     ``Result(status="failure", error=…)`` equals raising: the text means `PermanentError`, an exception itself.
     """
 
     status: str = SUCCESS
-    data: T_co | Any = None
+    data: T_co = cast(Any, None)  # noqa: RUF009  # a cast makes nothing
     error: str | Exception = ""
 
 

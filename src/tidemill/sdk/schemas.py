@@ -15,9 +15,8 @@ _REF = "#/$defs/{name}"
 
 def schemas_of(kinds: Sequence[Any]) -> tuple[list[Schema], dict[str, Schema]]:
     """A schema per type (as `forms` gives it), and the definitions that they refer to."""
-    defs: dict[str, Schema] = {}
-    schemas = _components(kinds, defs)
-    return schemas, defs
+    maker = _Maker()
+    return maker.schemas(kinds), maker.defs
 
 
 def schema_of(kind: Any) -> Schema:
@@ -66,32 +65,46 @@ def undescribed(schema: Any) -> Any:
     return [undescribed(each) for each in schema] if isinstance(schema, list) else schema
 
 
-def _components(kinds: Sequence[Any], defs: dict[str, Schema]) -> list[Schema]:
-    def hook(kind: type) -> Schema:
+class _Maker:
+    """Collects definitions over several calls of msgspec, since carriers are walked by us."""
+
+    def __init__(self) -> None:
+        self.defs: dict[str, Schema] = {}
+        self._carried: dict[type, str] = {}
+
+    def schemas(self, kinds: Sequence[Any]) -> list[Schema]:
+        schemas, own = self._made(kinds, "")
+        if any(name in self.defs and self.defs[name] != schema for name, schema in own.items()):
+            schemas, own = self._made(kinds, f"_{len(self.defs)}")
+        self.defs |= own
+        return schemas
+
+    def _made(self, kinds: Sequence[Any], suffix: str) -> tuple[list[Schema], dict[str, Schema]]:
+        schemas, own = msgspec.json.schema_components(kinds, schema_hook=self._hook, ref_template=_REF + suffix)
+        return list(schemas), {name + suffix: schema for name, schema in own.items()}
+
+    def _hook(self, kind: Any) -> Schema:
         if kind is file.File:
             return file.SCHEMA
         if issubclass(kind, PurePath):
             return {"type": "string", "format": "path"}
-        if issubclass(kind, Carrier):
-            return _of_carrier(kind, defs)
-        return _of_pydantic(kind, defs)
+        if not issubclass(kind, Carrier):
+            return self._of_pydantic(kind)
+        if kind.mirror is None:
+            return {"anyOf": self.schemas(kind.members)}
+        return self._of_record(kind.mirror)
 
-    schemas, own = msgspec.json.schema_components(kinds, schema_hook=hook, ref_template=_REF)
-    if any(name in defs and defs[name] != schema for name, schema in own.items()):
-        template = _REF + f"_{len(defs)}"
-        schemas, own = msgspec.json.schema_components(kinds, schema_hook=hook, ref_template=template)
-        own = {f"{name}_{len(defs)}": schema for name, schema in own.items()}
-    defs.update(own)
-    return list(schemas)
+    def _of_record(self, mirror: type[msgspec.Struct]) -> Schema:
+        if mirror not in self._carried:
+            taken = {*self.defs, *self._carried.values()}
+            name = mirror.__name__ if mirror.__name__ not in taken else f"{mirror.__name__}_{len(taken)}"
+            self._carried[mirror] = name
+            (schema,), own = self._made([mirror], "")
+            self.defs[name] = own.pop(schema["$ref"].rpartition("/")[2])
+            self.defs |= own
+        return {"$ref": _REF.format(name=self._carried[mirror])}
 
-
-def _of_carrier(kind: type[Carrier], defs: dict[str, Schema]) -> Schema:
-    if kind.mirror is not None:
-        return _components([kind.mirror], defs)[0]
-    return {"anyOf": _components(kind.members, defs)}
-
-
-def _of_pydantic(kind: Any, defs: dict[str, Schema]) -> Schema:
-    schema: Schema = kind.model_json_schema(ref_template=_REF.replace("{name}", "{model}"))
-    defs.update(schema.pop("$defs", {}))
-    return schema
+    def _of_pydantic(self, kind: Any) -> Schema:
+        schema: Schema = kind.model_json_schema(ref_template=_REF.replace("{name}", "{model}"))
+        self.defs |= schema.pop("$defs", {})
+        return schema

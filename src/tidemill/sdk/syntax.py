@@ -9,7 +9,7 @@ from typing import Any
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.standin import TraceError
 
-_LOOKERS = frozenset(("isinstance", "issubclass", "type", "callable", "id", "hasattr", "getattr", "vars", "repr"))
+_LOOKERS = frozenset(("isinstance", "issubclass", "type", "callable", "id", "hasattr", "getattr", "vars"))
 _Function = ast.FunctionDef | ast.Lambda
 
 
@@ -33,7 +33,7 @@ def check_body(fn: Callable[..., Any]) -> None:
     for node, message in _Pass(function, known).found():
         file = fn.__code__.co_filename.rpartition("/")[2]
         place = f"{file}:{first + node.lineno - 1}:{node.col_offset + indent + 1}"
-        raise TraceError(f"{place}: {message}")
+        raise TraceError(f"workflow {fn.__name__} ({place}): {message}")
 
 
 class _Pass:

@@ -9,6 +9,7 @@ from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.definition import Coro, LocalTask, ReadSignature, Task, WithContext
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.options import TaskOptions, task_options
+from tidemill.sdk.result import Result
 from tidemill.sdk.signature import read_stream, read_task
 
 P = ParamSpec("P")
@@ -42,13 +43,25 @@ class _Decorator:
 
 
 class TaskDecorator(_Decorator):
-    # The order counts: context first, async before sync. To mypy the first overlaps the last, which is what we want.
+    # The order counts: context first, async before sync, `Result` before its data. To mypy some overlap, as is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: WithContext[P, Coro[Result[R]]], /
+    ) -> LocalTask[P, R, WithContext[P, Coro[Result[R]]]]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, body: WithContext[P, Coro[R]], /
     ) -> LocalTask[P, R, WithContext[P, Coro[R]]]: ...
     @overload
+    def __call__(self, body: Callable[P, Coro[Result[R]]], /) -> LocalTask[P, R, Callable[P, Coro[Result[R]]]]: ...
+    @overload
     def __call__(self, body: Callable[P, Coro[R]], /) -> LocalTask[P, R, Callable[P, Coro[R]]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: WithContext[P, Result[R]], /
+    ) -> LocalTask[P, R, WithContext[P, Result[R]]]: ...
+    @overload
+    def __call__(self, body: Callable[P, Result[R]], /) -> LocalTask[P, R, Callable[P, Result[R]]]: ...
     @overload
     def __call__(self, body: WithContext[P, R], /) -> LocalTask[P, R, WithContext[P, R]]: ...
     @overload

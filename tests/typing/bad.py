@@ -1,0 +1,190 @@
+"""Wrong uses: each line with the mark is refused by each checker, and no other line is. It is never run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from good import (
+    Box,
+    Order,
+    Size,
+    album,
+    assess,
+    caption,
+    compose,
+    corner,
+    count,
+    extent,
+    grow,
+    label,
+    letters,
+    media,
+    poster,
+    star,
+    style,
+    thumb,
+    words,
+)
+from stubs import Draft, Verdict, judge, pdf, shorten
+
+from tidemill import (
+    Context,
+    Failure,
+    Result,
+    File,
+    Task,
+    TaskFiles,
+    TransientError,
+    all_of,
+    any_of,
+    branch,
+    call,
+    collect,
+    if_some,
+    map_over,
+    not_,
+    record,
+    size,
+    stub,
+    switch,
+    workflow,
+)
+
+
+def use(
+    draft: Draft,
+    photo: File,
+    photos: list[File],
+    texts: list[str],
+    notes: str | None,
+    context: Context,
+    files: TaskFiles,
+) -> None:
+    caption("cat")  # E
+    thumb()  # E
+    thumb(photo, size=3)  # E
+    thumb(photo, "wide")  # E
+    thumb(context, photo)  # E
+    thumb(photo, ctx=context)  # E
+    thumb(photo, 3, files)  # E
+    compose("t", caption(photo), None)  # E
+    compose("t", words(draft), None)  # E
+    compose("t", [photo], None)  # E
+    judge(caption(photo))  # E
+    judge(assess(3))  # E
+    judge(corner(photo))  # E
+    print(thumb(photo).pages)  # E
+    print(words(draft).text)  # E
+    thumb.fn(photo)  # E
+    words.fn(texts)  # E
+    thumb.options(retry=3)  # E
+    thumb.options(retries="3")  # E
+    thumb.options(name="small")("cat")  # E
+    wrong_result: Task[[File], int] = caption  # E
+    wrong_call: Callable[[str], str] = caption  # E
+    wrong_item: list[int] = letters("ab")  # E
+    print(wrong_result, wrong_call, wrong_item)
+    star({"text": "a"})  # E
+    star({"text": "a", "stars": "3"})  # E
+    Box(1, "2")  # E
+
+    map_over(caption, texts)  # E
+    map_over(lambda each: caption(thumb(each)), texts)  # E
+    map_over(lambda each: caption(each.path), photos)  # E
+    map_over(caption, photo)  # E
+    map_over(label, photos)  # E
+    map_over(label, texts, photos)  # E
+    map_over(label, photos, [1, 2])  # E
+    map_over(caption, photos, texts)  # E
+    map_over(poster, photos, texts, texts)  # E
+    map_over(caption, photos, windows=3)  # E
+    map_over(caption, photos, on_failure="collect")  # E
+    map_over(caption, photos, name=3)  # E
+    compose("t", map_over(thumb, photos), None)  # E
+    compose("t", map_over(caption, photos, on_failure=collect), None)  # E
+    count(map_over(thumb, photos))  # E
+
+    judge(branch(draft.pages > 4, then=lambda: draft, otherwise=lambda: 3))  # E
+    branch(draft, then=lambda: draft, otherwise=lambda: draft)  # E
+    branch(draft.pages > 4, then=lambda: draft)  # E
+    branch(draft.pages > "4", then=lambda: draft, otherwise=lambda: draft)  # E
+    branch(draft.pages > 4, then=draft, otherwise=lambda: draft)  # E
+    branch(draft.pages > 4, then=lambda: judge(photo), otherwise=lambda: draft)  # E
+    either = branch(draft.pages > 4, then=lambda: draft, otherwise=lambda: None)
+    judge(either)  # E
+    judge(switch(extent(draft), {Size.SMALL: lambda: draft, Size.LARGE: lambda: 3}))  # E
+    judge(switch(extent(draft), {Size.SMALL: lambda: draft}, otherwise=lambda: None))  # E
+    switch(draft.pages, {"one": lambda: draft}, otherwise=lambda: draft)  # E
+    judge(if_some(notes, then=lambda text: draft, otherwise=lambda: None))  # E
+    if_some(notes, then=lambda text: judge(text), otherwise=lambda: draft)  # E
+    if_some(notes, then=lambda text: draft)  # E
+    switch(extent(draft), {Size.SMALL: lambda: judge(photo)}, otherwise=lambda: draft)  # E
+    switch(style(draft), {"long": lambda: draft}, otherwise=lambda: judge(photo))  # E
+    judge(switch(style(draft), {"long": lambda: photo, "short": lambda: photo}))  # E
+    record(Order, copies=2)  # E
+    record(Order, draft, copies="2")  # E
+    record(Order, draft, sheets=2)  # E
+    call(shorten, photo)  # E
+    not_(draft)  # E
+    all_of(draft.pages > 4, notes)  # E
+    any_of(draft)  # E
+    size(draft)  # E
+
+    album("cats", photo)  # E
+    album("cats")  # E
+    judge(draft=photo)  # E
+    shorten(draft, pages="4")  # E
+    compose(judge(draft), [], None)  # E
+    print(judge.fn)  # E
+    print(album("cats", photos).score)  # E
+    print(album.fn)  # E
+
+
+def careless(failed: str | Failure, context: Context) -> str:
+    context.progress("half")  # E
+    context.save_bytes("a", "text")  # E
+    context.attempt = 3  # E
+    if context.cancelled:
+        raise TransientError("later", retry_after="3")  # E
+    return failed  # E
+
+
+@workflow
+def other(photo: File) -> Draft:
+    return caption(photo)  # E
+
+
+@workflow
+def unfit(photo: File) -> Verdict:
+    return judge(pdf(grow(compose(caption(photo), [], None))))  # E
+
+
+@media.task
+def wrong_data(draft: Draft) -> Result[Draft]:
+    return Result(status="needs_review", data=3)  # E
+
+
+@media.task(timeout="60")  # E
+def slow() -> None: ...
+
+
+@media.task(gpu=1)  # E
+def fast() -> None: ...
+
+
+@media.stream  # E
+def single() -> int:
+    return 1
+
+
+@stub("review.judge", schema=3)  # E
+def unsigned(draft: Draft) -> Verdict:
+    return Verdict(0, "")
+
+
+@dataclass
+class Report:
+    draft: Draft
+
+
+def build(photo: File) -> Report:
+    return Report(thumb(photo))  # E

@@ -1,0 +1,274 @@
+"""Right uses: both checkers accept each line, each workflow compiles. The first part is the example of the tutorial."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from typing import Any, Literal, NamedTuple, TypedDict, assert_type
+
+from stubs import Draft, Verdict, judge, shorten
+
+from tidemill import (
+    Code,
+    Context,
+    Failure,
+    File,
+    LocalTask,
+    OnFailure,
+    Result,
+    Task,
+    TaskFiles,
+    TransientError,
+    Worker,
+    Workflow,
+    all_of,
+    any_of,
+    branch,
+    call,
+    collect,
+    if_some,
+    injected,
+    map_over,
+    not_,
+    record,
+    size,
+    switch,
+    workflow,
+)
+
+
+@dataclass(frozen=True)
+class Word:
+    text: str
+
+
+media = Worker("media")
+
+
+@media.task
+def thumb(ctx: Context, photo: File, width: int = 256, *, files: TaskFiles = injected) -> File:
+    files.write("thumb.png", photo.read()[:width])
+    ctx.progress(0.5, "scaled")
+    return ctx.save_file(f"{ctx.idempotency_key}.png", files.path_to("thumb.png"))
+
+
+@media.task(pool="gpu", timeout=60)
+async def caption(photo: File, *, files: TaskFiles = injected) -> str:
+    await files.awrite("name", photo.name)
+    return photo.name
+
+
+@media.stream
+def words(draft: Draft) -> Iterator[Word]:
+    yield from map(Word, draft.topic.split())
+
+
+@media.task
+def compose(topic: str, captions: list[str], notes: str | None) -> Draft:
+    return Draft(topic, len(captions) + (notes is not None))
+
+
+@workflow
+def album(topic: str, photos: list[File]) -> Draft:
+    captions = map_over(lambda photo: caption(thumb(photo)), photos, window=16)
+    draft = compose(topic, captions, None)
+    return branch(draft.pages > 4, then=lambda: shorten(draft), otherwise=lambda: draft)
+
+
+# Tasks in every form. What a caller sees is one type, and ``fn`` is the function as it was written.
+
+Style = Literal["long", "short"]
+
+
+class Size(Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Box(NamedTuple):
+    left: int
+    top: int
+
+
+class Note(TypedDict):
+    text: str
+    stars: int
+
+
+@dataclass(frozen=True)
+class Order:
+    draft: Draft
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError("copies count from 1")
+
+
+@media.task("crop")
+async def crop(ctx: Context, photo: File, box: Box = Box(0, 0), *, files: TaskFiles = injected) -> File:
+    return ctx.save_bytes(f"{photo.name}{box.left + box.top}", await files.aread("in"))
+
+
+@media.task(retries=3, timeout=timedelta(minutes=1), silence=5, queue_timeout=3600.0, priority=2, ignore_unknown=True)
+def label(photo: File, text: str) -> File:
+    return photo if text else File("empty.png")
+
+
+@media.task
+def poster(photo: File, text: str, size: int) -> File:
+    if size > 9:
+        raise TransientError("try later", retry_after=timedelta(seconds=3))
+    return label(photo, text)
+
+
+@media.task
+def style(draft: Draft) -> Style:
+    return "long" if draft.pages > 2 else "short"
+
+
+@media.task
+def extent(draft: Draft) -> Size:
+    return Size.LARGE if draft.pages > 2 else Size.SMALL
+
+
+@media.task
+def corner(photo: File) -> Box:
+    return Box(len(photo.name), 1)
+
+
+@media.task
+def grow(draft: Draft, by: int = 1) -> Draft:
+    return Draft(draft.topic, draft.pages + by)
+
+
+@media.task(statuses=["needs_review"])
+def assess(draft: Draft) -> Result[Draft]:
+    return Result(status="needs_review", data=draft) if draft.pages else Result(data=draft)
+
+
+@media.task
+async def reassess(ctx: Context, draft: Draft) -> Result[Draft]:
+    return Result(status="failure", error="no pages") if ctx.attempt > 1 else Result(data=draft)
+
+
+@media.task
+def price(order: Order) -> float:
+    return 2.5 * order.copies
+
+
+@media.task
+def star(note: Note) -> int:
+    return note["stars"]
+
+
+@media.task
+def count(drafts: list[Draft | Failure]) -> int:
+    return sum(isinstance(draft, Draft) or draft.code is Code.TRANSIENT for draft in drafts)
+
+
+@media.task
+def nothing() -> None: ...
+
+
+@media.task
+def anything(topic: str, data: Any, bare: dict[str, Any]) -> list[Any]:
+    return [data, bare]
+
+
+@media.stream(retries=1)
+async def letters(ctx: Context, word: str) -> AsyncIterator[str]:
+    for letter in word:
+        ctx.raise_if_cancelled()
+        yield letter
+
+
+async def forms(photo: File, ctx: Context, files: TaskFiles) -> str:
+    assert_type(thumb(photo), File)
+    assert_type(thumb(photo, width=8), File)
+    assert_type(caption(photo), str)
+    assert_type(words(Draft("a", 1)), list[Word])
+    assert_type(letters("ab"), list[str])
+    assert_type(corner(photo), Box)
+    assert_type(assess(Draft("a", 1)), Draft)
+    assert_type(reassess(Draft("a", 1)), Draft)
+    assert_type(assess.fn(Draft("a", 1)), Result[Draft])
+    assert_type(await reassess.fn(ctx, Draft("a", 1)), Result[Draft])
+    assert_type(nothing.fn(), None)
+    assert_type(words.fn(Draft("a", 1)), Iterator[Word])
+    assert_type(letters.fn(ctx, "ab"), AsyncIterator[str])
+    assert_type(shorten(Draft("a", 1), pages=3), Draft)
+    await crop.fn(ctx, photo, Box(1, 2), files=files)
+    return await caption.fn(photo, files=files)
+
+
+plain: Task[[File, str], File] = label
+local: LocalTask[[File, str], File, Callable[[File, str], File]] = label
+flow: Workflow[[str, list[File]], Draft] = album
+small = thumb.options(name="small", retries=2, timeout=timedelta(seconds=5))
+assert_type(grow.options(priority=3).fn(Draft("a", 1)), Draft)
+short = shorten.options(name="short")
+plain_short: Callable[[Draft], Draft] = short
+
+
+# Words
+
+
+@workflow("atlas")
+def atlas(topic: str, photos: list[File], texts: list[str], sizes: list[int], notes: str | None = None) -> list[Draft]:
+    assert_type(map_over(label, photos, texts), list[File])
+    assert_type(map_over(poster, photos, texts, sizes, window=4), list[File])
+    assert_type(map_over(lambda photo, text: caption(label(photo, text)), photos, texts), list[str])
+    assert_type(map_over(caption, photos, on_failure=OnFailure.SKIP_DOWNSTREAM), list[str])
+    assert_type(map_over(caption, photos, on_failure=collect, name="some_captions"), list[str | Failure])
+    posters = map_over(poster, photos, texts, sizes, on_failure=collect, name="posters")
+    assert_type(posters, list[File | Failure])
+
+    drafts = map_over(lambda text: compose(text, [topic, text], notes), texts, on_failure=collect, name="drafts")
+    count(drafts)
+    draft = album(topic, photos)
+    assert_type(draft, Draft)
+    assert_type(album.options(name="again")(topic, photos), Draft)
+    assert_type(branch(draft.pages > 4, then=lambda: draft.pages, otherwise=lambda: None), int | None)
+
+    assert_type(switch(style(draft), {"long": lambda: grow(draft), "short": lambda: draft}), Draft)
+    extents = switch(extent(draft), {Size.SMALL: lambda: draft.pages}, otherwise=lambda: None, name="extents")
+    assert_type(extents, int | None)
+    grown = if_some(notes, then=lambda text: compose(text, [], text), otherwise=lambda: None)
+    assert_type(grown, Draft | None)
+    assert_type(if_some(notes, then=lambda text: text, otherwise=lambda: topic, name="text"), str)
+
+    order = record(Order, draft, copies=2)
+    assert_type(order, Order)
+    assert_type(price(order), float)
+    left, top = corner(photos[0])
+    assert_type((left, top), tuple[int, int])
+    assert_type(star(Note(text=topic, stars=top)), int)
+    best = assess(draft)
+    enough = all_of(size(photos) > 1, not_(size(texts) == 0), any_of(left > 1, best.kind == "long"))
+    made = Draft(topic, top)
+    return branch(enough, then=lambda: [best, made], otherwise=lambda: [best], name="last")
+
+
+@workflow
+def chain(draft: Draft) -> Draft:
+    return call(grow.options(name="more"), call(shorten, draft), by=2)
+
+
+@workflow
+def verdict(draft: Draft) -> Verdict:
+    return judge(chain(draft))
+
+
+class Both(NamedTuple):
+    draft: Draft
+    verdict: Verdict
+
+
+@workflow
+def both(draft: Draft) -> Both:
+    better = chain(draft)
+    return Both(better, judge(better))
+
+
+WORKFLOWS = (album, atlas, chain, verdict, both)
