@@ -44,11 +44,29 @@ class Box(NamedTuple):
 
 
 FITTING = [
-    (int, int), (int, float), (Draft, Draft), (Draft, Draft | None), (list[Draft], list[Draft | Failure]), (Tree, Tree),
-    (Literal["a"], str), (Literal["a"], Literal["a", "b"]), (Any, int), (int, Any), (date, str),
-    (Draft, dict[str, Any]), (Draft, dict), (Box, tuple[int, str]), (list[int], set[int]), (File, File), (tuple[int, int], list[int]),
-    (list[int], list[int] | None), (bool, bool), (list, list[int]), (bool | int, int | bool), (bytes, bytes),
-]  # fmt: skip
+    (int, int),
+    (int, float),
+    (Draft, Draft),
+    (Draft, Draft | None),
+    (list[Draft], list[Draft | Failure]),
+    (Tree, Tree),
+    (Literal["a"], str),
+    (Literal["a"], Literal["a", "b"]),
+    (Any, int),
+    (int, Any),
+    (date, str),
+    (Draft, dict[str, Any]),
+    (Draft, dict),
+    (Box, tuple[int, str]),
+    (list[int], set[int]),
+    (File, File),
+    (tuple[int, int], list[int]),
+    (list[int], list[int] | None),
+    (bool, bool),
+    (list, list[int]),
+    (bool | int, int | bool),
+    (bytes, bytes),
+]
 UNFIT = [
     (float, int, ""), (str, int, ""), (Draft, Other, ".topic"), (Draft | None, Draft, ""), (str, Literal["a"], ""),
     (list[Draft | Failure], list[Draft], "[…].topic"), (str, UUID, ""), (Literal["a", "c"], Literal["a", "b"], ""),

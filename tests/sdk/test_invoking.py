@@ -355,8 +355,8 @@ def test_the_folder_is_given_by_name() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("no file /home/ann/data/a.txt", "no file …/a.txt"),
-        ("at C:\\Users\\ann\\a.txt", "at …/a.txt"),
+        ("no file /srv/ann/data/a.txt", "no file …/a.txt"),
+        ("at C:\\Data\\ann\\a.txt", "at …/a.txt"),
         ("token=abc123 refused", "token=… refused"),
         ("Authorization: Bearer abc.def", "Authorization: …"),
         ("postgres://ann:pw@host/db", "postgres://…@host/db"),
