@@ -262,7 +262,8 @@ def test_swallowing_a_crime_does_not_hide_it():
         with contextlib.suppress(Exception):
             touch_time()
 
-    assert "time.time from tests.simulation.test_loop" in run(main()).crimes[0]
+    with pytest.raises(SimulationError, match=r"time\.time from tests\.simulation\.test_loop"):
+        run(main())
 
 
 def test_a_log_record_may_carry_a_time(caplog):

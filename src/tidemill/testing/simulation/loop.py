@@ -112,7 +112,9 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if not self._is_over:
-            self.crimes.append(f"unhandled: {context.get('exception')!r}: {context.get('message')}")
+            error = context.get("exception")
+            said = str(error) if isinstance(error, AssertionError) else f"{context.get('message')}: {error!r}"
+            self.crimes.append(f"unhandled: {said}")
 
     def run_in_executor(self, *_: object) -> Any:
         raise SimulationError("a thread was asked for: use the Threads port")
@@ -141,6 +143,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now += self._step_cost_s  # so that a busy loop cannot stop time
         self.trace("step", process and process.name, _label(handle._callback))  # type: ignore[attr-defined]
         handle._run()
+        if self.crimes:
+            raise SimulationError(self.crimes[0])
 
     def _is_ready(self) -> bool:
         """Let time jump until something is ready; False when the loop is to stop."""

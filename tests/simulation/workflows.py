@@ -1,0 +1,106 @@
+"""What the simulated world runs: a task alone, a chain, a map with a join. Each knows its right answer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tidemill.core.graph import FORMAT, VALUE, Graph, MapNode, Node, NodeOptions, Ref, State, TaskNode, Workflow
+from tidemill.core.single import graph_of
+from tidemill.sdk.context import Context
+from tidemill.sdk.errors import TransientError
+from tidemill.sdk.worker import Worker
+from tidemill.testing.simulation.chance import stream
+
+LENGTH = 7
+LONGEST_S = 5.0  # longer than a lease
+FLAKY = 0.7
+
+Begin = Callable[[str, str, int], None]
+
+
+def tasks_of(seed: str, begin: Begin) -> Worker:
+    """``begin`` hears of each execution: run, path, number."""
+    worker = Worker("sim")
+
+    async def spend(ctx: Context) -> None:
+        begin(ctx.run_id, ctx.step_path, ctx.attempt)
+        await asyncio.sleep(stream(seed, "span", ctx.run_id, ctx.step_path, ctx.attempt)() ** 4 * LONGEST_S)
+
+    @worker.task
+    async def double(ctx: Context, number: int) -> int:
+        await spend(ctx)
+        return 2 * number
+
+    @worker.task
+    async def count(ctx: Context, number: int) -> list[int]:
+        await spend(ctx)
+        return [number + index for index in range(LENGTH)]
+
+    @worker.task
+    async def flaky(ctx: Context, number: int) -> int:
+        await spend(ctx)
+        if stream(seed, "flaky", ctx.run_id, ctx.attempt)() < FLAKY and ctx.attempt == 1:
+            raise TransientError("the first try fails at times")
+        return number
+
+    @worker.task
+    async def total(ctx: Context, numbers: list[int]) -> int:
+        await spend(ctx)
+        return sum(numbers)
+
+    return worker
+
+
+_DEFINITIONS = {each.name.partition(".")[2]: each for each in tasks_of("", lambda *_: None).definitions()}
+_INTEGER = _DEFINITIONS["double"].outputs[VALUE]
+
+
+def _task(name: str, **inputs: Ref) -> TaskNode:
+    made = _DEFINITIONS[name]
+    return TaskNode(f"sim.{name}", dict(inputs), made.outputs, schema=made.digest, takes=made.inputs)
+
+
+def _workflow(name: str, nodes: dict[str, Node], last: str) -> Workflow:
+    body = Graph({"number": _INTEGER}, nodes, {VALUE: Ref(last)}, {VALUE: _INTEGER})
+    return Workflow(FORMAT, name, "", {"": State(body)})
+
+
+_ALONE = graph_of(_DEFINITIONS["double"], NodeOptions())
+_CHAIN = _workflow(
+    "chain",
+    {
+        "a": _task("double", number=Ref(port="number")),
+        "b": _task("flaky", number=Ref("a")),
+        "c": _task("double", number=Ref("b")),
+    },
+    "c",
+)
+_WIDE = _workflow(
+    "wide",
+    {
+        "count": _task("count", number=Ref(port="number")),
+        "each": MapNode(
+            over={"number": Ref("count")},
+            body=Graph(
+                {"number": _INTEGER},
+                {"double": _task("double", number=Ref(port="number"))},
+                {VALUE: Ref("double")},
+                {VALUE: _INTEGER},
+            ),
+            window=3,
+        ),
+        "total": _task("total", numbers=Ref("each")),
+    },
+    "total",
+)
+
+WORKFLOWS = (_ALONE, _CHAIN, _WIDE)
+_ANSWERS: tuple[Callable[[int], Any], ...] = (
+    lambda number: 2 * number,
+    lambda number: 4 * number,
+    lambda number: sum(2 * (number + index) for index in range(LENGTH)),
+)
+
+
+def answer_of(index: int) -> Any:
+    return _ANSWERS[index % len(_ANSWERS)](index)
