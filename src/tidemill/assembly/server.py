@@ -22,8 +22,8 @@ from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.faults import CrashFaults
 from tidemill.adapters.system.threads import ThreadPool
-from tidemill.assembly.settings import Durability, Settings, SettingsError
-from tidemill.assembly.signals import Ends, told_to_stop
+from tidemill.assembly.settings import ADDRESS_FILE, Durability, Settings, SettingsError
+from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
 from tidemill.engine.engine import Engine, EngineSettings
 from tidemill.server.app import App, Backing, WebSettings, build_app
@@ -55,7 +55,9 @@ async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
             app = build_app(parts, WebSettings(hosts))
             await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
             port = listener.getsockname()[1]
-            web = _Web(app, lambda: ready(Settings(host=_reachable(settings.host), port=port).server_url))
+            url = Settings(host=_reachable(settings.host), port=port).server_url
+            (settings.data / ADDRESS_FILE).write_text(url, "utf-8")
+            web = _Web(app, lambda: ready(url))
             with told_to_stop(web.stop, ends):
                 await web.serve(sockets=[listener])
 
@@ -76,7 +78,7 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
         lease = timedelta(seconds=settings.lease_s)
         engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 6))
-        with _first_cause():
+        with first_cause():
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(engine.run(), name="engine")
                 yield Backing(engine, blobs, logs, clock, entropy)
@@ -122,18 +124,6 @@ def _made(data: Path) -> Path:
     except OSError as error:
         raise SettingsError(f"cannot use {data} as the data folder: {error.strerror or error}") from None
     return data
-
-
-@contextmanager
-def _first_cause() -> Iterator[None]:
-    """Of the errors of a group the first one, as it is."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
 
 
 @contextmanager

@@ -15,6 +15,18 @@ class Ends(Enum):
 
 
 @contextmanager
+def first_cause() -> Iterator[None]:
+    """Of the errors of a group the first one, as it is."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
+
+
+@contextmanager
 def told_to_stop(gently: Callable[[], None], ends: Ends) -> Iterator[None]:
     """On the running loop: SIGTERM or SIGINT calls ``gently``; the second one ends the process at once."""
     loop = asyncio.get_running_loop()

@@ -26,6 +26,7 @@ class Exit(IntEnum):
 
 # Each command with the module that has it, and its line in `--help`.
 COMMANDS = {
+    "run": ("run", "Run a workflow and watch it; starts what is missing."),
     "server": ("server", "Run a server on a data folder."),
     "worker": ("worker", "Serve the tasks of a folder, a file or a module."),
 }

@@ -141,6 +141,11 @@ class AsyncRun(Generic[R_co]):
     async def steps(self) -> list[api.StepView]:
         return [step async for step in self._core.tails.steps(self.id)]
 
+    async def steps_after(self, path: str = "", limit: int = 1000) -> api.StepPage:
+        """A page of steps, by path; for those who want to leave some out."""
+        query = {"after": path, "limit": limit}
+        return await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, query)
+
     async def attempts(self, path: str | None = None) -> Sequence[api.AttemptView]:
         found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
         return found.attempts

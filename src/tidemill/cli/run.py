@@ -1,0 +1,229 @@
+"""`tidemill run`: submit and watch, and start what is missing."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tidemill.assembly.settings import Settings, read_settings
+from tidemill.cli.children import Child
+from tidemill.cli.ending import gather, tell
+from tidemill.cli.household import Household, find_server, missing_tasks, open_household, wait_for_tasks
+from tidemill.cli.inputs import is_file, option_name, options_of, values_of
+from tidemill.cli.main import Exit, nearest
+from tidemill.cli.options import Output, data_option, output_option, url_option
+from tidemill.cli.outputs import FOLDER, recall, remember
+from tidemill.cli.screen import Screen, screen_for
+from tidemill.cli.submitting import Wanted, find_unfinished, submit
+from tidemill.cli.targets import Target, TargetError, load_target
+from tidemill.cli.watching import Interrupts, interruptible, watch
+from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.sdk.definition import Definition, Task
+from tidemill.sdk.file import File
+from tidemill.sdk.workflow import Workflow
+
+OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "help")
+LOG = "processes.log"
+
+
+@dataclass(frozen=True)
+class Errand:
+    """All that the command line says."""
+
+    target: Target
+    wanted: Wanted
+    settings: Settings
+    out: Path
+    output: Output
+    is_new: bool
+    is_detached: bool
+
+
+@click.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
+    options_metavar="[OPTIONS] [--PARAMETER VALUE]…",
+)
+@click.argument("target", required=False)
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="")
+@click.option("--workflow", help="The workflow or task to run.  [default: the first workflow, else the only task]")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where files of the result go.")
+@click.option("--detach", is_flag=True, help="Print the run's id and leave; needs a server that runs.")
+@click.option("--new", is_flag=True, help="Start anew, even if a run of the same is unfinished.")
+@url_option
+@data_option
+@output_option
+@click.option("-h", "--help", "wants_help", is_flag=True, help="Show this, and the parameters of TARGET.")
+@click.pass_context
+def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **given: Any) -> Exit:
+    """Run a workflow or task of TARGET, watch it, and print its result.
+
+    TARGET is, in this order: a folder with a main.py, a file.py, module:variable, or a module. What is missing is
+    started: without a server at the URL, one on the data folder, and a worker for TARGET; both end with the command.
+    A run of the same on the same input that is unfinished is taken up again.
+
+    The parameters of the workflow are options: `tidemill run TARGET --help` lists them. A list of files takes a
+    folder; anything that is no plain value takes JSON, or @file.json.
+    """
+    if target is None:
+        click.echo(ctx.get_help())
+        return Exit.OK if given["wants_help"] else Exit.INPUT
+    settings = read_settings({"url": given["url"], "data": given["data"]})
+    found = load_target(target)
+    definition = choose(found, given["workflow"])
+    parser = _parser(found, definition)
+    if given["wants_help"]:
+        click.echo(f"{ctx.get_help()}\n\n{parser.get_help(click.Context(parser, info_name=definition.name))}")
+        return Exit.OK
+    inputs = _inputs(parser, definition, rest)
+    inputs |= _recalled(definition, inputs, settings.data, target)
+    errand = Errand(
+        target=found,
+        wanted=Wanted(definition, inputs),
+        settings=settings,
+        out=given["out"] or FOLDER / definition.name,
+        output=given["output"],
+        is_new=given["new"],
+        is_detached=given["detach"],
+    )
+    return asyncio.run(_go(errand))
+
+
+# What is to run ----------------------------------------------------------------------------------------
+
+
+def choose(target: Target, name: str | None) -> Definition[..., Any]:
+    """The workflow or task of this name; without one the first workflow, else the only task."""
+    tasks = [task for worker in target.workers for task in worker.tasks.values()]
+    known: dict[str, Definition[..., Any]] = {task.node_name: task for task in tasks}
+    known |= {task.name: task for task in tasks} | {each.name: each for each in target.workflows}
+    if name is not None:
+        if name not in known:
+            raise TargetError(f"{target.text} has no workflow or task {name}.{nearest(name, known)}")
+        return known[name]
+    if target.workflows:
+        return target.workflows[0]
+    if len(tasks) != 1:
+        raise TargetError(
+            f"{target.text} has {len(tasks)} tasks; say which: --workflow {' | '.join(map(_name, tasks))}"
+        )
+    return tasks[0]
+
+
+def _name(task: Task[..., Any]) -> str:
+    return task.node_name
+
+
+def _parser(target: Target, definition: Definition[..., Any]) -> click.Command:
+    text = (definition.__doc__ or "").strip()
+    return click.Command(
+        f"tidemill run {target.text} --workflow {definition.name}",
+        params=[*options_of(definition, OURS)],
+        help=f"{definition.kind.capitalize()} {definition.name}. {text}",
+        add_help_option=False,
+    )
+
+
+def _inputs(parser: click.Command, definition: Definition[..., Any], rest: Sequence[str]) -> dict[str, Any]:
+    try:
+        ctx = parser.make_context(f"tidemill run … ({definition.kind} {definition.name})", list(rest))
+    except click.UsageError as error:
+        raise click.UsageError(f"{definition.kind} {definition.name}: {error.format_message()}") from None
+    return values_of(definition, ctx.params)
+
+
+def _recalled(definition: Definition[..., Any], given: dict[str, Any], data: Path, target: str) -> dict[str, Any]:
+    """Files that were not given, from what the last successful runs of the same target left."""
+    parameters = definition.signature.parameters.values()
+    absent = [each.name for each in parameters if is_file(each) and each.is_required and each.name not in given]
+    found = recall(data, target, absent)
+    for name, path in found.items():
+        click.echo(f"{option_name(name, OURS)} is {path}, from the last run of {target}", err=True)
+    missing = [name for name in absent if name not in found]
+    if missing:
+        raise click.UsageError(
+            f"{definition.kind} {definition.name} needs {option_name(missing[0], OURS)} FILE; no earlier run of "
+            f"{target} left one of that name here. Run `tidemill run {target}` first, or give the file."
+        )
+    return {name: File(path) for name, path in found.items()}
+
+
+# Running it --------------------------------------------------------------------------------------------
+
+
+async def _go(errand: Errand) -> Exit:
+    screen = screen_for(errand.output)
+    with interruptible() as interrupts:
+        async with open_household() as house:
+            try:
+                return await _run(errand, house, screen, interrupts)
+            finally:
+                screen.close()
+
+
+async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Interrupts) -> Exit:
+    hear = _log_to(errand.settings.data)
+    url = await find_server(house, errand.settings, hear)
+    async with AsyncClient(url) as client:
+        await _ensure_worker(errand, house, client, url)
+        run = await _begin(errand, client, screen)
+        if errand.is_detached and not house.children:
+            click.echo(run.id)
+            return Exit.OK
+        screen.say(f"run {run.id}\nlive page: {url}/runs/{run.id}")
+        finished = await watch(run, screen, interrupts)
+        if finished is None:
+            click.echo(_farewell(errand, run, house.children), err=True)
+            return Exit.DETACHED
+        command = f"tidemill server --data {errand.settings.data}"
+        ending = await gather(client, run, finished, errand.out, command)
+        if finished.status == "succeeded":
+            remember(errand.settings.data, errand.target.text, ending.files)
+        tell(ending, errand.output)
+        return ending.code
+
+
+async def _ensure_worker(errand: Errand, house: Household, client: AsyncClient, url: str) -> None:
+    """A worker for the tasks of TARGET that the run needs and no connected worker has."""
+    own = {name: task for worker in errand.target.workers for name, task in worker.tasks.items()}
+    needed = _tasks_of(errand.wanted.definition)
+    wanted = [(name, own[name].definition.digest) for name in needed if name in own]
+    if await missing_tasks(client, wanted):
+        data = errand.settings.data
+        child = house.worker(errand.target.text, url, data, _log_to(data))
+        await wait_for_tasks(client, wanted, child)
+
+
+def _tasks_of(definition: Definition[..., Any]) -> Sequence[str]:
+    return definition.compiled.tasks if isinstance(definition, Workflow) else (definition.name,)
+
+
+async def _begin(errand: Errand, client: AsyncClient, screen: Screen) -> AsyncRun[Any]:
+    wanted = errand.wanted
+    digest = await asyncio.to_thread(wanted.digest)
+    known = None if errand.is_new else await find_unfinished(client, wanted.name, digest)
+    if known is not None:
+        screen.say(f"resuming run {known}: the same {wanted.definition.kind} on the same input, unfinished until now")
+        return client.run(known, wanted.definition)
+    return await submit(client, wanted, digest, screen.uploaded)
+
+
+def _farewell(errand: Errand, run: AsyncRun[Any], children: Sequence[Child]) -> str:
+    """What becomes of a run that nobody watches any more."""
+    if children:
+        return f"stopped. Run {run.id} is kept in {errand.settings.data}: the same command takes it up again"
+    return f"run {run.id} goes on. The same command watches it again; `tidemill runs cancel {run.id}` ends it"
+
+
+def _log_to(data: Path) -> Any:
+    """What our processes say goes to a file in the data folder."""
+
+    def hear(line: str) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        with (data / LOG).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return hear
