@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from tests.simulation.clock import START_AT
 from tests.simulation.invariants import Ledger
 from tests.simulation.plans import Case
 from tests.simulation.workflows import WORKFLOWS, tasks_of
@@ -27,7 +28,6 @@ from tidemill.engine.orders import Order
 from tidemill.ports.link import Link, LinkDownError, LinkRefusedError
 from tidemill.ports.store import StoreLostError
 from tidemill.server.sessions import WorkerDesk
-from tidemill.testing.simulation.clock import START_AT
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
 from tidemill.worker.stage import SharedStage

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from tests.simulation.chance import stream
 from tidemill.core.graph import FORMAT, VALUE, Graph, MapNode, Node, NodeOptions, Ref, State, TaskNode, Workflow
 from tidemill.core.single import graph_of
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import TransientError
 from tidemill.sdk.worker import Worker
-from tidemill.testing.simulation.chance import stream
 
 LENGTH = 7
 LONGEST_S = 5.0  # longer than a lease

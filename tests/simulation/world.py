@@ -8,17 +8,17 @@ from typing import Any
 
 import apsw
 
+from tests.simulation.chance import SimEntropy, stream
+from tests.simulation.clock import SimClock
 from tests.simulation.disk import Ending, SimDisk, SimFiles
+from tests.simulation.guards import SimulationError
+from tests.simulation.loop import Schedule, SimLoop
+from tests.simulation.net import Net, SimDialer, SimLink, Weather
 from tests.simulation.plans import Case, Fault, Kind
+from tests.simulation.processes import OUTSIDE, PROCESS, Process
+from tests.simulation.threads import Mood, SimThreads
 from tests.simulation.vfs import SimVFS
 from tidemill.ports.probe import Probe
-from tidemill.testing.simulation.chance import SimEntropy, stream
-from tidemill.testing.simulation.clock import SimClock
-from tidemill.testing.simulation.guards import SimulationError
-from tidemill.testing.simulation.loop import Schedule, SimLoop
-from tidemill.testing.simulation.net import Net, SimDialer, SimLink, Weather
-from tidemill.testing.simulation.processes import OUTSIDE, PROCESS, Process
-from tidemill.testing.simulation.threads import Mood, SimThreads
 
 RESTART_S = 0.5
 WRITES = ("store.", "logs.", "blob.", "spool.")  # calls of the Threads port that a disk may fail

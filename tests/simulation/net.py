@@ -8,9 +8,9 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+from tests.simulation.chance import Chance, stream
+from tests.simulation.processes import OUTSIDE, Process
 from tidemill.ports.link import LinkDownError
-from tidemill.testing.simulation.chance import Chance, stream
-from tidemill.testing.simulation.processes import OUTSIDE, Process
 
 RESEND_S = 0.2  # how long a frame that met a cut waits before it tries again
 NO_ANSWER_S = 1.0
@@ -40,7 +40,7 @@ class SimLink:
         self._last = 0.0
 
     async def send(self, frame: bytes) -> None:
-        while not self.is_down and len(self._flight) + len(self.peer._unread) >= self._net.weather.window:  # noqa: SLF001
+        while not self.is_down and len(self._flight) + len(self.peer._unread) >= self._net.weather.window:
             self._room.clear()
             await self._room.wait()
         if self.is_down or not self.owner.alive:
@@ -56,7 +56,7 @@ class SimLink:
             self._wake.clear()
             await self._wake.wait()
         frame = self._unread.popleft()
-        self.peer._room.set()  # noqa: SLF001
+        self.peer._room.set()
         return frame
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class SimLink:
         if self._net.is_cut(self.host, self.peer.host):
             self._net.loop.call_later(RESEND_S, self._arrive, context=OUTSIDE)
             return
-        self.peer._take(self._flight.popleft())  # noqa: SLF001
+        self.peer._take(self._flight.popleft())
 
     def _take(self, frame: bytes) -> None:
         self._unread.append(frame)
@@ -90,7 +90,7 @@ class SimLink:
         if self._net.is_cut(self.host, self.peer.host):
             return
         for _ in range(int(self._chance() * (len(self._flight) + 1))):  # a prefix still arrives, the suffix is lost
-            self.peer._take(self._flight.popleft())  # noqa: SLF001
+            self.peer._take(self._flight.popleft())
         self.peer.fall_silent()
 
 

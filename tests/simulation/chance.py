@@ -1,13 +1,13 @@
 """Seeded chance. Each purpose and each link draws from a stream of its own, so that a fault elsewhere moves nothing."""
 
 from collections.abc import Callable
-from random import Random  # noqa: TID251 - the one home of simulated chance
+from random import Random
 
 Chance = Callable[[], float]  # 0 <= x < 1; `random()` alone is the same on every Python
 
 
 def stream(seed: str, *purpose: object) -> Chance:
-    return Random("/".join(map(str, (seed, *purpose)))).random  # noqa: S311
+    return Random("/".join(map(str, (seed, *purpose)))).random
 
 
 class SimEntropy:

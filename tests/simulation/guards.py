@@ -7,8 +7,11 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
+
+import tidemill
 
 Report = Callable[[str], None]
 
@@ -25,7 +28,7 @@ _CALLS = (
 )
 _MAY_ASK_THE_TIME = ("logging",)  # its records carry one; they are no part of a trace
 _MAY_NOT_OPEN = ("tidemill", "pathlib")  # the importer and tracebacks may
-_PACKAGE = __file__.rpartition("testing")[0]  # its own SQL and schemas are code
+_PACKAGE = str(Path(tidemill.__file__).parent)  # its own SQL and schemas are code
 _listening: list[Report] = []  # an audit hook cannot be taken back, so one stays and asks this
 
 
@@ -72,7 +75,7 @@ def _install() -> None:
 
 
 def _caller(depth: int) -> str:
-    return str(sys._getframe(depth).f_globals.get("__name__", ""))  # noqa: SLF001
+    return str(sys._getframe(depth).f_globals.get("__name__", ""))
 
 
 def _refuse(report: Report, what: str) -> NoReturn:
