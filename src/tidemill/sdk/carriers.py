@@ -47,8 +47,31 @@ def read_custom(kind: type, plain: Any) -> Any:
             raise TypeError(f"Expected a path, a `str`, got `{type(plain).__name__}`")
         return kind(plain)
     if hasattr(kind, "__pydantic_validator__"):
-        return kind.model_validate(plain)  # type: ignore[attr-defined]  # pydantic, when the user has it
+        return _read_model(kind, plain)
     raise TypeError(f"{kind.__name__} has no wire form")
+
+
+class ManyFaultsError(ValueError):
+    """What a validator of several fields found: (path inside the value, what is wrong there)."""
+
+    def __init__(self, violations: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path[1:]}: {text}" if path else text for path, text in violations))
+        self.violations = violations
+
+
+def _read_model(kind: Any, plain: Any) -> Any:
+    """A pydantic model, where the user has pydantic; its error is known by its method."""
+    try:
+        return kind.model_validate(plain)
+    except ValueError as error:
+        if not hasattr(error, "errors"):
+            raise
+        found = [("".join(map(_step, each["loc"])), str(each["msg"])) for each in error.errors(include_url=False)]
+        raise ManyFaultsError(found) from None
+
+
+def _step(field: str | int) -> str:
+    return f"[{field}]" if isinstance(field, int) else f".{field}"
 
 
 def _read_file(plain: Any) -> file.File:

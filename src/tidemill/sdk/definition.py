@@ -120,12 +120,12 @@ class Definition(Generic[P, R_co]):
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Encoded]:
         """The inputs of a run. Raises TypeError, and InvalidInputError with each value that does not fit."""
         encoded: dict[str, Encoded] = {}
-        violations = []
+        violations: list[tuple[str, str]] = []
         for name, value in self.bind_values(args, kwargs).items():
             try:
                 encoded[name] = self.signature.parameters[name].plan.encode(value)
             except DoesNotFitError as error:
-                violations.append((f"$.{name}{error.path[1:]}", error.reason))
+                violations += [(f"$.{name}{path[1:]}", text) for path, text in error.violations]
         if violations:
             raise InvalidInputError("", violations)
         return encoded

@@ -55,11 +55,15 @@ class DefinitionError(InputError, TypeError):
 
 
 class DoesNotFitError(InputError):
-    """A value that is not of its declared type; ``path`` leads to the place inside it."""
+    """A value that is not of its declared type; ``path`` leads to the place inside it.
 
-    def __init__(self, reason: str, path: str = "$") -> None:
+    ``violations`` are all that are known, (path, what is wrong there): a validator may have found several.
+    """
+
+    def __init__(self, reason: str, path: str = "$", violations: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(f"{reason} (at {path})" if path != "$" else reason)
         self.reason, self.path = reason, path
+        self.violations = tuple(violations) or ((path, reason),)
 
 
 class NoLocalCopyError(UnavailableError):

@@ -58,4 +58,4 @@ def code_of(error: BaseException) -> Code:
 
 def bad_input(name: str, error: DoesNotFitError) -> InvalidInputError:
     """An argument that does not fit its parameter."""
-    return InvalidInputError("", ((f"$.{name}{error.path[1:]}", public_text(error.reason)),))
+    return InvalidInputError("", [(f"$.{name}{path[1:]}", public_text(text)) for path, text in error.violations])

@@ -208,7 +208,7 @@ def _walk_class(kind: Any, trail: Trail) -> Form:
     if issubclass(cls, enum.Enum):
         return _native(kind)
     if hasattr(cls, "__pydantic_validator__"):
-        return Form(kind, Trait.FILES)
+        return Form(kind, Trait.FILES | Trait.DATES)
     if not is_record(cls):
         refuse(kind)
     return _walk_record(kind, cls, trail)

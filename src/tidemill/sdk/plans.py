@@ -203,7 +203,9 @@ def _misfit(error: Exception) -> DoesNotFitError:
     reason, path = str(error), "$"
     while (found := _PLACE.search(reason)) is not None:
         reason, path = reason[: found.start()], path + found[1]
-    return DoesNotFitError(reason, path)
+    inner = error.__cause__
+    found_inside = inner.violations if isinstance(inner, carriers.ManyFaultsError) else ()
+    return DoesNotFitError(reason, path, [(path + step, text) for step, text in found_inside])
 
 
 def _refuse_nan(plain: Any) -> None:

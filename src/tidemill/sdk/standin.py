@@ -242,14 +242,17 @@ def keys_of(kind: Any) -> dict[str, tuple[str | int, Any]]:
     """A record's fields by name: the key in the wire form, and the type."""
     cls = get_origin(kind) or kind
     if hasattr(cls, "__pydantic_validator__"):
-        return {name: (each.alias or name, each.annotation) for name, each in cls.model_fields.items()}
+        fields = cls.model_fields.items()
+        return {
+            key: (each.alias or name, each.annotation) for name, each in fields for key in (name, each.alias or name)
+        }
     if not is_record(cls):
         return {}
-    fields = fields_of(kind)
+    hints = fields_of(kind)
     if is_named_tuple(cls) or (is_struct(cls) and cls.__struct_config__.array_like):
-        return {name: (index, hint) for index, (name, hint) in enumerate(fields.items())}
+        return {name: (index, hint) for index, (name, hint) in enumerate(hints.items())}
     wire = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)) if is_struct(cls) else {}
-    return {name: (wire.get(name, name), hint) for name, hint in fields.items()}
+    return {name: (wire.get(name, name), hint) for name, hint in hints.items()}
 
 
 def item_of(facts: Facts, key: Any) -> Any:
