@@ -11,6 +11,7 @@ import msgspec
 from tests.simulation.clock import START_AT
 from tests.simulation.invariants import Ledger
 from tests.simulation.plans import Case
+from tests.simulation.stage import NoFiles, SharedStage
 from tests.simulation.workflows import WORKFLOWS, tasks_of
 from tests.simulation.world import Outcome, Ports, World
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
@@ -30,7 +31,6 @@ from tidemill.ports.store import StoreLostError
 from tidemill.server.sessions import WorkerDesk
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
-from tidemill.worker.stage import SharedStage
 
 HOSTS = ("server", "first", "second")
 WITHIN_S = 120.0
@@ -205,6 +205,7 @@ def _around(ports: Ports) -> WorkerPorts:
         entropy=ports.entropy,
         disk=ports.files,
         stage=SharedStage(ports.threads),
+        files=NoFiles(),
         fetcher=NoFetcher(),
     )
 

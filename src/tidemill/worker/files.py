@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from tidemill.core.errors import UnavailableError
 from tidemill.sdk.file import LocalFile
 
 
@@ -37,35 +36,3 @@ class Files(Protocol):
     def remove_all(self) -> None:
         """Private folders of an earlier life."""
         ...
-
-
-class NoFiles:
-    """For workers whose tasks touch no files: simulations."""
-
-    def find(self, digest: bytes) -> str | None:
-        return None
-
-    async def fetch(self, digest: bytes, data: AsyncIterator[bytes]) -> None:
-        raise _refusal()
-
-    def folder(self, name: str) -> str:
-        raise _refusal()
-
-    def copy_bytes(self, name: str, data: bytes, media_type: str) -> LocalFile:
-        raise _refusal()
-
-    def copy_file(self, name: str, path: str, media_type: str) -> LocalFile:
-        raise _refusal()
-
-    def read(self, path: str) -> AsyncIterator[bytes]:
-        raise _refusal()
-
-    def remove(self, name: str) -> None:
-        """There is none."""
-
-    def remove_all(self) -> None:
-        """There is none."""
-
-
-def _refusal() -> UnavailableError:
-    return UnavailableError("this worker keeps no files")

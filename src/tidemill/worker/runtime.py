@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tidemill.ports.clock import Clock
@@ -28,7 +28,7 @@ from tidemill.worker.chatter import Chatter
 from tidemill.worker.chores import Chores
 from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
-from tidemill.worker.files import Files, NoFiles
+from tidemill.worker.files import Files
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Performer
 from tidemill.worker.reports import Reports
@@ -58,7 +58,7 @@ class WorkerPorts:
     disk: Disk
     stage: Stage
     fetcher: Fetcher
-    files: Files = field(default_factory=NoFiles)
+    files: Files
 
 
 class WorkerRuntime:
