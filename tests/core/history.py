@@ -54,13 +54,14 @@ class Tables:
         self.chunks: dict[Any, Any] = {}
         self.queue: dict[Any, Queued] = {}
         self.timers: dict[Any, Any] = {}
+        self.blobs: dict[Any, int] = {}
 
     def load(self, keys: Keys) -> Rows:
         rows = Rows()
         for name in ("runs", "scopes", "steps", "attempts", "values", "chunks"):
             table = getattr(self, name)
             setattr(rows, name, {key: table.get(key) for key in getattr(keys, name)})
-        rows.blobs = dict.fromkeys(keys.blobs)
+        rows.blobs = {digest: self.blobs.get(digest) for digest in keys.blobs}
         return rows
 
     def save(self, overlay: Overlay) -> None:
@@ -316,5 +317,3 @@ class History:
             value = self._asked(overlay, lambda filler, s=source: filler.fill(s))
             found[port] = self._value(value)
         return found
-
-

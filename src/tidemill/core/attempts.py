@@ -207,8 +207,7 @@ def _fail(report: Report, failure: Failure) -> None:
         return
     draft.put_step(step)
     mover.count(live=-1)
-    mover.note("step_failed", step.path, report.attempt.number, code=failure.code.value, message=failure.message)
-    mover.node_failed(step.path, failure)
+    mover.node_failed(step.path, failure, report.attempt.number)
     mover.gone()
 
 
@@ -275,8 +274,7 @@ def lost(draft: Draft, event: AttemptLost) -> None:
     message = f"{step.losses} workers died while they ran it; the last was {attempt.worker}"
     draft.put_step(step)
     mover.count(live=-1)
-    mover.note("step_failed", event.path, event.number, code=Code.WORKER_LOST.value, message=message)
-    mover.node_failed(event.path, Failure(Code.WORKER_LOST, message, path=event.path))
+    mover.node_failed(event.path, Failure(Code.WORKER_LOST, message, path=event.path), event.number)
     mover.gone()
 
 

@@ -1,6 +1,8 @@
 """Lists that feed a map lie in chunks of 256 elements, so that opening an element reads one row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import getitem
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +15,7 @@ _decode_json = msgspec.json.Decoder().decode
 _raw_msgpack = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _raw_json = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.msgpack.Encoder().encode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Chunk(Struct, frozen=True, array_like=True):
@@ -23,6 +26,21 @@ class Chunk(Struct, frozen=True, array_like=True):
 
 
 _chunk = msgspec.msgpack.Decoder(Chunk).decode
+
+
+class UnreadableError(InputError):
+    """Bytes that are no value of their encoding."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"the value cannot be read: {reason}")
+
+
+class NoSuchFieldError(InputError):
+    """A field path leads nowhere in the value that is there."""
+
+    def __init__(self, field: str | int) -> None:
+        super().__init__(f"there is no {field!r} here")
+        self.field = field
 
 
 class NotAListError(InputError):
@@ -39,13 +57,14 @@ def elements_of(data: bytes, encoding: Encoding, fields: FieldPath) -> Sequence[
 
     Raises:
         NotAListError: what is there is something else.
+        UnreadableError, NoSuchFieldError: there is nothing.
     """
     if fields:
         data, encoding = _encode(pick(plain(data, encoding), fields)), Encoding.MSGPACK
     decode = _raw_msgpack if encoding is Encoding.MSGPACK else _raw_json
     try:
         return [bytes(raw) for raw in decode(data)]
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raise NotAListError(_kind(plain(data, encoding))) from None
 
 
@@ -69,14 +88,23 @@ def unpack(data: bytes) -> Sequence[Inline | Blob]:
 
 
 def plain(data: bytes, encoding: Encoding) -> object:
-    """Decode without a type: what conditions and lengths look at."""
-    return _decode_msgpack(data) if encoding is Encoding.MSGPACK else _decode_json(data)
+    """Decode without a type: what conditions and lengths look at. Raises UnreadableError."""
+    try:
+        return _decode_msgpack(data) if encoding is Encoding.MSGPACK else _decode_json(data)
+    except _UNREADABLE as error:
+        raise UnreadableError(error) from None
+
+
+_PART: dict[type, Callable[[Any, Any], object]] = {dict: getitem, list: getitem}  # a text has no parts
 
 
 def pick(value: object, fields: FieldPath) -> object:
-    """Follow a field path. Raises LookupError or TypeError where it leads nowhere."""
+    """Follow a field path. Raises NoSuchFieldError where it leads nowhere."""
     for field in fields:
-        value = value[field]  # type: ignore[index]  # a wrong kind raises TypeError, which is meant
+        try:
+            value = _PART[type(value)](value, field)
+        except (LookupError, TypeError):
+            raise NoSuchFieldError(field) from None
     return value
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from tidemill.core import attempts, sweep
 from tidemill.core.commands import AnswerSubmit, FetchLists, FetchOperands, RefuseSubmit, Sweep
+from tidemill.core.errors import InputError
 from tidemill.core.events import (
     AttemptFailed,
     AttemptLost,
@@ -30,15 +31,15 @@ from tidemill.core.events import (
     StepsFound,
     TimerDue,
 )
-from tidemill.core.fill import Filler, LargeOperandError
-from tidemill.core.graph import BranchNode, Input, MapNode, TaskNode
+from tidemill.core.fill import Filler
+from tidemill.core.graph import BranchNode, MapNode, TaskNode
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.mapping import look_at_lists
 from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
-from tidemill.core.plan import refs_in, scope_path
+from tidemill.core.plan import operands_in, scope_path
 from tidemill.core.rows import Entry, Keys, Timer, TimerKind
 from tidemill.core.run import Code, Failure, Ready, Run, Running, Waiting
 
@@ -227,7 +228,6 @@ def _queue_expired(draft: Draft, event: QueueExpired) -> None:
     waited = (draft.at - step.state.since_at) / 1_000_000
     failure = Failure(Code.TIMEOUT, f"no worker took it in {waited:.0f} s", path=queued.path)
     mover.count(live=-1)
-    mover.note("step_failed", queued.path, code=failure.code.value, message=failure.message)
     mover.node_failed(queued.path, failure)
 
 
@@ -240,16 +240,16 @@ def _feed(draft: Draft, run: RunId, path: Path) -> None:
         feed_map(mover, path)
 
 
-def _waiting(draft: Draft, run: RunId, path: Path) -> Mover | None:
-    """The mover, when the map or branch at ``path`` still waits for what was fetched."""
+def _fetching(draft: Draft, run: RunId, path: Path) -> Mover | None:
+    """The mover, when the map or branch at ``path`` still waits for what is fetched: answers may come twice."""
     mover = _mover(draft, run)
     step = draft.step(run, path) if mover else None
-    return mover if step is not None and isinstance(step.state, Waiting) else None
+    return mover if step is not None and isinstance(step.state, Waiting) and step.state.fetching else None
 
 
 def _fetch(draft: Draft, timer: Timer) -> None:
     run, path = timer.run, timer.path
-    mover = _waiting(draft, run, path)
+    mover = _fetching(draft, run, path)
     if mover is None:
         return
     _ask_again_later(draft, timer)
@@ -261,23 +261,18 @@ def _fetch(draft: Draft, timer: Timer) -> None:
 
 
 def _large_operands(mover: Mover, path: Path, node: BranchNode) -> tuple[tuple[Path, str], ...]:
-    filler = Filler(mover.resolver)
+    filler, scope = Filler(mover.resolver), scope_path(path)
     found: dict[tuple[Path, str], None] = {}
-    for case in node.cases:
-        for ref in refs_in(case.when) if case.when is not None else ():
-            try:
-                filler.plain(mover.resolver.resolve(scope_path(path), _whole(ref)))
-            except LargeOperandError as error:
-                found[error.path, error.port] = None
+    for operand in (each for case in node.cases if case.when is not None for each in operands_in(case.when)):
+        try:
+            found.update(dict.fromkeys(filler.large_in(scope, operand)))
+        except InputError:
+            continue  # it leads nowhere; the judge will say so, should it come to it
     return tuple(found)
 
 
-def _whole(ref: Input) -> Input:
-    return replace(ref, fields=())
-
-
 def _lists_fetched(draft: Draft, event: ListFetched) -> None:
-    mover = _waiting(draft, event.run, event.path)
+    mover = _fetching(draft, event.run, event.path)
     if mover is None:
         draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
         return
@@ -294,7 +289,7 @@ def _lists_fetched(draft: Draft, event: ListFetched) -> None:
 
 def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
     draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
-    mover = _waiting(draft, event.run, event.path)
+    mover = _fetching(draft, event.run, event.path)
     if mover is None:
         return
     _, _, node = mover.layout.node(event.path)
@@ -305,6 +300,6 @@ def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
 
 def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
     draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
-    mover = _waiting(draft, event.run, event.path)
+    mover = _fetching(draft, event.run, event.path)
     if mover is not None:
         mover.node_failed(event.path, replace(event.failure, path=event.path))

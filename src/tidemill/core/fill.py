@@ -1,5 +1,7 @@
 """Sources with their values filled in: what an assignment or a result carries."""
 
+from collections.abc import Iterator
+
 from tidemill.core.chunks import pick, plain, unpack
 from tidemill.core.errors import InternalError
 from tidemill.core.graph import Input, Operand, Size
@@ -106,18 +108,12 @@ class Filler:
         if source.length > GATHER_AT_ONCE or self.left <= 0:
             return Remote(source.path, source.port, source.fields)
         resolver = self.resolver
-        skips = resolver.skips(source)
-        kept = [
-            index
-            for index in range(source.length)
-            if not (skips and resolver.failure_at(source.path, f"{source.path}[{index}]") is not None)
-        ]
-        return GivenList(tuple(self._there(resolver.gathered(source, index)) for index in kept))
+        return GivenList(tuple(self._there(resolver.gathered(source, index)) for index in resolver.kept(source)))
 
     # Conditions ------------------------------------------------------------------------------------
 
     def look(self, scope: Path, operand: Operand) -> object:
-        """The plain value of an operand. Raises LargeOperandError, LookupError or TypeError."""
+        """The plain value of an operand. Raises LargeOperandError, or InputError or TypeError for one of no use."""
         if isinstance(operand, Size):
             return self._size(scope, operand.of)
         return self.plain(self.resolver.resolve(scope, operand))
@@ -153,8 +149,34 @@ class Filler:
                 return [self.plain(item) for item in items]
             case RecordOf(fields=parts):
                 return {name: self.plain(part) for name, part in parts.items()}
-            case Gathered(length=length):
-                return [self.plain(self.resolver.gathered(source, index)) for index in range(length)]
+            case Gathered():
+                return [self.plain(self.resolver.gathered(source, index)) for index in self.resolver.kept(source)]
+
+    def large_in(self, scope: Path, operand: Operand) -> Iterator[tuple[Path, str]]:
+        """The places of an operand's values that do not lie in a row."""
+        size = isinstance(operand, Size)
+        source = self.resolver.resolve(scope, operand.of if isinstance(operand, Size) else operand)
+        if size and isinstance(source, Gathered):
+            return
+        yield from self._large(source, Blob if size else (Blob, Streamed))
+
+    def _large(self, source: Source, kinds: type | tuple[type, ...]) -> Iterator[tuple[Path, str]]:
+        match source:
+            case Output(path=path, port=port, fields=fields):
+                value = self.resolver.draft.value(self.resolver.run, path, port)
+                if isinstance(value, (Blob, Streamed) if fields else kinds):
+                    yield path, port
+            case ListOf(items=items):
+                for item in items:
+                    yield from self._large(item, (Blob, Streamed))
+            case RecordOf(fields=parts):
+                for part in parts.values():
+                    yield from self._large(part, (Blob, Streamed))
+            case Gathered():
+                for index in self.resolver.kept(source):
+                    yield from self._large(self.resolver.gathered(source, index), (Blob, Streamed))
+            case Element() | Fixed():
+                return
 
     def _plain_value(self, path: Path, port: str, value: object) -> object:
         if isinstance(value, (Blob, Streamed)):

@@ -20,8 +20,11 @@ from tidemill.core.run import (
 )
 
 
+_MICROSECOND = timedelta(microseconds=1)
+
+
 def after(at: int, delay: timedelta) -> int:
-    return at + delay // timedelta(microseconds=1)
+    return at + delay // _MICROSECOND
 
 
 class Ground:

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from tidemill.core.chunks import NotAListError, elements_of, encoding_after, pack
+from tidemill.core.chunks import NotAListError, TooLargeError, elements_of, encoding_after, pack
 from tidemill.core.errors import InputError
 from tidemill.core.graph import MapNode
 from tidemill.core.ids import Path
@@ -43,7 +43,7 @@ def look_at_lists(resolver: Resolver, path: Path, node: MapNode) -> Lists:
     """Length and chunks of each list of the map at ``path``.
 
     Raises:
-        NotAListError, LookupError, TypeError: what is there is no list.
+        InputError: what is there is no list.
     """
     lengths: dict[str, int] = {}
     chunks: dict[str, tuple[bytes, ...]] = {}
@@ -59,16 +59,21 @@ def look_at_lists(resolver: Resolver, path: Path, node: MapNode) -> Lists:
                 raise NotAListError("a record")
             case _:
                 data = _data_of(resolver, source)
-                if data is None:
+                split = _split(*data) if data is not None else None
+                if split is None:
                     fetch[param] = source
                 else:
-                    lengths[param], chunks[param] = _split(*data)
+                    lengths[param], chunks[param] = split
     return Lists(lengths, chunks, fetch)
 
 
-def _split(data: bytes, encoding: Encoding, fields: FieldPath) -> tuple[int, tuple[bytes, ...]]:
+def _split(data: bytes, encoding: Encoding, fields: FieldPath) -> tuple[int, tuple[bytes, ...]] | None:
+    """Length and chunks; None when an element is so large that the shell must store it."""
     elements = elements_of(data, encoding, fields)
-    return len(elements), tuple(pack(elements, encoding_after(encoding, fields)))
+    try:
+        return len(elements), tuple(pack(elements, encoding_after(encoding, fields)))
+    except TooLargeError:
+        return None
 
 
 def _data_of(resolver: Resolver, source: Source) -> tuple[bytes, Encoding, FieldPath] | None:

@@ -5,7 +5,6 @@ Functions over a `Mover`, which opens the scopes of elements and ends steps.
 
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
 from tidemill.core.errors import InputError
@@ -14,13 +13,12 @@ from tidemill.core.ids import Path
 from tidemill.core.mapping import Lists, look_at_lists, scope_of
 from tidemill.core.plan import Place, element_path, scope_path
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Code, Failure, StepSucceeded
+from tidemill.core.run import Code, Failure, StepSucceeded, Waiting
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
 
 MAX_MOVES = 1000  # scopes opened by one event; then a timer carries on
-_NO_LIST = (InputError, LookupError, TypeError, msgspec.MsgspecError)
 
 
 def begin_map(mover: "Mover", path: Path, node: MapNode) -> None:
@@ -31,7 +29,7 @@ def begin_map(mover: "Mover", path: Path, node: MapNode) -> None:
             mover.fetch(path)
         else:
             _open(mover, path, lists.lengths, lists)
-    except _NO_LIST as error:
+    except InputError as error:
         mover.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
 
 
@@ -40,7 +38,7 @@ def begin_fetched_map(mover: "Mover", path: Path, node: MapNode, fetched: dict[s
     try:
         lists = look_at_lists(mover.resolver, path, node)
         _open(mover, path, lists.lengths | {param: fetched[param] for param in lists.fetch}, lists)
-    except _NO_LIST as error:
+    except InputError as error:
         mover.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
 
 
@@ -50,6 +48,7 @@ def _open(mover: "Mover", path: Path, lengths: dict[str, int], lists: Lists) -> 
         for number, chunk in enumerate(packed):
             mover.draft.chunks[mover.id, path, param, number] = chunk
     mover.draft.put_scope(scope)
+    mover.set_step(replace(mover.step(path), state=Waiting()))
     mover.note("map_opened", path, length=scope.length)
     feed_map(mover, path)
 

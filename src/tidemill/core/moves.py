@@ -8,12 +8,12 @@ node_failed ── its scope is dead ──► a map takes it (skip, collect) �
 A scope with a failure is dead: nothing opens in it or below it any more; what runs there still reports.
 """
 
-import msgspec
 from msgspec.structs import replace
 
 from tidemill.core import lanes
 from tidemill.core.commands import RunEnded
 from tidemill.core.conditions import ConditionError, holds
+from tidemill.core.errors import InputError
 from tidemill.core.fill import Filler, LargeOperandError
 from tidemill.core.graph import BranchNode, CallNode, Condition, ConstNode, ElementFailure, MapNode, TaskNode
 from tidemill.core.ground import Ground, after
@@ -21,7 +21,6 @@ from tidemill.core.ids import Path
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import join, scope_path
-from tidemill.core.resolve import NoSuchFieldError
 from tidemill.core.retry import ALONE_AFTER
 from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
@@ -107,8 +106,11 @@ class Mover(Ground):
         filler = Filler(self.resolver, self.fetched)
         try:
             arm = next((case.name for case in node.cases if self._case(filler, scope, case.when)), None)
-        except LargeOperandError:
-            self.fetch(path)
+        except LargeOperandError as error:
+            if self.fetched:  # what was asked for has come
+                self.node_failed(path, Failure(Code.INTERNAL, str(error), path=path))
+            else:
+                self.fetch(path)
             return
         except ConditionError as error:
             self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
@@ -116,6 +118,7 @@ class Mover(Ground):
         if arm is None:
             self.node_failed(path, Failure(Code.INVALID_INPUT, "no case of the branch holds", path=path))
             return
+        self.set_step(replace(self.step(path), state=Waiting()))
         self.note("branch_taken", path, arm=arm)
         self.open_scope(join(path, arm))
 
@@ -124,11 +127,14 @@ class Mover(Ground):
             return True
         try:
             return holds(when, lambda operand: filler.look(scope, operand))
-        except (LookupError, TypeError, NoSuchFieldError, msgspec.MsgspecError) as error:
-            raise ConditionError(when, f"{type(error).__name__}: {error}") from None
+        except ConditionError:
+            raise
+        except (InputError, TypeError) as error:
+            raise ConditionError(when, str(error)) from None
 
     def fetch(self, path: Path) -> None:
         """Ask for large values, by a timer, so that a crash does not forget it."""
+        self.set_step(replace(self.step(path), state=Waiting(fetching=True)))
         self.draft.timers_put.append(Timer(self.id, path, TimerKind.FETCH, self.draft.at))
 
     # Ending ----------------------------------------------------------------------------------------
@@ -175,10 +181,12 @@ class Mover(Ground):
         step = self.draft.step(self.id, node) if node in self.layout.root.body.needs else None
         return step.state.status if step and isinstance(step.state, StepSucceeded) else "success"
 
-    def node_failed(self, path: Path, failure: Failure) -> None:
+    def node_failed(self, path: Path, failure: Failure, number: int = 0) -> None:
         """A node has failed for good. Its scope is dead; the failure goes outwards until a map takes it."""
+        if failure.path == path:
+            self.note("step_failed", path, number, code=failure.code.value, message=failure.message)
         self.set_step(replace(self.step(path), state=StepFailed(failure)))
-        self.count(failed=1)
+        self.count(failed=int(failure.path == path))  # once, where it began
         at = scope_path(path)
         scope = self.graph_scope(at)
         if scope.failure is not None:

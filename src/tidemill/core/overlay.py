@@ -66,9 +66,8 @@ class Table(Generic[K, R]):
                 known[key] = row
 
     def put(self, changed: dict[K, R]) -> None:
-        if changed:
-            self.rows.update(changed)
-            self.changed.update(changed)
+        self.rows.update(changed)
+        self.changed.update(changed)
 
 
 class Overlay:
@@ -103,21 +102,34 @@ class Overlay:
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""
-        self.runs.put(draft.runs)
-        self.scopes.put(draft.scopes)
-        self.steps.put(draft.steps)
-        self.attempts.put(draft.attempts)
-        self.values.put(draft.values)
-        self.chunks.put(draft.chunks)
-        self._lay_queue(draft)
+        self._lay_rows(draft)
+        if draft.ready or draft.unready or draft.left or draft.left_by_key:
+            self._lay_queue(draft)
         if draft.timers_put or draft.timers_drop:
             self._lay_timers(draft)
         if draft.blob_refs:
             self.blob_refs.update(draft.blob_refs)
-        self.streams += draft.streams
-        self.artifacts += draft.artifacts
+        if draft.streams:
+            self.streams += draft.streams
+        if draft.artifacts:
+            self.artifacts += draft.artifacts
         for run, entries in draft.history.items():
             self.history.setdefault(run, []).extend(entries)
+
+    def _lay_rows(self, draft: "Draft") -> None:
+        """Most decisions change rows of few kinds, and a call costs more than a look."""
+        if draft.runs:
+            self.runs.put(draft.runs)
+        if draft.scopes:
+            self.scopes.put(draft.scopes)
+        if draft.steps:
+            self.steps.put(draft.steps)
+        if draft.attempts:
+            self.attempts.put(draft.attempts)
+        if draft.values:
+            self.values.put(draft.values)
+        if draft.chunks:
+            self.chunks.put(draft.chunks)
 
     def _lay_queue(self, draft: "Draft") -> None:
         if draft.ready:

@@ -35,7 +35,6 @@ from tidemill.core.graph import (
 )
 from tidemill.core.ids import Path
 
-
 REMEMBERED = 2048  # places of one workflow
 
 
@@ -142,6 +141,20 @@ def refs_in(expression: Input | Operand | Condition) -> Iterator[Ref]:
                 yield from refs_in(part)
         case Constant():
             return
+
+
+def operands_in(condition: Condition) -> Iterator[Operand]:
+    match condition:
+        case Compare(left=left, right=right):
+            yield left
+            yield right
+        case IsTrue(of=of) | Present(of=of):
+            yield of
+        case Not(of=inner):
+            yield from operands_in(inner)
+        case AllOf(of=parts) | AnyOf(of=parts):
+            for part in parts:
+                yield from operands_in(part)
 
 
 def scope_path(step: Path) -> Path:

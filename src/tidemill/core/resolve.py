@@ -4,9 +4,12 @@ Nothing is copied from step to step: an input is found by walking the graph outw
 expression of the graph around it) and inwards (an output of a map, a branch or a call is one of its body's).
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
-from tidemill.core.errors import InputError, InternalError
+from tidemill.core.chunks import NoSuchFieldError
+from tidemill.core.errors import InternalError
 from tidemill.core.graph import (
     BranchNode,
     CallNode,
@@ -36,14 +39,6 @@ from tidemill.core.values import (
 )
 
 _encode_json = msgspec.json.Encoder().encode
-
-
-class NoSuchFieldError(InputError):
-    """A field path leads nowhere in the value that is there."""
-
-    def __init__(self, field: str | int) -> None:
-        super().__init__(f"there is no {field!r} here")
-        self.field = field
 
 
 class Resolver:
@@ -121,16 +116,28 @@ class Resolver:
                     raise NoSuchFieldError(fields[0])
                 return self.narrow(parts[str(fields[0])], fields[1:])
             case Gathered() if isinstance(fields[0], int):
-                return self.narrow(self.gathered(source, fields[0]), fields[1:])
+                return self.narrow(self._item(source, fields[0]), fields[1:])
             case Gathered():
                 raise NoSuchFieldError(fields[0])
 
+    def _item(self, source: Gathered, index: int) -> Source:
+        """Item ``index`` of a map's output list, as its readers count."""
+        kept = self.kept(source)
+        try:
+            return self.gathered(source, kept[index])
+        except IndexError:
+            raise NoSuchFieldError(index) from None
+
+    def kept(self, source: Gathered) -> Sequence[int]:
+        """The elements that a map's output list holds."""
+        everything = range(source.length)
+        if not self.skips(source):
+            return everything
+        return [at for at in everything if self.failure_at(source.path, element_path(source.path, at)) is None]
+
     def gathered(self, source: Gathered, index: int) -> Source:
-        """One element of a map's output list; a collected failure stands in its place."""
-        at = index if index >= 0 else source.length + index
-        if not 0 <= at < source.length:
-            raise NoSuchFieldError(index)
-        path = element_path(source.path, at)
+        """What element ``index`` of a map gave; a collected failure stands in its place."""
+        path = element_path(source.path, index)
         if self.failure_at(source.path, path) is not None:
             return self.failed(path)
         return self.resolve(path, self.layout.scope(path).body.graph.outputs[source.port])

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from tidemill.core.definitions import TaskDefinition
+from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import TaskNode
 from tidemill.core.run import Code, Failure, Step
 
@@ -22,6 +22,7 @@ class Backoff(Struct, frozen=True):
 
 
 DEFAULT_BACKOFF = Backoff()
+_NO_OPTIONS = TaskOptions()
 _TRIES = {Code.TRANSIENT: 3, Code.TIMEOUT: 3, Code.RESOURCE: 3, Code.INTERNAL: 1}
 
 
@@ -39,18 +40,15 @@ class Policy(Struct, frozen=True):
 
 def policy_of(node: TaskNode, definition: TaskDefinition | None, priority: int) -> Policy:
     options = node.options
-    own = definition.options if definition else None
-    first = [each for each in (options.retries, own.retries if own else None) if each is not None]
-    timeouts = [each for each in (options.timeout_s, own.timeout_s if own else None) if each is not None]
-    queue_s = own.queue_s if own else None
+    own = definition.options if definition else _NO_OPTIONS
     return Policy(
-        retries=first[0] if first else None,
-        timeout_s=timeouts[0] if timeouts else None,
-        silence_s=own.silence_s if own else None,
-        queue=QUEUE_LIMIT if queue_s is None else timedelta(seconds=queue_s),
-        priority=priority + (options.priority or (own.priority if own else 0)),
+        retries=own.retries if options.retries is None else options.retries,
+        timeout_s=own.timeout_s if options.timeout_s is None else options.timeout_s,
+        silence_s=own.silence_s,
+        queue=QUEUE_LIMIT if own.queue_s is None else timedelta(seconds=own.queue_s),
+        priority=priority + (options.priority or own.priority),
         schema=node.schema or (definition.digest if definition else ""),
-        pool=own.pool if own else "",
+        pool=own.pool,
     )
 
 

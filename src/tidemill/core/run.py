@@ -162,6 +162,7 @@ class Waiting(Struct, frozen=True, gc=False, tag="waiting"):
     """For a timer (a retry), or for scopes below it."""
 
     until_at: Instant | None = None  # None: for what it contains
+    fetching: bool = False  # values that it looks into are being read
 
 
 class StepSucceeded(Struct, frozen=True, gc=False, tag="succeeded"):
