@@ -169,6 +169,7 @@ def test_a_call_is_a_node_named_after_its_task() -> None:
     assert (node.task, node.schema) == ("media.compose", compose.definition.digest)
     assert node.inputs == {"topic": Ref(port="topic"), "captions": Ref("map"), "notes": Ref(port="notes")}
     assert graph.optional == {"notes": None}
+    assert body_of(words).inputs["draft"]["$defs"]["Draft"]["additionalProperties"] is False
     assert graph.outputs == {"value": Ref("branch")}
 
 

@@ -65,6 +65,11 @@ def undescribed(schema: Any) -> Any:
     return [undescribed(each) for each in schema] if isinstance(schema, list) else schema
 
 
+def closed_document(schema: Schema) -> Schema:
+    """A document for what people send: a key that a record does not know is a typing error."""
+    return {**schema, "$defs": closed(schema["$defs"])} if "$defs" in schema else schema
+
+
 class _Maker:
     """Collects definitions over several calls of msgspec, since carriers are walked by us."""
 

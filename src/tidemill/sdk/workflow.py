@@ -19,6 +19,7 @@ from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.expressions import expression_of
 from tidemill.sdk.nodes import Trace
+from tidemill.sdk.schemas import closed_document
 from tidemill.sdk.signature import read_workflow
 from tidemill.sdk.standin import Standin, TraceError
 from tidemill.sdk.syntax import check_body
@@ -85,6 +86,7 @@ class Workflow(Definition[P, R_co]):
         trace = Trace(None, Captures())
         signature = self.signature
         standins = {name: trace.input(name, each.plan) for name, each in signature.parameters.items()}
+        trace.inputs = {name: closed_document(schema) for name, schema in trace.inputs.items()}
         token = recording.set(trace)
         try:
             value = self._fn(**standins)
