@@ -82,13 +82,16 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
     )
     wait = Query("wait", "Seconds to wait for the end", "number")
     path, step = Query("path", "Of this step"), Query("step", "The step that published it")
+    paths = Query("path", "These steps only; may be repeated", is_list=True)
     after = Query("after", "The last path of the page before")
     return (
         Endpoint("GET", "/runs", runs.page, "Runs, newest first", api.RunPage, query=lists),
         Endpoint("GET", "/runs/{run}", runs.get, "One run", api.RunView),
         Endpoint("GET", "/runs/{run}/result", results.result, "Its result", api.Result, query=(wait,)),
         Endpoint("POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, api.CancelRequest, status=202),
-        Endpoint("GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(after, LIMIT)),
+        Endpoint(
+            "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
+        ),
         Endpoint("GET", "/runs/{run}/attempts", runs.attempts, "Attempts", api.AttemptList, query=(path, LIMIT)),
         Endpoint("GET", "/runs/{run}/why", runs.why, "Why it waits", api.WhyAnswer),
         Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),

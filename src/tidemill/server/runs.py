@@ -71,10 +71,14 @@ class Runs:
     async def steps(self, request: Request) -> Response:
         run = await parameters.known_run(request, self._queries)
         limit = max(parameters.number(request, "limit", 200, MOST), 1)
-        steps = await self._queries.steps(run.id, request.query_params.get("after", ""), limit)
+        if named := request.query_params.getlist("path")[:MOST]:
+            rows = (await self._queries.rows(Keys(steps=[(run.id, path) for path in dict.fromkeys(named)]))).steps
+            steps: Sequence[Step] = [step for step in rows.values() if step is not None]
+        else:
+            steps = await self._queries.steps(run.id, request.query_params.get("after", ""), limit)
         workflow = await self._engine.graphs.get(run.graph)
         views = await self._step_views(run, steps, workflow)
-        return answer(request, StepPage(tuple(views), steps[-1].path if len(steps) == limit else ""))
+        return answer(request, StepPage(tuple(views), steps[-1].path if len(steps) == limit and not named else ""))
 
     async def _step_views(self, run: Run, found: Sequence[Step], workflow: Workflow | None) -> list[StepView]:
         rows = await self._queries.rows(

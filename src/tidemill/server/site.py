@@ -12,6 +12,7 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+SCRIPTS = ("app.js", "list.js", "run.js", "show.js", "tree.js")
 _TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
@@ -21,7 +22,7 @@ def site_routes(openapi: bytes) -> list[BaseRoute]:
         Route("/", page.send, methods=["GET"]),
         Route("/runs/{run}", page.send, methods=["GET"]),
         Route("/pages/app.css", _file("app.css").send, methods=["GET"]),
-        *(Route(f"/pages/{name}", _file(name).send, methods=["GET"]) for name in ("app.js", "tree.js", "show.js")),
+        *(Route(f"/pages/{name}", _file(name).send, methods=["GET"]) for name in SCRIPTS),
         Route("/api/v1/openapi.json", _Fixed(openapi, JSON).send, methods=["GET"]),
         Route("/api/v1", _Fixed(b'{"openapi": "/api/v1/openapi.json"}', JSON).send, methods=["GET"]),
         Route("/healthz", _Fixed(b"ok\n", "text/plain; charset=utf-8").send, methods=["GET"]),
