@@ -14,7 +14,7 @@ from tidemill.cli.main import Exit
 from tidemill.cli.options import Output
 from tidemill.cli.outline import read_outline, summary_of
 from tidemill.cli.outputs import fetch_files
-from tidemill.cli.show import lines_of, scalar
+from tidemill.cli.show import lines_of, parts_of, scalar
 from tidemill.cli.snapshot import snapshot_of
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.sdk.file import File, to_wire
@@ -94,6 +94,17 @@ def _plain(value: Any) -> Any:
 def _tell_people(ending: Ending) -> None:
     view = ending.view
     click.echo(f"\n{view.workflow} {summary_of(view)}")
+    tell_failure(view)
+    _tell_failures(ending.failures)
+    _tell_value(ending)
+    click.echo(f"the run's page: {ending.page}")
+    pages = [path for path in ending.files.values() if path.suffix in (".html", ".htm")]
+    for path in pages[:1]:
+        click.echo(f"open it: {path.resolve()}")
+
+
+def tell_failure(view: RunView) -> None:
+    """Of a run as a whole: what went wrong and where, or why it was cancelled."""
     if view.failure:
         where = f" at {view.failure.path}" if view.failure.path else ""
         click.echo(f"failed{where}: {view.failure.message or view.failure.type} ({view.failure.code.value})")
@@ -101,12 +112,6 @@ def _tell_people(ending: Ending) -> None:
             click.echo(f"  {place}: {reason}")
     if view.reason:
         click.echo(f"reason: {view.reason}")
-    _tell_failures(ending.failures)
-    _tell_value(ending)
-    click.echo(f"the run's page: {ending.page}")
-    pages = [path for path in ending.files.values() if path.suffix in (".html", ".htm")]
-    for path in pages[:1]:
-        click.echo(f"open it: {path.resolve()}")
 
 
 def _tell_failures(failures: Mapping[str, str]) -> None:
@@ -131,7 +136,5 @@ def _without_files(value: Any, files: Mapping[str, Path]) -> Any:
     """What is left to show of a value whose files were named already; None for nothing."""
     if not files:
         return value if value is not None else scalar(None)
-    from tidemill.cli.show import parts_of
-
     rest = {str(name): part for name, part in parts_of(value) if not isinstance(part, File)}
     return rest or None

@@ -106,7 +106,7 @@ def _option(parameter: Parameter, taken: Sequence[str]) -> click.Option:
     name, kind = option_name(parameter.name, taken), bare(parameter.plan.kind)
     is_required = parameter.is_required and not is_file(parameter)
     text = "" if parameter.is_required else f"[default: {_shown(parameter.default)}]"
-    facts: dict[str, Any] = {"required": is_required, "help": text, "default": None}
+    facts: dict[str, Any] = {"required": is_required, "help": text}
     if kind is bool:
         return click.Option([f"{name}/--no-{name[2:]}", parameter.name], **facts)
     many = get_origin(kind) in (list, tuple) and get_args(kind)

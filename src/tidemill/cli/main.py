@@ -27,8 +27,15 @@ class Exit(IntEnum):
 # Each command with the module that has it, and its line in `--help`.
 COMMANDS = {
     "run": ("run", "Run a workflow and watch it; starts what is missing."),
+    "dev": ("dev", "A server and workers in one terminal, with reload on save."),
     "server": ("server", "Run a server on a data folder."),
     "worker": ("worker", "Serve the tasks of a folder, a file or a module."),
+    "runs": ("runs", "List runs, look at one, cancel it, read its logs."),
+    "why": ("why", "Why each step of a run waits."),
+    "tasks": ("fleet", "Tasks that workers have announced."),
+    "workflows": ("fleet", "Workflows that were published."),
+    "workers": ("fleet", "Workers, connected ones first."),
+    "doctor": ("doctor", "Whether all is in order here."),
 }
 EPILOG = """\b
 Exit codes: 0 done, 1 the run failed, 2 wrong command line or input,
@@ -81,7 +88,7 @@ def nearest(wrong: str, known: Any) -> str:
 def main() -> None:
     """Run the command line of this process. A mistake of its user gets a sentence, never a traceback."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="tidemill", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = Exit.INPUT

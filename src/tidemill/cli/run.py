@@ -35,6 +35,7 @@ class Errand:
 
     target: Target
     wanted: Wanted
+    digest: str  # of what runs on what; making it has checked the inputs
     settings: Settings
     out: Path
     output: Output
@@ -80,9 +81,11 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
         return Exit.OK
     inputs = _inputs(parser, definition, rest)
     inputs |= _recalled(definition, inputs, settings.data, target)
+    wanted = Wanted(definition, inputs)
     errand = Errand(
         target=found,
-        wanted=Wanted(definition, inputs),
+        wanted=wanted,
+        digest=wanted.digest(),
         settings=settings,
         out=given["out"] or FOLDER / definition.name,
         output=given["output"],
@@ -203,12 +206,11 @@ def _tasks_of(definition: Definition[..., Any]) -> Sequence[str]:
 
 async def _begin(errand: Errand, client: AsyncClient, screen: Screen) -> AsyncRun[Any]:
     wanted = errand.wanted
-    digest = await asyncio.to_thread(wanted.digest)
-    known = None if errand.is_new else await find_unfinished(client, wanted.name, digest)
+    known = None if errand.is_new else await find_unfinished(client, wanted.name, errand.digest)
     if known is not None:
         screen.say(f"resuming run {known}: the same {wanted.definition.kind} on the same input, unfinished until now")
         return client.run(known, wanted.definition)
-    return await submit(client, wanted, digest, screen.uploaded)
+    return await submit(client, wanted, errand.digest, screen.uploaded)
 
 
 def _farewell(errand: Errand, run: AsyncRun[Any], children: Sequence[Child]) -> str:

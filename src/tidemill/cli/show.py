@@ -1,6 +1,6 @@
 """Values, times and counts as text for people. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -100,7 +100,7 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
-def table(rows: list[tuple[str, ...]], heads: tuple[str, ...]) -> Iterator[str]:
+def table(rows: Sequence[tuple[str, ...]], heads: tuple[str, ...]) -> Iterator[str]:
     """Rows in columns as wide as they need to be."""
     widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
     for row in [heads, *rows]:

@@ -62,6 +62,18 @@ def load_target(text: str) -> Target:
     return _target(text, module, Path(module.__file__ or ".").resolve().parent, variable)
 
 
+def folder_of(text: str) -> Path:
+    """Where a target's files are, without importing it. Raises TargetError for a path that is not there."""
+    path = Path(text)
+    if path.is_dir():
+        return path.resolve()
+    if text.endswith(".py") or "/" in text:
+        if not path.is_file():
+            raise TargetError(f"there is no {'file' if text.endswith('.py') else 'folder'} {text}")
+        return path.resolve().parent
+    return Path.cwd()
+
+
 def _from_file(text: str, path: Path) -> Target:
     path = path.resolve()
     sys.path.insert(0, str(path.parent))

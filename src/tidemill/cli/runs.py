@@ -1,0 +1,134 @@
+"""`tidemill runs`: lists, one run, cancel, logs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import click
+
+from tidemill.cli.asking import ask, print_json
+from tidemill.cli.ending import tell_failure
+from tidemill.cli.main import Exit
+from tidemill.cli.options import Output, output_option, url_option
+from tidemill.cli.outline import lines_of_outline, read_outline, seconds_between, summary_of
+from tidemill.cli.show import span, table
+from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.wire.api import LogLineView, RunPage, RunView, StepView
+
+STATUSES = ("running", "cancelling", "succeeded", "failed", "cancelled", "halted")
+LOOK_S = 0.5
+
+
+@click.group()
+def runs() -> None:
+    """List runs, look at one, cancel it, read its logs."""
+
+
+@runs.command("list")
+@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only runs that stand like this.")
+@click.option("--workflow", default="", help="Only runs of this workflow or task.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--before", default="", help="Only older runs than this one.")
+@url_option
+@output_option
+def list_runs(url: str | None, output: Output, limit: int, **query: object) -> None:
+    """Newest first. With --json: {"runs": [...], "next": "..."}."""
+
+    async def page(client: AsyncClient) -> RunPage:
+        given = {name: value for name, value in query.items() if value}
+        return await client.runs(limit=limit, **given)  # type: ignore[arg-type]  # click has checked them
+
+    found = ask(url, page)
+    if output is Output.JSON:
+        print_json(found)
+        return
+    for line in table([_row(each) for each in found.runs], ("run", "workflow", "status", "began (UTC)", "took")):
+        click.echo(line)
+    if found.next:
+        click.echo(f"older ones: --before {found.next}")
+
+
+def _row(view: RunView) -> tuple[str, ...]:
+    took = seconds_between(view.created_at, view.ended_at)
+    began = view.created_at[:19].replace("T", " ")
+    return view.id, view.workflow, view.status, began, "" if took is None else span(took)
+
+
+@runs.command()
+@click.argument("run")
+@url_option
+@output_option
+def show(run: str, url: str | None, output: Output) -> None:
+    """One run with its steps. With --json: {"run": {...}, "steps": [...]}; what lies inside a map is left out."""
+
+    async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView]]:
+        found: AsyncRun[object] = client.run(run)
+        return await found.view(), await read_outline(found)
+
+    view, steps = ask(url, look)
+    if output is Output.JSON:
+        print_json({"run": view, "steps": steps})
+        return
+    click.echo(f"{view.workflow} {summary_of(view)}")
+    tell_failure(view)
+    for line in lines_of_outline(steps):
+        click.echo(line)
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--reason", default="", help="Is kept with the run.")
+@url_option
+@output_option
+def cancel(run: str, reason: str, url: str | None, output: Output) -> None:
+    """Ask a run to stop, and wait until each of its steps has. With --json: the run."""
+
+    async def stop(client: AsyncClient) -> RunView:
+        found: AsyncRun[object] = client.run(run)
+        await found.cancel(reason)
+        await found.ended()
+        return await found.view()
+
+    view = ask(url, stop)
+    if output is Output.JSON:
+        print_json(view)
+    else:
+        click.echo(f"{view.workflow} {summary_of(view)}")
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--step", default=None, help="Only of this step, by its path.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run ends.")
+@url_option
+@output_option
+def logs(run: str, step: str | None, url: str | None, output: Output, follow: object) -> Exit:
+    """What a run's tasks logged and printed. With --json: one object on each line."""
+
+    async def read(client: AsyncClient) -> None:
+        found: AsyncRun[object] = client.run(run)
+        lines = _following(found, step) if follow else _so_far(found, step)
+        async for line in lines:
+            if output is Output.JSON:
+                print_json(line)
+            else:
+                click.echo(f"{line.at[11:23]} {line.path} {line.level:<7} {line.text}")
+
+    ask(url, read)
+    return Exit.OK
+
+
+async def _so_far(run: AsyncRun[object], step: str | None) -> AsyncIterator[LogLineView]:
+    for line in await run.logs(step):
+        yield line
+
+
+async def _following(run: AsyncRun[object], step: str | None) -> AsyncIterator[LogLineView]:
+    after = 0
+    while True:
+        has_ended = bool((await run.view()).ended_at)  # before the lines, so that none is missed
+        for line in await run.logs(step, after):
+            after = line.seq
+            yield line
+        if has_ended:
+            return
+        await asyncio.sleep(LOOK_S)

@@ -1,0 +1,32 @@
+"""`tidemill why`."""
+
+from collections.abc import Awaitable
+
+import click
+
+from tidemill.cli.asking import ask, print_json
+from tidemill.cli.options import Output, output_option, url_option
+from tidemill.client.remote import AsyncClient
+from tidemill.wire.api import WhyAnswer
+
+
+@click.command()
+@click.argument("run")
+@url_option
+@output_option
+def why(run: str, url: str | None, output: Output) -> None:
+    """Why each step of a run waits, and what would start it. With --json: {"run", "status", "steps": [...]}."""
+
+    def question(client: AsyncClient) -> Awaitable[WhyAnswer]:
+        return client.why(run)
+
+    found = ask(url, question)
+    if output is Output.JSON:
+        print_json(found)
+        return
+    if not found.steps:
+        click.echo(f"run {found.run} is {found.status}, and none of its steps waits")
+    for step in found.steps:
+        click.echo(f"{step.path} ({step.task or step.status}): {'; '.join(step.reasons) or step.status}")
+        if step.advice:
+            click.echo(f"  → {step.advice}")
