@@ -239,7 +239,10 @@ REFUSED = {
 @pytest.mark.parametrize(("source", "message"), REFUSED.items())
 def test_a_signature_that_cannot_be_served_is_refused(source: str, message: str) -> None:
     names: dict[str, Any] = {}
-    exec("from __future__ import annotations\nfrom typing import *\nfrom tidemill import Context, TaskFiles, injected\n", names)
+    exec(
+        "from __future__ import annotations\nfrom typing import *\nfrom tidemill import Context, TaskFiles, injected\n",
+        names,
+    )
     exec("T = TypeVar('T')\n" + source, names)
     with pytest.raises(DefinitionError, match=message) as caught:
         _ = Worker("w").task(names["f"]).definition

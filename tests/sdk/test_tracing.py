@@ -373,7 +373,7 @@ def test_a_plain_map_treats_failures_as_a_run_does() -> None:
     first, failed, last = map_over(caption, texts, on_failure=collect)
     assert (first, last) == ("A", "B")
     assert isinstance(failed, Failure)
-    assert (failed.code.value, failed.message) == ("internal", "bad text")
+    assert (failed.code.value, failed.message) == ("internal", "ValueError: bad text")
     with pytest.raises(ValueError, match=r"shorter|longer"):
         map_over(lambda a, b: a + b, [1], [1, 2])
     with pytest.raises(LookupError, match="no case for 'z'"):

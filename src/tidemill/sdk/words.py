@@ -7,7 +7,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin,
 from tidemill.core.graph import AllOf, AnyOf, Not, Present, Ref
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.expressions import recorded
-from tidemill.sdk.failures import code_of, public_text
+from tidemill.sdk.failures import classify
 from tidemill.sdk.nodes import Arm, Trace
 from tidemill.sdk.options import ELEMENT_FAILURES, Collect, OnFailure
 from tidemill.sdk.plans import plan_of
@@ -102,7 +102,8 @@ def _attempted(body: Callable[..., R], row: tuple[Any, ...], on_failure: OnFailu
     try:
         return body(*row)
     except Exception as error:  # noqa: BLE001  # as a worker does, and with the same meaning
-        return Failure(code_of(error), public_text(str(error))) if on_failure is Collect.COLLECT else _Skipped()
+        failure = classify(error, told_to_stop=False)
+        return Failure(failure.code, failure.message) if on_failure is Collect.COLLECT else _Skipped()
 
 
 def branch(condition: Condition, /, *, then: Callable[[], A], otherwise: Callable[[], B], name: str = "") -> A | B:
