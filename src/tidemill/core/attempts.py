@@ -24,6 +24,7 @@ from tidemill.core.retry import (
     MAX_LOSSES,
     MAX_UNSTARTED,
     is_tried_again,
+    length_of,
     next_delay,
 )
 from tidemill.core.rows import Artifact, StreamItems, Timer, TimerKind
@@ -42,7 +43,7 @@ from tidemill.core.run import (
     Stopping,
     Waiting,
 )
-from tidemill.core.values import Blob, Value
+from tidemill.core.values import Blob, Streamed, Value
 
 GRACE = timedelta(seconds=10)
 
@@ -136,10 +137,12 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
     if report is None:
         _answer(draft, event.run, event.path, event.number)
         return
-    missing = _record_blobs(draft, event.run, event.outputs, event.artifacts)
+    fault = _fault_of(report, event.outputs)
+    missing = [] if fault else _record_blobs(draft, event.run, event.outputs, event.artifacts)
     if missing:
-        failure = Failure(Code.TRANSIENT, f"the server has no blob sha256:{missing[0].hex()}", path=event.path)
-        failed(draft, AttemptFailed(event.run, event.path, event.number, failure))
+        fault = Failure(Code.TRANSIENT, f"the server has no blob sha256:{missing[0].hex()}")
+    if fault:
+        failed(draft, AttemptFailed(event.run, event.path, event.number, fault))
         return
     report.leave_queue()
     report.end(End.SUCCEEDED)
@@ -155,6 +158,19 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
         mover.gone()
     else:
         mover.node_done(event.path, state)
+
+
+def _fault_of(report: Report, outputs: dict[str, Value]) -> Failure | None:
+    """What is wrong with a result, so that nobody after it could read it."""
+    for port in report.node.outputs:
+        if port not in outputs:
+            return Failure(Code.INTERNAL, f"the worker reported success without the output {port!r}")
+    attempt = report.attempt
+    for value in outputs.values():
+        if isinstance(value, Streamed) and value != Streamed(attempt.number, attempt.streamed):
+            told = f"{value.count} items of attempt {value.number}"
+            return Failure(Code.INTERNAL, f"the result names {told}, and {attempt.streamed} came")
+    return None
 
 
 def _record_blobs(draft: Draft, run: RunId, values: dict[str, Value], artifacts: tuple[Artifact, ...]) -> list[Digest]:
@@ -216,7 +232,7 @@ def _retry(report: Report, step: Step, failure: Failure) -> None:
     jitter = draft.chance[0] / 255
     delay = next_delay(DEFAULT_BACKOFF, step.failures, jitter)
     if failure.retry_after_s is not None:
-        delay = max(delay, timedelta(seconds=failure.retry_after_s))
+        delay = max(delay, length_of(failure.retry_after_s))
     due = after(draft.at, delay)
     draft.put_step(replace(step, state=Waiting(due)))
     draft.timers_put.append(Timer(step.run, step.path, TimerKind.RETRY, due, report.attempt.number))
@@ -314,9 +330,12 @@ def timed_out(draft: Draft, run: RunId, path: Path, number: int) -> None:
 
 
 def streamed(draft: Draft, event: ItemsStreamed) -> None:
-    """Record items once each; what came again is passed over, a gap is not taken."""
+    """Record items once each; what came again is passed over, a gap is not taken.
+
+    As with a late result, those of an attempt that was given up count while nobody overtook it.
+    """
     report = _report(draft, event.run, event.path, event.number)
-    if report is None or not report.attempt.is_live:
+    if report is None:
         draft.order(TurnAway(event.run, event.path, event.number))
         return
     attempt = report.attempt

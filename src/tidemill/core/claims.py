@@ -14,7 +14,7 @@ from tidemill.core.match import Claim
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Attempt, Code, Failure, Held, Ready, Run, Running, StepCancelled
+from tidemill.core.run import Attempt, Code, Failure, Halted, Held, Ready, Run, Running, StepCancelled
 from tidemill.core.values import Argument
 
 MARGIN = timedelta(seconds=15)  # past a timeout that the worker enforces itself
@@ -49,6 +49,8 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
     else:
         draft.left.append(queued)
     if run is None or step is None or not isinstance(step.state, Ready):
+        return Leasing(draft, None)
+    if isinstance(run.state, Halted):  # a person decides; until then nothing of it starts
         return Leasing(draft, None)
     mover = Mover(draft, run)
     if not isinstance(run.state, Running):  # a sweep is on its way

@@ -1,4 +1,4 @@
-"""Conditions: total, typed, evaluated on plain values. A value that does not fit fails the step, with the text shown."""
+"""Conditions: total, typed, evaluated on plain values. A value that does not fit fails the step; the text is shown."""
 
 import operator
 from collections.abc import Callable, Mapping

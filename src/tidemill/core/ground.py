@@ -19,7 +19,6 @@ from tidemill.core.run import (
     Step,
 )
 
-
 _MICROSECOND = timedelta(microseconds=1)
 
 

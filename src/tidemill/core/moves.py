@@ -8,6 +8,8 @@ node_failed ── its scope is dead ──► a map takes it (skip, collect) �
 A scope with a failure is dead: nothing opens in it or below it any more; what runs there still reports.
 """
 
+from collections import deque
+
 from msgspec.structs import replace
 
 from tidemill.core import lanes
@@ -30,6 +32,7 @@ from tidemill.core.run import (
     Ended,
     Failed,
     Failure,
+    Halted,
     Outcome,
     Ready,
     Run,
@@ -41,7 +44,7 @@ from tidemill.core.run import (
     Succeeded,
     Waiting,
 )
-from tidemill.core.values import Inline
+from tidemill.core.values import Inline, Source
 
 
 class Mover(Ground):
@@ -52,6 +55,8 @@ class Mover(Ground):
         self.fetched: dict[tuple[Path, str], Inline] = {}
         self.feeding: set[Path] = set()  # maps whose elements are being opened further up this call
         self.moves = 0  # scopes opened
+        self._fed_nodes: deque[tuple[Path, str]] = deque()  # a chain of nodes is walked, not climbed: stacks end
+        self._is_walking = False
 
     # Opening ---------------------------------------------------------------------------------------
 
@@ -148,24 +153,33 @@ class Mover(Ground):
         self.draft.put_scope(replace(scope, pending=scope.pending - 1))
         body = self.layout.scope(scope_at).body
         for fed in body.feeds[name]:
-            self._fed(scope_at, fed, body.needs[fed])
-            if self.graph_scope(scope_at).failure is not None:
-                return
+            self._feed(scope_at, fed, body.needs[fed])
         if scope.pending == 1:
             self.scope_done(scope_at)
+        self._walk()
 
-    def _fed(self, scope: Path, name: str, needs: int) -> None:
+    def _feed(self, scope: Path, name: str, needs: int) -> None:
         path = join(scope, name)
         row = self.draft.step(self.id, path) if needs > 1 else None
         missing = (row.state.missing if row and isinstance(row.state, Blocked) else needs) - 1
-        if missing:
-            self.set_step(Step(self.id, path, Blocked(missing)))
-        else:
-            self.begin(scope, name)
+        self.set_step(Step(self.id, path, Blocked(missing)))
+        if not missing:
+            self._fed_nodes.append((scope, name))
+
+    def _walk(self) -> None:
+        """Begin the nodes that have all they waited for."""
+        if self._is_walking:
+            return
+        self._is_walking = True
+        while self._fed_nodes:
+            scope, name = self._fed_nodes.popleft()
+            if not self.is_dead(scope):
+                self.begin(scope, name)
+        self._is_walking = False
 
     def scope_done(self, path: Path) -> None:
         if not path:
-            self.end_run(Succeeded(self._status()))
+            self._end_well()
             return
         place = self.layout.scope(path)
         match place.node:
@@ -173,6 +187,18 @@ class Mover(Ground):
                 element_done(self, place.step)
             case _:
                 self.node_done(place.step, StepSucceeded(arm=place.arm))
+
+    def _end_well(self) -> None:
+        try:
+            self._outputs()
+        except InputError as error:
+            self.end_run(Failed(Failure(Code.INVALID_INPUT, f"the output of the run: {error}")))
+        else:
+            self.end_run(Succeeded(self._status()))
+
+    def _outputs(self) -> dict[str, Source]:
+        graph = self.layout.root.body.graph
+        return {port: self.resolver.resolve("", source) for port, source in graph.outputs.items()}
 
     def _status(self) -> str:
         """The status of the node that the run's output comes from, where it is a task."""
@@ -208,7 +234,7 @@ class Mover(Ground):
     def end_run(self, outcome: Outcome) -> None:
         """End with ``outcome``, after all that lives has stopped."""
         run = self.run
-        if not isinstance(run.state, Running):
+        if not isinstance(run.state, (Running, Halted)):
             return
         self.draft.put_run(replace(run, state=Cancelling(outcome)))
         if not run.live and (isinstance(outcome, Succeeded) or self._is_lone()):
@@ -226,11 +252,7 @@ class Mover(Ground):
         ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
         self.draft.put_run(ended)
         self.note(f"run_{ended.status}", outcome=_detail(outcome))
-        outputs = {}
-        if isinstance(outcome, Succeeded):
-            graph = self.layout.root.body.graph
-            outputs = {port: self.resolver.resolve("", source) for port, source in graph.outputs.items()}
-        self.draft.order(RunEnded(ended, outputs))
+        self.draft.order(RunEnded(ended, self._outputs() if isinstance(outcome, Succeeded) else {}))
 
     def _is_lone(self) -> bool:
         """A run of one task leaves nothing behind that a sweep would find."""

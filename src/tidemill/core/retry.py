@@ -38,15 +38,26 @@ class Policy(Struct, frozen=True):
     pool: str
 
 
+LONGEST_S = 10 * 365 * 86400.0
+PRIORITIES = 1_000_000  # either way; further would leave the numbers that a store can order by
+
+
+def length_of(seconds: float) -> timedelta:
+    """A length of time that somebody else gave: what makes no sense is cut to what does."""
+    return timedelta(seconds=max(0.0, min(seconds, LONGEST_S)) if seconds == seconds else 0.0)  # noqa: PLR0124  # NaN
+
+
 def policy_of(node: TaskNode, definition: TaskDefinition | None, priority: int) -> Policy:
     options = node.options
     own = definition.options if definition else _NO_OPTIONS
+    wanted = priority + (own.priority if options.priority is None else options.priority)
+    timeout_s = own.timeout_s if options.timeout_s is None else options.timeout_s
     return Policy(
         retries=own.retries if options.retries is None else options.retries,
-        timeout_s=own.timeout_s if options.timeout_s is None else options.timeout_s,
+        timeout_s=None if timeout_s is None else length_of(timeout_s).total_seconds(),
         silence_s=own.silence_s,
-        queue=QUEUE_LIMIT if own.queue_s is None else timedelta(seconds=own.queue_s),
-        priority=priority + (options.priority or own.priority),
+        queue=QUEUE_LIMIT if own.queue_s is None else length_of(own.queue_s),
+        priority=max(-PRIORITIES, min(wanted, PRIORITIES)),
         schema=node.schema or (definition.digest if definition else ""),
         pool=own.pool,
     )

@@ -10,8 +10,10 @@ from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
     Blocked,
     Cancelled,
+    Halted,
     Held,
     Ready,
+    Running,
     Step,
     StepCancelled,
     Waiting,
@@ -19,8 +21,9 @@ from tidemill.core.run import (
 
 
 def cancel(draft: Draft, event: CancelRequested) -> None:
+    """Begin to stop a run; one that ended, or is ending already, stays as it is."""
     run = draft.run(event.run)
-    if run is None:
+    if run is None or not isinstance(run.state, (Running, Halted)):
         return
     mover = Mover(draft, run)
     mover.note("cancel_requested", reason=event.reason)
