@@ -332,30 +332,38 @@ class Engine:
     # Delivery, after the commit --------------------------------------------------------------------
 
     def _deliver(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
-        self.feed.publish(turn.numbers, turn.changes.history)
+        """Those who wait hear first: workers of leases, watchers of outcomes; then senders, of their answers."""
         notices: dict[SessionId, list[Notice]] = {}
-        for arrival, commands in turn.orders:
+        for _, commands in turn.orders:
             for command in commands:
                 self._carry_out(command, notices)
-            if isinstance(arrival, Decision) and arrival.reply is not None:
-                arrival.reply(commands)
-        for claim, leasing in turn.leases:
-            seat = self.seats.get(claim.session)
-            if seat is not None and leasing.attempt is not None:
-                key = (leasing.attempt.run, leasing.attempt.path, leasing.attempt.number)
-                self.seats.spend(seat, claim.queued.lane, key)
-                notices.setdefault(claim.session, []).append(leasing)
+        self._lease(turn, notices)
         for greeting, verdicts in turn.verdicts:
             greeting.done(verdicts.keep, verdicts.stale)
-        for arrival in arrivals:
-            if isinstance(arrival, Recording) and arrival.done is not None:
-                arrival.done()
         for session, mine in notices.items():
             seat = self.seats.get(session)
             if seat is not None and seat.tell is not None:
                 seat.tell(mine)
         for outcome in turn.outcomes:
             self._watches.tell(outcome)
+        self._reply(turn, arrivals)
+        self.feed.publish(turn.numbers, turn.changes.history)
+
+    def _lease(self, turn: Turn, notices: dict[SessionId, list[Notice]]) -> None:
+        for claim, leasing in turn.leases:
+            seat = self.seats.get(claim.session)
+            if seat is not None and leasing.attempt is not None:
+                key = (leasing.attempt.run, leasing.attempt.path, leasing.attempt.number)
+                self.seats.spend(seat, claim.queued.lane, key)
+                notices.setdefault(claim.session, []).append(leasing)
+
+    def _reply(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
+        for arrival, commands in turn.orders:
+            if isinstance(arrival, Decision) and arrival.reply is not None:
+                arrival.reply(commands)
+        for arrival in arrivals:
+            if isinstance(arrival, Recording) and arrival.done is not None:
+                arrival.done()
 
     def _carry_out(self, command: Command, notices: dict[SessionId, list[Notice]]) -> None:
         match command:

@@ -243,13 +243,13 @@ def _keys_of_all(arrivals: Sequence[Arrival]) -> Keys:
 
 
 def _merged(many: Iterable[Keys]) -> Keys:
-    runs, steps, attempts, scopes = {}, {}, {}, {}
-    for keys in many:
-        runs.update(dict.fromkeys(keys.runs))
-        steps.update(dict.fromkeys(keys.steps))
-        attempts.update(dict.fromkeys(keys.attempts))
-        scopes.update(dict.fromkeys(keys.scopes))
-    return Keys(runs=list(runs), steps=list(steps), attempts=list(attempts), scopes=list(scopes))
+    all_keys = list(many)
+    return Keys(
+        runs=list(dict.fromkeys([key for keys in all_keys for key in keys.runs])),
+        steps=list(dict.fromkeys([key for keys in all_keys for key in keys.steps])),
+        attempts=list(dict.fromkeys([key for keys in all_keys for key in keys.attempts])),
+        scopes=list(dict.fromkeys([key for keys in all_keys for key in keys.scopes])),
+    )
 
 
 def _keys_of_claims(claims: Sequence[Claim], overlay: Overlay) -> Keys:

@@ -18,7 +18,7 @@ from tidemill.server.bodies import answer, wants_msgpack
 from tidemill.server.problems import KINDS, RequestError, refuse
 from tidemill.server.streaming import Streams
 from tidemill.server.values import PLAIN_LIMIT_BYTES, Plains
-from tidemill.server.views import run_view
+from tidemill.server.views import ending, run_view
 from tidemill.wire.api import JSON, MSGPACK, Finished, Problem, Result
 
 LONGEST_WAIT_S = 60.0
@@ -91,5 +91,5 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 def finished(run: Run, outputs: dict[str, Argument] | None) -> Finished:
     """What is told of a run that ended."""
-    view = run_view(run)
-    return Finished(view.id, view.status, outputs, view.failure, view.outcome, view.reason)
+    failure, reason, outcome = ending(run.state)
+    return Finished(text_of(run.id), run.status, outputs, failure, outcome, reason)

@@ -29,7 +29,7 @@ def time_text(at: Instant | None) -> str:
     return datetime.fromtimestamp(at / 1_000_000, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _ending(state: RunState) -> tuple[Failure | None, str, str]:
+def ending(state: RunState) -> tuple[Failure | None, str, str]:
     """The failure, the reason, the custom status: of them what there is."""
     match state:
         case Ended(outcome=Failed(failure=failure)) | Cancelling(outcome=Failed(failure=failure)):
@@ -45,7 +45,7 @@ def _ending(state: RunState) -> tuple[Failure | None, str, str]:
 
 
 def run_view(run: Run) -> RunView:
-    failure, reason, outcome = _ending(run.state)
+    failure, reason, outcome = ending(run.state)
     return RunView(
         id=text_of(run.id),
         workflow=run.workflow,
