@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import socket
 import sys
@@ -29,6 +30,7 @@ from tidemill.engine.engine import Engine, EngineSettings
 from tidemill.server.app import App, Backing, WebSettings, build_app
 
 SWITCH_S = 0.0005  # the commit thread gets the interpreter back soon
+GC_ALLOCATIONS = 20_000  # a beat of a hundred tasks makes thousands of objects, and hardly a cycle
 CLOSE_S = 5.0  # for requests that are under way
 _SYNCHRONOUS = {Durability.FULL: Synchronous.FULL, Durability.NORMAL: Synchronous.NORMAL}
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - addresses that are no names to be reached under
@@ -44,6 +46,8 @@ def run_server(settings: Settings, ready: Ready, ends: Ends) -> None:
         InputError: another server holds the data folder, or it is not one of ours.
     """
     sys.setswitchinterval(SWITCH_S)
+    gc.freeze()  # what is imported stays: no collection looks at it again
+    gc.set_threshold(GC_ALLOCATIONS, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, ready, ends))
 
@@ -101,6 +105,7 @@ class _Web(uvicorn.Server):
             timeout_graceful_shutdown=int(CLOSE_S),
             timeout_keep_alive=60,
             server_header=False,
+            proxy_headers=False,  # nothing of ours asks where a request came from
         )
         super().__init__(config)
         self._app, self._ready = app, ready

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import re
@@ -44,6 +45,7 @@ def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> Non
         DefinitionError: two workers declare one task.
     """
     workers = list(workers)
+    gc.freeze()  # what is imported stays: no collection looks at it again
     with ExitStack() as stack:
         name = stack.enter_context(_own_name(settings, workers))
         stack.enter_context(captured_output(speaking.get))
