@@ -30,6 +30,7 @@ from tidemill.core.graph import (
 )
 from tidemill.core.plan import bodies_of, refs_of
 from tidemill.core.run import Code
+from tidemill.core.shape import misshapen
 
 _ANY = View({})
 _FAILURE: Schema = {
@@ -63,7 +64,8 @@ def check(workflow: Workflow, definitions: Mapping[str, TaskDefinition]) -> list
     """
     if workflow.start not in workflow.states:
         return [Problem("", f"there is no state {workflow.start!r} to start in")]
-    return list(_graph_problems(workflow.body, "", definitions))
+    faults = [Problem(place, reason) for place, reason in misshapen(workflow.body)]
+    return faults or list(_graph_problems(workflow.body, "", definitions))
 
 
 def _graph_problems(graph: Graph, place: str, definitions: Mapping[str, TaskDefinition]) -> Iterator[Problem]:

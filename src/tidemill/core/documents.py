@@ -5,6 +5,7 @@ import msgspec
 from tidemill.core.errors import InputError
 from tidemill.core.graph import FORMAT, Workflow
 from tidemill.core.ids import Digest, digest_of
+from tidemill.core.shape import DEPTH_LIMIT, is_too_deep
 
 DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024
 _decode = msgspec.json.Decoder(Workflow).decode
@@ -30,9 +31,12 @@ def parse_document(document: bytes) -> Workflow:
         found = msgspec.json.decode(document, type=_Format).format
         if found != FORMAT:
             raise DocumentError(f"the graph is of format {found!r}, this server reads {FORMAT!r}: {_advice(found)}")
-        return _decode(document)
+        workflow = _decode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"this is no graph document: {error}") from None
+    if any(is_too_deep(state.body) for state in workflow.states.values()):
+        raise DocumentError(f"the graph is nested deeper than {DEPTH_LIMIT} levels")
+    return workflow
 
 
 def _advice(found: str) -> str:
