@@ -140,6 +140,16 @@ def test_schemas_come_from_the_signature() -> None:
     assert not jsonschema_rs.is_valid(definition.inputs, bad)
 
 
+def test_a_signature_is_told_as_its_callers_see_it() -> None:
+    told = [task.definition.signature for task in (thumb, caption, shorten, letters)]
+    assert told == [
+        "(photo: File, width: int = 256) -> File",
+        "(topic: str, drafts: list[Draft] | None = None) -> Box",
+        "(draft: Draft) -> Draft",
+        "(word: str) -> Iterator[str]",
+    ]
+
+
 @pytest.mark.feature("B1")
 def test_any_types_and_bare_containers_have_schemas() -> None:
     def odd(path: Path, data: Any, bare: dict, more: list, few: Annotated[int, msgspec.Meta(gt=0)]) -> Any: ...  # type: ignore[type-arg]

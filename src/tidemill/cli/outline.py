@@ -92,7 +92,7 @@ def summary_of(view: RunView) -> str:
     parts = [view.status]
     if took is not None:
         parts.append(f"after {span(took)}")
-    parts.append(f"{view.done:,} steps done")
+    parts.append(f"{view.done:,} {'step' if view.done == 1 else 'steps'} done")
     if view.failed:
         parts.append(f"{view.failed:,} failed")
     return ", ".join(parts)

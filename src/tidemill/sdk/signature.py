@@ -52,7 +52,12 @@ class Signature(Struct, frozen=True):
     injections: tuple[str, ...] = ()  # parameters that take the TaskFiles
     item: TypePlan | None = None
     tuple_type: Any = None
-    text: str = ""
+
+    @property
+    def text(self) -> str:
+        """As its callers see it: without what a worker injects, types by their own names."""
+        given = ", ".join(f"{each.name}: {each.plan.name}{_told(each.default)}" for each in self.parameters.values())
+        return f"({given}) -> {f'Iterator[{self.item.name}]' if self.item else self.result.name}"
 
     @property
     def record(self) -> str:
@@ -74,6 +79,11 @@ class Signature(Struct, frozen=True):
         required = [each.name for each in self.parameters.values() if each.is_required]
         schema = {"type": "object", "properties": properties, "required": required, **extra}
         return document(schema, closed(defs) if extra else defs)
+
+
+def _told(default: Any) -> str:
+    """Of a parameter, in a signature."""
+    return "" if default is NODEFAULT else f" = {default!r}"
 
 
 CLOSED: Mapping[str, Any] = {"additionalProperties": False}
@@ -149,7 +159,7 @@ def _read(fn: Callable[..., Any], hints: Mapping[str, Any], **facts: Any) -> Sig
             injections.append(each.name)
         else:
             data[each.name] = _data_parameter(each, hint)
-    return Signature(data, context=context, injections=tuple(injections), text=str(signature), **facts)
+    return Signature(data, context=context, injections=tuple(injections), **facts)
 
 
 def _check_kind(each: inspect.Parameter, hint: Any, place: int) -> None:
