@@ -71,7 +71,9 @@ class Mill:
 
 
 @asynccontextmanager
-async def mill(folder: Path, hosts: Iterable[str] = (), blob_limit: int = 1 << 30) -> AsyncIterator[Mill]:
+async def mill(
+    folder: Path, hosts: Iterable[str] = (), blob_limit: int = 1 << 30, port: int = 0
+) -> AsyncIterator[Mill]:
     folder.mkdir(parents=True, exist_ok=True)
     threads, entropy, clock = ThreadPool(), OsEntropy(), SystemClock()
     blobs = FolderBlobs(OsDisk(folder / "blobs"), threads)
@@ -80,7 +82,7 @@ async def mill(folder: Path, hosts: Iterable[str] = (), blob_limit: int = 1 << 3
     engine = Engine(store, blobs, clock, entropy, EngineSettings())
     app = build_app(Backing(engine, blobs, logs, clock, entropy), WebSettings(tuple(hosts), blob_limit))
     beating = asyncio.create_task(engine.run())
-    server, listening = _server(app)
+    server, listening = _server(app, port)
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started:  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0.002)
@@ -97,10 +99,11 @@ async def mill(folder: Path, hosts: Iterable[str] = (), blob_limit: int = 1 << 3
         await store.close()
 
 
-def _server(app: App) -> tuple[uvicorn.Server, socket.socket]:
+def _server(app: App, port: int) -> tuple[uvicorn.Server, socket.socket]:
     # With its protocol named: asyncio turns Nagle off for such sockets only.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -110,6 +113,6 @@ def _server(app: App) -> tuple[uvicorn.Server, socket.socket]:
         lifespan="off",
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config), listening

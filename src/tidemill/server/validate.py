@@ -104,8 +104,20 @@ def _spelled(name: str, error: ValidationError) -> list[Violation]:
             return [(f"{place}.{kind.property}", "is missing")]
         case "additionalProperties" | "unevaluatedProperties":
             return [(f"{place}.{each}", "no such field") for each in kind.unexpected]
+        case "anyOf" | "oneOf" if inside := _meant(kind, len(error.instance_path)):
+            return [violation for each in inside for violation in _spelled(name, each)]
         case _:
             return [(place, error.message[:TEXT_LIMIT])]
+
+
+def _meant(kind: Any, depth: int) -> list[ValidationError]:
+    """The one branch of a union that the value is of, but for what lies deeper; empty when there is not one."""
+    branches = [branch for branch in getattr(kind, "context", ()) if all(_is_inside(each, depth) for each in branch)]
+    return branches[0] if len(branches) == 1 else []
+
+
+def _is_inside(error: ValidationError, depth: int) -> bool:
+    return len(error.instance_path) > depth or error.kind.name in ("required", "additionalProperties")
 
 
 def path_text(path: Sequence[str | int]) -> str:
