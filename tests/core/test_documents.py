@@ -110,8 +110,8 @@ HOSTILE = {
     "a lone surrogate": b'{"format": "\\ud800"}',
     "no format": b'{"name": "x"}',
     "a number for a name": b'{"format": "tidemill.graph/1", "name": 1, "start": "", "states": {}}',
-    "an unknown node": b'{"format": "tidemill.graph/1", "name": "x", "start": "", "states": {"": {"body": {"inputs": {},'
-    b'"outputs": {}, "types": {}, "nodes": {"a": {"type": "shell", "run": "rm"}}}}}}',
+    "an unknown node": b'{"format": "tidemill.graph/1", "name": "x", "start": "", "states": {"": {"body": {'
+    b'"inputs": {}, "outputs": {}, "types": {}, "nodes": {"a": {"type": "shell", "run": "rm"}}}}}}',
     "deep brackets": b'{"format": "tidemill.graph/1", "states": ' + b"[" * 100_000,
     "deep objects": b'{"a":' * 100_000,
     "a deep constant": b'{"format": "tidemill.graph/1", "name": "x", "start": "", "states": {"": {"body": {"inputs": '
@@ -149,7 +149,7 @@ MISSHAPEN: dict[str, tuple[Graph, str, str]] = {
     "a slash": (graph({"a/b": task()}, Constant(1)), "a/b", "no name for a node"),
     "a bracket": (graph({"a[0]": task()}, Constant(1)), "a[0]", "no name for a node"),
     "no name": (graph({"": task()}, Constant(1)), "", "no name for a node"),
-    "a case with a slash": (
+    "a case's slash": (
         graph({"b": BranchNode((Case("x/y", None, ARM),))}, Constant(1)),
         "b",
         "no name for a case",

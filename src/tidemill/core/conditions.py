@@ -72,7 +72,7 @@ def _compare(condition: Condition, apply: Callable[[object, object], object], le
         raise ConditionError(condition, kinds) from None
 
 
-def text_of(condition: Condition | Operand) -> str:
+def text_of(condition: Condition | Operand) -> str:  # noqa: C901  # one match over a union
     """How a person reads it."""
     match condition:
         case Ref(node=node, port=port, fields=fields):

@@ -160,7 +160,9 @@ class Filler:
             return
         yield from self._large(source, Blob if size else (Blob, Streamed))
 
-    def _large(self, source: Source, kinds: type | tuple[type, ...]) -> Iterator[tuple[Path, str]]:
+    def _large(  # noqa: C901  # one match over a union
+        self, source: Source, kinds: type | tuple[type, ...]
+    ) -> Iterator[tuple[Path, str]]:
         match source:
             case Output(path=path, port=port, fields=fields):
                 value = self.resolver.draft.value(self.resolver.run, path, port)

@@ -119,7 +119,7 @@ def _refs(inputs: Iterable[Input]) -> Iterator[Ref]:
         yield from refs_in(each)
 
 
-def refs_in(expression: Input | Operand | Condition) -> Iterator[Ref]:
+def refs_in(expression: Input | Operand | Condition) -> Iterator[Ref]:  # noqa: C901  # one match over a union
     match expression:
         case Ref():
             yield expression
