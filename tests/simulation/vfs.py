@@ -15,7 +15,7 @@ _JOURNALS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL  # SQLite syncs
 
 
 class SimVFS(apsw.VFS):
-    """Registered under `name` until `close`; after that a connection that is left may still be collected."""
+    """Registered under `name` until `close`."""
 
     def __init__(self, disk: SimDisk) -> None:
         self.name = f"simulation-{next(_numbers)}"
@@ -24,8 +24,14 @@ class SimVFS(apsw.VFS):
         super().__init__(self.name, "", maxpathname=512)
 
     def close(self) -> None:
+        """End it and the connections that dead processes left: with their hooks, they would hold a world for ever."""
         self.is_closed = True
+        for db in apsw.connections():
+            if db.open_vfs == self.name:
+                db.set_wal_hook(None)
+                db.close(force=True)
         self.unregister()
+        self.disk = SimDisk()
 
     def call(self, kind: str) -> bool:
         """Whether to do it. Raises the error by which SQLite knows why not."""

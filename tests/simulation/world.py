@@ -1,6 +1,7 @@
 """Hosts, each with a disk that outlives its processes, a network between them, and the faults of a case."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from tests.simulation.vfs import SimVFS
 from tidemill.ports.probe import Probe
 
 RESTART_S = 0.5
-WRITES = ("store.", "logs.", "blob.", "spool.")  # calls of the Threads port that a disk may fail
+WRITES = ("store.commit", "logs.commit", "blob.write", "spool.write")  # calls of the Threads port that a disk may fail
 MOODS = {
     Kind.COMMIT_FULL: Mood.FULL,
     Kind.COMMIT_UNSYNCED: Mood.UNSYNCED,
@@ -108,6 +109,7 @@ class World:
             for vfs in self._vfs:
                 vfs.close()
             self.loop.power_off()
+            gc.collect(1)  # a whole world, all young
         crime = next(iter(self.loop.crimes), None)
         calls = {host.name: host.disk.calls for host in self.hosts.values()}
         loop = self.loop
