@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ def main() -> int:
         parser.error(f"there is no workload {unknown[0]!r}; they are {', '.join(WORKLOADS)}")
     if not sys.platform.startswith("linux"):
         parser.error("CPU and memory are read from /proc, so benchmarks run on Linux only")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
     systems = [SYSTEMS[OURS]()] + [SYSTEMS[name]() for name in _peers(given.peer)]
     folder = _folder(given.data)
     try:

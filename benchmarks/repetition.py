@@ -17,6 +17,7 @@ from benchmarks.systems.system import System
 OPEN_S, STAGE_S = 60.0, 120.0
 SETTLE_S = 4.0  # at most, for others to fall quiet
 LOOK_S = 0.25
+UNDISTURBED = 0.0  # memory, and the CPU of who does nothing, do not depend on what others do
 
 
 class Stand:
@@ -108,7 +109,7 @@ def _idle(stand: Stand, talk: Conversation, workload: Workload, size: Size) -> R
     for role, pid in roles.items():
         figures[f"{role}_cpu_s_per_minute"] = spent[role] / seconds * 60
         figures[f"{role}_wakeups_per_s"] = (accounts.wakeups(pid) - woken[role]) / seconds
-    return Repetition(figures, 0, spent, accounts.foreign_cores(before, after))
+    return Repetition(figures, 0, spent, UNDISTURBED)
 
 
 def _memory(stand: Stand, talk: Conversation, workload: Workload, size: Size) -> Repetition:
@@ -121,8 +122,7 @@ def _memory(stand: Stand, talk: Conversation, workload: Workload, size: Size) ->
     figures |= {f"{role}_after_load_mib": accounts.pss_mib(pid) for role, pid in roles.items()}
     figures["after_load_mib"] = sum(figures[f"{role}_after_load_mib"] for role in roles)
     tasks = round(found["tasks"])
-    # Memory does not depend on what others do.
-    return Repetition({**figures, "tasks": tasks}, tasks, accounts.cpu_between(before, after), 0.0)
+    return Repetition({**figures, "tasks": tasks}, tasks, accounts.cpu_between(before, after), UNDISTURBED)
 
 
 def _repetition(found: Mapping[str, float], before: accounts.Snapshot, after: accounts.Snapshot) -> Repetition:

@@ -68,7 +68,7 @@ class Rounds:
         began = time.monotonic()
         try:
             found = repetition(finding.system, finding.workload, finding.size, self._folder)
-        except ProcessEndedError as error:
+        except (ProcessEndedError, OSError) as error:
             finding.why_not = f"it failed: {error}"
             self._say(f"{finding.workload.name} {finding.system.name}: {finding.why_not}")
             return
