@@ -1,6 +1,7 @@
 """Plain HTTP, as a stranger would speak it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -54,3 +55,10 @@ class Http:
 async def speaking(url: str) -> AsyncIterator[Http]:
     async with aiohttp.ClientSession(skip_auto_headers=["content-type"]) as session:
         yield Http(url, session)
+
+
+async def until(is_so: Callable[[], Awaitable[object]]) -> None:
+    """Ask again and again, for what the other side tells nobody of."""
+    async with asyncio.timeout(20):
+        while not await is_so():
+            await asyncio.sleep(0.01)

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from tests.server.http import Http
+from tests.server.http import Http, until
 from tests.server.mill import Mill
 
 BLOBS = "/api/v1/blobs"
@@ -83,9 +83,13 @@ async def test_an_upload_that_breaks_off_leaves_nothing(served: Mill, http: Http
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-    await asyncio.sleep(0.1)
+    parts = served.folder / "blobs" / "parts"
+
+    async def is_clean() -> bool:
+        return not any(parts.glob("*"))
+
+    await until(is_clean)
     assert (await http("HEAD", f"{BLOBS}/{DIGEST}")).status == 404
-    assert list((served.folder / "blobs" / "parts").glob("*")) == []
 
 
 async def test_a_large_input_of_anybody_becomes_a_blob_by_itself(working: Http) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.server.http import Http
+from tests.server.http import Http, until
+from tests.server.mill import Mill
 from tests.server.test_runs import RUNS, submit
 
 
@@ -85,3 +86,19 @@ async def test_a_published_file_is_listed_and_downloaded_where_it_can_do_no_harm
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["content-security-policy"].startswith("sandbox")
+
+
+async def test_a_reader_that_leaves_is_forgotten(served: Mill, working: Http) -> None:
+    run = await submit(working, "media.sleepy", seconds=30)
+    paths = (f"{RUNS}/{run}/events", f"{RUNS}/{run}/logs?follow=true", "/api/v1/events", "/api/v1/watch/" + "a" * 16)
+    for path in paths:
+        answer = await working.session.get(working.url + path)
+        await answer.content.readany()
+        answer.close()
+
+    async def is_forgotten() -> bool:
+        return not served.engine.feed._readers and not served.engine._watches._by_token
+
+    await until(is_forgotten)
+    assert (await working("HEAD", f"{RUNS}/{run}/events")).status == 200
+    await working.post(f"{RUNS}/{run}/cancel", {})

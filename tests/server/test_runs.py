@@ -1,10 +1,8 @@
 """Runs over plain HTTP and JSON, with a real worker."""
 
-import asyncio
-
 import pytest
 
-from tests.server.http import Http
+from tests.server.http import Http, until
 
 RUNS = "/api/v1/runs"
 
@@ -121,11 +119,12 @@ async def test_a_run_is_cancelled_and_says_why(working: Http) -> None:
 
 async def test_a_waiting_run_says_what_it_waits_for(http: Http, working: Http) -> None:
     runs = [await submit(http, "media.sleepy", seconds=60) for _ in range(25)]
-    await asyncio.sleep(0.2)
-    said = (await http.get(f"{RUNS}/{runs[-1]}/why")).json
-    (step,) = said["steps"]
-    assert step["status"] == "ready"
-    assert "full" in " ".join(step["reasons"])
+
+    async def is_told() -> bool:
+        (step,) = (await http.get(f"{RUNS}/{runs[-1]}/why")).json["steps"]
+        return step["status"] == "ready" and "full" in " ".join(step["reasons"])
+
+    await until(is_told)
     for run in runs:
         await http.post(f"{RUNS}/{run}/cancel", {})
 

@@ -47,6 +47,9 @@ class StreamAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         writing = asyncio.create_task(self._write(send))
         leaving = [asyncio.create_task(_left(receive)), asyncio.create_task(self._closing.wait())]
         try:
@@ -59,8 +62,11 @@ class StreamAnswer(Response):
             raise error
 
     async def _write(self, send: Send) -> None:
-        async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        try:
+            async for chunk in self._chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        finally:
+            await _closed(self._chunks)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -93,6 +99,14 @@ async def beating(source: AsyncIterator[T], every_s: float = KEEP_ALIVE_S) -> As
         if waiting is not None:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
+        await _closed(source)
+
+
+async def _closed(source: AsyncIterator[object]) -> None:
+    """A generator that is not run to its end gives back what it holds now, not when it is collected."""
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        await close()
 
 
 def sse(event: str, data: object, number: int | None = None) -> bytes:

@@ -50,7 +50,7 @@ class Watches:
                 yield len(frame).to_bytes(4, "big") + frame
         finally:
             watch.close()
-            del self._open[token]
+            self._open.pop(token, None)
 
     async def add(self, request: Request) -> Response:
         """Watch runs that were submitted before; those that have ended are told of at once."""
