@@ -60,5 +60,5 @@ async def speaking(url: str) -> AsyncIterator[Http]:
 async def until(is_so: Callable[[], Awaitable[object]]) -> None:
     """Ask again and again, for what the other side tells nobody of."""
     async with asyncio.timeout(20):
-        while not await is_so():
+        while not await is_so():  # noqa: ASYNC110 - the other side has no event for it
             await asyncio.sleep(0.01)
