@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 COMMAND = [sys.executable, "-m", "tidemill.cli.main"]
@@ -70,14 +71,19 @@ class Mill:
         self.wait_for("/api/v1/tasks", '"live":true')
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.worker.stop()
         self.server.stop()
-        if error is not None:
-            error.add_note(self.server.log.read_text()[-3000:])
-            error.add_note(self.worker.log.read_text()[-3000:])
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """What the processes said goes with an error."""
+        try:
+            yield
+        except BaseException as error:
+            for program in (self.server, self.worker):
+                error.add_note(f"{program.log.name}:\n{program.log.read_text()[-3000:]}")
+            raise
 
     def wait_for(self, path: str, text: str) -> None:
         """Until an answer of the server holds ``text``."""

@@ -60,6 +60,15 @@ def undisturbed(client: Client, index: Any, folder: list[File]) -> tuple[str, st
     return shelf.page.digest, shelf.index.digest, time.monotonic() - begun
 
 
+def result_of(run: Any) -> Any:
+    try:
+        return run.result(timeout=60)
+    except TimeoutError as error:
+        open_steps = [(step.path, step.status) for step in run.steps() if step.status != "succeeded"]
+        error.add_note(f"{run.view()}\n{open_steps}")
+        raise
+
+
 @pytest.mark.xdist_group("kill")
 @pytest.mark.timeout(120)
 @pytest.mark.feature("F1")
@@ -79,7 +88,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_runs_nothing_again(
     program = mill.worker if who == "worker" else mill.server
     program.kill()
     program.start()
-    shelf = run.result(timeout=100)
+    with mill.telling():
+        shelf = result_of(run)
     assert (shelf.page.digest, shelf.index.digest) == (page, document)
     steps = {step.path: step.status for step in run.steps()}
     assert set(steps.values()) <= {"succeeded", "failed"}
