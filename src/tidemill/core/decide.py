@@ -43,7 +43,7 @@ from tidemill.core.plan import operands_in, scope_path
 from tidemill.core.rows import Entry, Keys, Timer, TimerKind
 from tidemill.core.run import Code, Failure, Ready, Run, Running, Waiting
 
-ANSWER_WITHIN = timedelta(seconds=60)
+ANSWER_WITHIN = timedelta(seconds=10)
 
 
 class Needs(Struct, frozen=True):

@@ -6,15 +6,19 @@ from msgspec import Struct
 
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import AttemptKey
-from tidemill.core.run import Attempt, AttemptEnded, End, Step
+from tidemill.core.run import Attempt, AttemptEnded, End, Step, Stopping
 
 
 class Verdicts(Struct, frozen=True):
-    """``keep``: the worker goes on with these; ``stale``: it forgets them; ``gone``: it no longer has these."""
+    """``keep``: the worker goes on with these; ``stale``: it forgets them; ``gone``: it no longer has these.
+
+    ``stopping``: those of ``keep`` that were told to stop.
+    """
 
     keep: tuple[AttemptKey, ...]
     stale: tuple[AttemptKey, ...]
     gone: tuple[Attempt, ...]
+    stopping: tuple[Attempt, ...] = ()
 
 
 def reconcile(
@@ -36,7 +40,9 @@ def reconcile(
     for key in listed:
         (keep if _counts(attempts.get(key), steps.get(key[:2])) else stale).append(key)
     gone = [each for each in believed if (each.run, each.path, each.number) not in known]
-    return Verdicts(tuple(keep), tuple(stale), tuple(gone))
+    kept = [each for key in keep if (each := attempts.get(key)) is not None]
+    stopping = [each for each in kept if isinstance(each.state, Stopping)]
+    return Verdicts(tuple(keep), tuple(stale), tuple(gone), tuple(stopping))
 
 
 def _counts(attempt: Attempt | None, step: Step | None) -> bool:

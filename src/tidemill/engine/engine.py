@@ -6,30 +6,21 @@ kept here (seats, watches, readers of the feed) is made anew by those who connec
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from msgspec import Struct
 
 from tidemill.core.catalog import Catalog
-from tidemill.core.commands import (
-    AnswerSubmit,
-    AskToStop,
-    Command,
-    FetchLists,
-    FetchOperands,
-    RefuseSubmit,
-    SlotFreed,
-    Sweep,
-)
+from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, Sweep
 from tidemill.core.errors import UnavailableError
 from tidemill.core.events import CancelRequested, Event, RunSubmitted
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Changes, GraphRow, Keys
-from tidemill.core.run import Ended, Run
+from tidemill.core.run import Attempt, Ended, Run
 from tidemill.core.why import Reason, Server, explain
+from tidemill.engine.answers import Answers, failer, setter
 from tidemill.engine.feed import Feed
 from tidemill.engine.fetches import Fetches
 from tidemill.engine.graphs import Graphs
@@ -86,7 +77,7 @@ class Engine:
 
     async def submit(self, orders: Sequence[Order]) -> Sequence[Run | SubmitRefused]:
         """Start runs; returns after the commit. The same order again gives the run as it stands."""
-        answers = _Answers(len(orders))
+        answers = Answers(len(orders))
         for index, order in enumerate(orders):
             event = RunSubmitted(
                 run=order.run,
@@ -100,11 +91,20 @@ class Engine:
             if order.watch:
                 self._watches.expect(order.watch, order.run)
             self._inbox.put(Decision(event, answers.taker(index), answers.refuse))
-        found = await answers.future
+        found: Sequence[Run | SubmitRefused | None] = [None] * len(orders)
+        try:
+            answered = found = await answers.future
+        finally:
+            self._tell_of(orders, found)
+        return answered
+
+    def _tell_of(self, orders: Sequence[Order], found: Sequence[Run | SubmitRefused | None]) -> None:
+        """What was not started has no outcome; what ended before has one already."""
         for order, answer in zip(orders, found, strict=True):
-            if isinstance(answer, Run) and isinstance(answer.state, Ended):
+            if not isinstance(answer, Run):
+                self._watches.forget(order.watch, order.run)
+            elif isinstance(answer.state, Ended):
                 self._watches.tell(Outcome(answer))
-        return found
 
     async def cancel(self, run: RunId, reason: str) -> Run | None:
         """Ask a run to stop. Gives it as it stands after the commit; None when there is no such run."""
@@ -153,7 +153,7 @@ class Engine:
     async def record(self, changes: Changes) -> None:
         """Write rows that need no decision; returns after the commit."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Recording(changes, _setter(future), _failer(future)))
+        self._inbox.put(Recording(changes, setter(future), failer(future)))
         await future
 
     async def _decided(self, event: Event) -> Sequence[Command]:
@@ -163,7 +163,7 @@ class Engine:
             if not future.done():
                 future.set_result(commands)
 
-        self._inbox.put(Decision(event, reply, _failer(future)))
+        self._inbox.put(Decision(event, reply, failer(future)))
         return await future
 
     # What sessions bring ---------------------------------------------------------------------------
@@ -189,14 +189,18 @@ class Engine:
         """Read what a server before this one left; time without a server does not count for any lease."""
         await self.graphs.load()
         self.catalog.add(row.definition for row in reversed(await self._store.tasks()))
-        now = self.clock.now()
-        for session in await self._store.sessions(10_000):
-            if session.live:
-                seat = Seat(session, self.pools_of(session.tasks))
-                seat.lease_until_at = now + _us(self.settings.lease)
-                self.seats.add(seat)
+        await self._seat_all()
         self._next_due = await self._store.next_due()
         self._inbox.ring()
+
+    async def _seat_all(self) -> None:
+        """A seat for each live session, so that its lease can end."""
+        until = self.clock.now() + _us(self.settings.lease)
+        for session in await self._store.sessions(10_000):
+            if session.live and self.seats.get(session.id) is None:
+                seat = Seat(session, self.pools_of(session.tasks))
+                seat.lease_until_at = until
+                self.seats.add(seat)
 
     def pools_of(self, tasks: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         found = {key: self.catalog.find(*key) for key in tasks}
@@ -265,6 +269,7 @@ class Engine:
         self._next_due = await self._store.next_due()
         await self._watches.look_again()
         self.feed.reread()
+        await self._seat_all()
         for seat in self.seats.all():
             seat.dismiss(ASK_AGAIN)
         self._in_doubt = False
@@ -284,6 +289,8 @@ class Engine:
         """A row could not be written: find whose, and leave that one out."""
         if len(arrivals) <= 1:
             _log.error("an arrival is left out: %s", error)
+            if not arrivals:
+                await asyncio.sleep(RETRY_S)  # a row of a timer or of a claim is at fault: at least do not spin
             for arrival in arrivals:
                 refused = getattr(arrival, "refused", None)
                 if refused is not None:
@@ -340,6 +347,7 @@ class Engine:
         self._lease(turn, notices)
         for greeting, verdicts in turn.verdicts:
             greeting.done(verdicts.keep, verdicts.stale)
+            notices.setdefault(greeting.session.id, []).extend(map(_ask_anew, verdicts.stopping))
         for session, mine in notices.items():
             seat = self.seats.get(session)
             if seat is not None and seat.tell is not None:
@@ -379,50 +387,9 @@ class Engine:
                 pass  # answers to the sender, which its reply reads
 
 
-class _Answers:
-    """The answers of several orders, awaited as one."""
-
-    def __init__(self, count: int) -> None:
-        self.future: asyncio.Future[list[Run | SubmitRefused]] = asyncio.get_running_loop().create_future()
-        self._found: list[Run | SubmitRefused | None] = [None] * count
-        self._open = count
-        if not count:
-            self.future.set_result([])
-
-    def taker(self, index: int) -> Callable[[Sequence[Command]], None]:
-        def take(commands: Sequence[Command]) -> None:
-            self._found[index] = _answer(commands)
-            self._open -= 1
-            if not self._open and not self.future.done():
-                self.future.set_result([each for each in self._found if each is not None])
-
-        return take
-
-    def refuse(self, error: BaseException) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-def _answer(commands: Sequence[Command]) -> Run | SubmitRefused:
-    for command in commands:
-        match command:
-            case AnswerSubmit(conflict=True):
-                return SubmitRefused("conflict", "another run was submitted under this id")
-            case AnswerSubmit(run=run):
-                return run
-            case RefuseSubmit(type=kind, detail=detail):
-                return SubmitRefused(kind, detail)
-            case _:
-                pass
-    return SubmitRefused("halted", "the server could not decide this submission; its log says why")
-
-
-def _setter(future: "asyncio.Future[None]") -> Callable[[], None]:
-    return lambda: None if future.done() else future.set_result(None)
-
-
-def _failer(future: "asyncio.Future[Any]") -> Callable[[BaseException], None]:
-    return lambda error: None if future.done() else future.set_exception(error)
+def _ask_anew(attempt: Attempt) -> AskToStop:
+    """It was told before; whether the worker heard it, nobody knows."""
+    return AskToStop(attempt.session, attempt.run, attempt.path, attempt.number, "it was asked to stop before")
 
 
 def _us(delay: timedelta) -> int:

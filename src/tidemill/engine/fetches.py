@@ -1,15 +1,14 @@
 """Large values that decide must look into: read beside the beats, and handed back as events."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-
-import msgspec
 
 from tidemill.core.chunks import NotAListError, elements_of, pack
 from tidemill.core.commands import FetchLists, FetchOperands
-from tidemill.core.errors import TidemillError, UnavailableError
+from tidemill.core.errors import InputError, UnavailableError
 from tidemill.core.events import Event, FetchFailed, ListFetched, OperandsFetched
-from tidemill.core.ids import Digest
+from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.rows import Keys
 from tidemill.core.run import Code, Failure, Run
 from tidemill.core.values import CHUNK_ELEMENTS, INLINE_LIMIT_BYTES, Blob, Encoding, Inline, refs_in
@@ -19,7 +18,9 @@ from tidemill.ports.store import Queries
 
 LIST_LIMIT_BYTES = 1 << 30
 OPERAND_LIMIT_BYTES = 64 * 1024
-BITE_CHUNKS = 100
+BITE_BYTES = 4 * 1024 * 1024
+
+_log = logging.getLogger("tidemill.engine")
 
 Fetch = FetchLists | FetchOperands
 Send = Callable[[Event], None]
@@ -32,9 +33,12 @@ class Fetches:
     def __init__(self, queries: Queries, reader: Reader, blobs: Blobs) -> None:
         self._queries, self._reader, self._blobs = queries, reader, blobs
         self._orders: asyncio.Queue[Fetch] = asyncio.Queue()
+        self._waiting: set[tuple[RunId, Path]] = set()  # a fetch may outlast its timer
 
     def put(self, order: Fetch) -> None:
-        self._orders.put_nowait(order)
+        if (order.run, order.path) not in self._waiting:
+            self._waiting.add((order.run, order.path))
+            self._orders.put_nowait(order)
 
     async def work(self, send: Send, stored: Stored) -> None:
         """Until cancelled. Each answer is sent as an event."""
@@ -44,8 +48,13 @@ class Fetches:
                 await self._fetch(order, send, stored)
             except UnavailableError:
                 continue  # the timer asks again
-            except (TidemillError, LookupError, TypeError, msgspec.MsgspecError) as error:
+            except InputError as error:
                 send(FetchFailed(order.run, order.path, Failure(Code.INVALID_INPUT, str(error))))
+            except Exception as error:  # noqa: BLE001  # the outermost line of one fetch: the others go on
+                _log.exception("what %r looks into cannot be read", order.path)
+                send(FetchFailed(order.run, order.path, Failure(Code.INTERNAL, f"{type(error).__name__}: {error}")))
+            finally:
+                self._waiting.discard((order.run, order.path))
 
     async def _fetch(self, order: Fetch, send: Send, stored: Stored) -> None:
         run = (await self._queries.rows(Keys(runs=[order.run]))).runs[order.run]
@@ -68,11 +77,9 @@ class Fetches:
             elements = elements_of(data, Encoding.MSGPACK, ())
             lengths[param] = len(elements)
             packed = await self._pack(elements, stored)
-            for first in range(0, max(len(packed) - BITE_CHUNKS, 0), BITE_CHUNKS):
-                bite = dict(enumerate(packed[first : first + BITE_CHUNKS], first))
+            *bites, chunks[param] = _bites(packed)
+            for bite in bites:
                 send(ListFetched(order.run, order.path, {}, {param: bite}, done=False))
-            last = len(packed) - (len(packed) - 1) % BITE_CHUNKS - 1 if packed else 0
-            chunks[param] = dict(enumerate(packed[last:], last))
         if not lengths:
             raise NotAListError("nothing")
         send(ListFetched(order.run, order.path, lengths, chunks, done=True))
@@ -90,6 +97,19 @@ class Fetches:
         digest, size = await self._blobs.write(_once(data), None, len(data))
         await stored(digest, size)
         return Blob(digest, size, refs=refs_in(data))
+
+
+def _bites(chunks: Sequence[bytes]) -> list[dict[int, bytes]]:
+    """Chunks by number, in portions that a beat takes; at least one."""
+    bites: list[dict[int, bytes]] = [{}]
+    size = 0
+    for number, chunk in enumerate(chunks):
+        if size + len(chunk) > BITE_BYTES and bites[-1]:
+            bites.append({})
+            size = 0
+        bites[-1][number] = chunk
+        size += len(chunk)
+    return bites
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

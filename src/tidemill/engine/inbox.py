@@ -44,6 +44,7 @@ class Greeting(Struct):
     listed: tuple[AttemptKey, ...]
     changes: Changes  # its announcements
     done: Callable[[Sequence[AttemptKey], Sequence[AttemptKey]], None]  # keep, stale
+    refused: Callable[[BaseException], None] | None = None  # the worker says hello again
 
 
 class Departure(Struct):

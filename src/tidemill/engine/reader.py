@@ -1,6 +1,6 @@
 """Values as their readers get them: whole documents, streamed, from rows, chunks, blobs and streams."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import msgspec
@@ -14,10 +14,10 @@ from tidemill.core.ids import Digest, Path
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import NoSuchPathError, scope_path
 from tidemill.core.resolve import Resolver
-from tidemill.core.rows import Keys
 from tidemill.core.run import Run
 from tidemill.core.values import (
     Argument,
+    Blob,
     Encoding,
     FieldPath,
     Gathered,
@@ -37,6 +37,7 @@ T = TypeVar("T")
 _pack = msgspec.msgpack.Encoder().encode
 STREAM_ROWS = 100
 ELEMENTS = 256
+DECODED_LIMIT_BYTES = 256 * 1024 * 1024
 
 
 class NoValueError(InputError):
@@ -100,7 +101,7 @@ class Reader:
             yield piece
 
     async def _gathered(self, run: Run, source: Gathered) -> AsyncIterator[bytes]:
-        kept = await self._ask(run, lambda resolver: _kept(resolver, source))
+        kept = await self._ask(run, lambda resolver: resolver.kept(source))
         yield _array_header(len(kept))
         for start in range(0, len(kept), ELEMENTS):
             indexes = kept[start : start + ELEMENTS]
@@ -113,15 +114,12 @@ class Reader:
         match argument:
             case Given(value=Inline(data=data, encoding=Encoding.MSGPACK), fields=()):
                 yield data
+            case Given(value=Blob(digest=digest, encoding=Encoding.MSGPACK), fields=()):
+                async for piece in self._blobs.read(Digest(digest)):
+                    yield piece
             case Given(value=value, fields=fields):
-                data = (
-                    value.data if isinstance(value, Inline) else await self._blobs.fetch(Digest(value.digest), 1 << 31)
-                )
-                yield (
-                    _pack(pick(plain(data, value.encoding), fields))
-                    if fields or value.encoding is Encoding.JSON
-                    else data
-                )
+                data = value.data if isinstance(value, Inline) else await self._whole_blob(value)
+                yield _pack(pick(plain(data, value.encoding), fields))
             case GivenList(items=items):
                 yield _array_header(len(items))
                 for item in items:
@@ -136,6 +134,11 @@ class Reader:
             case Remote(path=path, port=port, fields=fields):
                 async for piece in self._remote(run, path, port, fields):
                     yield piece
+
+    async def _whole_blob(self, blob: Blob) -> bytes:
+        if blob.size > DECODED_LIMIT_BYTES:
+            raise ValueTooLargeError(f"a value of {blob.size} bytes is too large to be looked into")
+        return await self._blobs.fetch(Digest(blob.digest), blob.size)
 
     async def _remote(self, run: Run, path: Path, port: str, fields: FieldPath) -> AsyncIterator[bytes]:
         stored = (await self._queries.values(run.id, path)).get(port)
@@ -200,12 +203,6 @@ def _ref_source(resolver: Resolver, path: Path, port: str) -> Source:
     if ports is not None and port not in ports:
         raise NoSuchPathError(f"{path}:{port}")
     return resolver.resolve(scope_path(path), Ref(node=name, port=port))
-
-
-def _kept(resolver: Resolver, source: Gathered) -> Sequence[int]:
-    if not resolver.skips(source):
-        return range(source.length)
-    return [i for i in range(source.length) if resolver.failure_at(source.path, f"{source.path}[{i}]") is None]
 
 
 def _array_header(count: int) -> bytes:

@@ -29,6 +29,7 @@ ASK_AGAIN = Dismissal("the outcome of a commit is unknown", "say hello again, so
 Notice = Leasing | AskToStop | Dismissal
 Tell = Callable[[Sequence[Notice]], None]
 
+SECOND_LOOK_US = 500_000
 SWAP_WINDOW_US = 60_000_000
 SWAPS = 3
 
@@ -46,6 +47,7 @@ class Seat:
         self.tell: Tell | None = None
         self.lease_until_at = session.lease_until_at
         self.draining = False
+        self.doubted_at: Instant = 0  # when its lease was first seen to have ended
 
     def connect(self, tell: Tell) -> None:
         """Credit starts anew with each connection."""
@@ -128,10 +130,23 @@ class Seats:
             seat.held.pop(key, None)
 
     def expired(self, at: Instant) -> Sequence[Seat]:
-        return [seat for seat in self._by_id.values() if seat.lease_until_at < at]
+        """Those whose lease has ended, and ended still at a second look.
+
+        A server that was frozen wakes up with every lease behind it, and with the words that extend them unread.
+        """
+        gone = []
+        for seat in self._by_id.values():
+            if seat.lease_until_at > at:
+                continue
+            if seat.doubted_at < seat.lease_until_at:
+                seat.doubted_at = at
+            elif at - seat.doubted_at >= SECOND_LOOK_US:
+                gone.append(seat)
+        return gone
 
     def next_expiry(self) -> Instant | None:
-        return min((seat.lease_until_at for seat in self._by_id.values()), default=None)
+        """When `expired` is to be asked next."""
+        return min((_next_look(seat) for seat in self._by_id.values()), default=None)
 
     def note_swap(self, worker: str, at: Instant) -> bool:
         """Count an instance taking over from another; whether two of them fight for one id."""
@@ -145,3 +160,8 @@ class Seats:
         seat.lease_until_at = until
         seat.session = replace(seat.session, lease_until_at=until)
         return seat.session
+
+
+def _next_look(seat: Seat) -> Instant:
+    until = seat.lease_until_at
+    return until if seat.doubted_at < until else seat.doubted_at + SECOND_LOOK_US

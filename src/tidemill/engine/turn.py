@@ -3,20 +3,29 @@
 import logging
 from collections.abc import Iterable, Sequence
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from tidemill.core.claims import Leasing, lease
 from tidemill.core.commands import Command, RunEnded
 from tidemill.core.decide import Needs, decide, keys_of
-from tidemill.core.errors import InternalError
-from tidemill.core.events import AttemptLost, Event, QueueExpired, StepsFound, TimerDue
+from tidemill.core.errors import InternalError, TidemillError, UnavailableError
+from tidemill.core.events import (
+    AttemptLost,
+    Event,
+    FetchFailed,
+    ListFetched,
+    OperandsFetched,
+    QueueExpired,
+    StepsFound,
+    TimerDue,
+)
 from tidemill.core.fill import Filler
 from tidemill.core.ids import RunId
 from tidemill.core.match import Claim, Offer, match
-from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
+from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.reconcile import Verdicts, reconcile
 from tidemill.core.resolve import Resolver
-from tidemill.core.rows import Changes, Entry, Keys, Lane, Queued
+from tidemill.core.rows import AttemptKey, Changes, Entry, Keys, Lane, Queued, TimerKind
 from tidemill.core.run import Attempt, Ended, Halted, Lost, Ready, Run
 from tidemill.core.values import Argument
 from tidemill.engine.changes import changes_of
@@ -57,7 +66,7 @@ class Turn:
                 case Greeting():
                     await self._greet(arrival)
                 case Departure(session=session):
-                    self.recorded.append(Changes(sessions=[replace(session, live=False)]))
+                    self.recorded.append(Changes(sessions=[structs.replace(session, live=False)]))
                     await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
                 case Sweeping():
                     await self._sweep(arrival)
@@ -89,11 +98,31 @@ class Turn:
                     self._lay(outcome)
                     return outcome.commands
                 await self._satisfy(outcome)
-            raise InternalError(f"{type(event).__name__} asks for rows again and again")
-        except Exception as error:  # the outermost line of one decision: the others go on
+            raise InternalError(f"{type(event).__name__} asks for rows again and again")  # noqa: TRY301
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the outermost line of one decision: the others go on
             _log.exception("%s cannot be decided; its run is halted", type(event).__name__)
             await self._halt(event.run, error)
+            self._drop(event)
             return ()
+
+    def _drop(self, event: Event) -> None:
+        """What makes an event come again must not make it come for ever."""
+        drop = self.overlay.timers_drop
+        match event:
+            case TimerDue(timer=timer):
+                drop[timer.run, timer.path, timer.kind] = None
+            case StepsFound(run=run, prefix=prefix):
+                drop[run, prefix, TimerKind.SWEEP] = None
+            case (
+                ListFetched(run=run, path=path) | OperandsFetched(run=run, path=path) | FetchFailed(run=run, path=path)
+            ):
+                drop[run, path, TimerKind.FETCH] = None
+            case QueueExpired(queued=queued):
+                self.overlay.left[queued.run, queued.path] = queued
+            case _:
+                pass  # its sender keeps it
 
     def _lay(self, draft: Draft) -> None:
         self.overlay.lay(draft)
@@ -109,18 +138,20 @@ class Turn:
         filler = Filler(Resolver(Draft(self.overlay), ended.run.id, layout))
         try:
             filled = {port: filler.fill(source) for port, source in ended.outputs.items()}
-        except (RowsMissingError, GraphMissingError):
-            return None
+        except TidemillError:
+            return None  # who asks for them hears why
         return {port: argument for port, argument in filled.items() if argument is not None}
 
     async def _halt(self, run_id: RunId, error: Exception) -> None:
         if run_id not in self.overlay.runs.rows:
             await self._load(Keys(runs=[run_id]))
         run = self.overlay.runs.rows[run_id]
-        if run is None or isinstance(run.state, Ended):
+        if run is None or isinstance(run.state, (Ended, Halted)):
             return
         reason = f"{type(error).__name__}: {error}"
-        self.overlay.runs.put({run_id: replace(run, state=Halted(reason))})
+        halted = structs.replace(run, state=Halted(reason))
+        self.overlay.runs.put({run_id: halted})
+        self.outcomes.append(Outcome(halted))
         self.overlay.history.setdefault(run_id, []).append(Entry("run_halted", detail={"reason": reason}))
 
     async def _satisfy(self, needs: Needs) -> None:
@@ -146,10 +177,19 @@ class Turn:
             listed, [each for each in fresh if each.is_live], self.overlay.attempts.rows, self.overlay.steps.rows
         )
         await self._lose(verdicts.gone, Lost.NOT_LISTED)
-        ended = [replace(each, live=False) for each in greeting.replaced]
+        self._adopt(verdicts.keep, greeting)
+        ended = [structs.replace(each, live=False) for each in greeting.replaced]
         greeting.changes.sessions += [*ended, greeting.session]
         self.recorded.append(greeting.changes)
         self.verdicts.append((greeting, verdicts))
+
+    def _adopt(self, kept: Sequence[AttemptKey], greeting: Greeting) -> None:
+        """What a worker held before its restart hangs on its new session: the old one has no lease any more."""
+        replaced = {each.id for each in greeting.replaced}
+        for key in kept:
+            attempt = self.overlay.attempts.rows[key]
+            if attempt is not None and attempt.is_live and attempt.session in replaced:
+                self.overlay.attempts.put({key: structs.replace(attempt, session=greeting.session.id)})
 
     def _latest(self, attempt: Attempt) -> Attempt:
         key = (attempt.run, attempt.path, attempt.number)
@@ -211,8 +251,10 @@ class Turn:
                         self.leases.append((claim, outcome))
                     return
                 await self._satisfy(outcome)
-            raise InternalError("a claim asks for rows again and again")
-        except Exception as error:  # the outermost line of one claim: the others go on
+            raise InternalError("a claim asks for rows again and again")  # noqa: TRY301
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the outermost line of one claim: the others go on
             _log.exception("step %r cannot be leased; its run is halted", claim.queued.path)
             await self._halt(claim.queued.run, error)
             key = (claim.queued.run, claim.queued.path)

@@ -60,6 +60,13 @@ class Watches:
         """The outcome of a run goes to the watch of this token."""
         self._by_run.setdefault(run, {})[token] = None
 
+    def forget(self, token: str, run: RunId) -> None:
+        """No outcome of a run is to be had for this token."""
+        tokens = self._by_run.get(run, {})
+        tokens.pop(token, None)
+        if not tokens:
+            self._by_run.pop(run, None)
+
     async def add(self, watch: Watch, runs: Sequence[RunId]) -> None:
         for run in runs:
             self.expect(watch.token, run)
@@ -85,7 +92,4 @@ class Watches:
         """Its client is gone; what it waited for, it asks for anew."""
         self._by_token.pop(watch.token, None)
         for run in [run for run, tokens in self._by_run.items() if watch.token in tokens]:
-            tokens = self._by_run[run]
-            tokens.pop(watch.token)
-            if not tokens:
-                del self._by_run[run]
+            self.forget(watch.token, run)

@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 from tidemill.core.claims import Leasing
 from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, Command, TurnAway
+from tidemill.core.errors import UnavailableError
 from tidemill.core.events import (
     AttemptFailed,
     AttemptReleased,
@@ -21,12 +20,14 @@ from tidemill.core.events import (
 from tidemill.core.ids import Digest, RunId, SessionId
 from tidemill.core.rows import Artifact, AttemptKey, Changes, Session, TaskRow
 from tidemill.core.version import VERSION
+from tidemill.engine.answers import failer
 from tidemill.engine.engine import Engine
 from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
 from tidemill.engine.orders import Ephemeral
 from tidemill.engine.seats import Dismissal, Notice, Seat
 from tidemill.ports.link import Link, LinkDownError
 from tidemill.ports.logs import LogRow, Logs
+from tidemill.server.outbox import Outbox
 from tidemill.wire.worker import (
     PROTOCOL,
     Ack,
@@ -51,51 +52,16 @@ from tidemill.wire.worker import (
     Started,
     Succeeded,
     ToServer,
-    ToWorker,
     Welcome,
     decode_to_server,
     encode_frame,
 )
 
 HELLO_WITHIN_S = 10.0
-FRAME_MESSAGES = 64
 GRACE_S = 10.0
 LOG_BACKLOG = 1000
 
 _log = logging.getLogger("tidemill.server")
-
-
-class Outbox:
-    """What goes to one worker; one sender, so that no beat ever waits for a socket."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._waiting: deque[ToWorker] = deque()
-        self._bell = asyncio.Event()
-
-    def put(self, message: ToWorker) -> None:
-        self._waiting.append(message)
-        self._bell.set()
-
-    async def send_all(self) -> None:
-        """Until the link is down; what gathered in the meantime leaves together."""
-        while True:
-            await self._bell.wait()
-            self._bell.clear()
-            await self.flush()
-
-    async def flush(self) -> None:
-        while self._waiting:
-            some = [self._waiting.popleft() for _ in range(min(FRAME_MESSAGES, len(self._waiting)))]
-            await self._link.send(encode_frame(_joined(some)))
-
-
-def _joined(messages: list[ToWorker]) -> list[Any]:
-    """Acknowledgements of one frame as one message."""
-    acks = [message.attempts[0] for message in messages if isinstance(message, Ack)]
-    if len(acks) < 2:  # noqa: PLR2004
-        return messages
-    return [Ack(tuple(acks)), *(message for message in messages if not isinstance(message, Ack))]
 
 
 class WorkerDesk:
@@ -127,7 +93,7 @@ class WorkerDesk:
         if hello.protocol.partition(".")[0] != PROTOCOL.partition(".")[0]:
             advice = "install the version of tidemill that the server has" if hello.version else "speak protocol 1"
             return Refused(f"the worker speaks protocol {hello.protocol}, the server {PROTOCOL}", advice)
-        if len(hello.instance) != 16 or not hello.worker:  # noqa: PLR2004
+        if len(hello.instance) != 16 or not hello.worker:
             return Refused("hello needs a worker id and an instance of 16 bytes", "see the worker protocol")
         here = [seat for seat in self._engine.seats.of_worker(hello.worker) if seat.tell is not None]
         rivals = [seat for seat in here if seat.session.id != hello.instance]  # one whose link fell was not fought
@@ -163,10 +129,13 @@ class _Conversation:
         self._seat: Seat | None = None
         self._session = SessionId(hello.instance)
         self._behind: list[int] = []  # attempts sent, at the last heartbeats
+        self._is_over = False
 
     async def hold(self, first: Sequence[ToServer]) -> None:
-        await self._greet()
+        """Raises BadMessageError, after which the worker is told."""
+        wrong: list[BadMessageError] = []
         try:
+            await self._greet()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._outbox.send_all())
                 group.create_task(self._keep_logs())
@@ -174,11 +143,16 @@ class _Conversation:
                 self._take(first)
                 while True:
                     self._take(decode_to_server(await self._link.receive()))
-        except* (LinkDownError, _Ended):
+        except* (UnavailableError, _Ended):
             pass
+        except* BadMessageError as errors:
+            wrong += [each for each in errors.exceptions if isinstance(each, BadMessageError)]
         finally:
+            self._is_over = True
             if self._seat is not None and self._seat.tell == self._tell:
                 self._seat.disconnect()
+        if wrong:
+            raise wrong[0]
 
     # Hello -----------------------------------------------------------------------------------------
 
@@ -187,9 +161,7 @@ class _Conversation:
         now = engine.clock.now()
         replaced = [seat for seat in engine.seats.of_worker(hello.worker) if seat.session.id != self._session]
         for seat in replaced:
-            if seat.tell is not None:
-                seat.tell([_REPLACED])
-            engine.seats.remove(seat.session.id)
+            seat.dismiss(_REPLACED)
         known = engine.seats.get(self._session)
         if known is not None:
             known.disconnect()
@@ -214,17 +186,21 @@ class _Conversation:
 
         def done(keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> None:
             engine.catalog.add(fresh)
+            for seat in replaced:
+                engine.seats.remove(seat.session.id)
             self._sit(session, keep)
             if not greeted.done():
                 greeted.set_result((keep, stale))
 
-        engine.put(Greeting(session, tuple(seat.session for seat in replaced), listed, changes, done))
+        gone = tuple(seat.session for seat in replaced)
+        engine.put(Greeting(session, gone, listed, changes, done, failer(greeted)))
         keep, stale = await greeted
         await self._link.send(encode_frame([self._welcome(keep, stale)]))
 
     def _sit(self, session: Session, keep: Sequence[AttemptKey]) -> None:
         seat = Seat(session, self._engine.pools_of(session.tasks))
-        seat.connect(self._tell)
+        if not self._is_over:
+            seat.connect(self._tell)
         held = {_key(ref) for ref in self._hello.held}
         seat.held = dict.fromkeys(key for key in keep if key in held)
         self._engine.seats.add(seat)
@@ -264,8 +240,10 @@ class _Conversation:
         for command in commands:
             match command:
                 case Acknowledge(run=run, path=path, number=number):
+                    self._engine.seats.free(self._session, (run, path, number))
                     self._outbox.put(Ack((AttemptRef(run, path, number),)))
                 case TurnAway(run=run, path=path, number=number):
+                    self._engine.seats.free(self._session, (run, path, number))
                     self._outbox.put(Stale((AttemptRef(run, path, number),)))
                 case AcknowledgeItems(run=run, path=path, number=number, upto=upto):
                     self._outbox.put(ChunkAck(AttemptRef(run, path, number), upto))
@@ -358,7 +336,12 @@ class _Conversation:
             rows = [await self._lines.get()]
             while not self._lines.empty():
                 rows.append(self._lines.get_nowait())
-            for seq, row in zip(await self._logs.append(rows), rows, strict=False):
+            try:
+                kept = await self._logs.append(rows)
+            except UnavailableError as error:
+                _log.warning("%d lines of logs are lost: %s", len(rows), error)
+                continue
+            for seq, row in zip(kept, rows, strict=False):
                 detail = {"seq": seq, "at": row.at, "level": row.level, "logger": row.logger, "text": row.text}
                 self._engine.feed.mention(Ephemeral(row.run, "log", row.path, row.number, detail))
 
