@@ -107,3 +107,14 @@ async def test_a_worker_that_never_connected_drains_too(tmp_path: Path) -> None:
         bench.runtime.drain()
         async with asyncio.timeout(2):
             await bench.task
+
+
+async def test_a_stop_at_the_moment_when_the_link_dies_is_still_a_stop(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, w)
+    async with bench.connected() as server:
+        await server.hear(wire.Credit)
+        await server.hang_up()
+        await asyncio.sleep(0)  # the worker's reader is woken, and has not run yet
+        bench.runtime.stop()
+        async with asyncio.timeout(2):
+            await bench.task

@@ -26,13 +26,15 @@ from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
 from tidemill.worker.body import Surroundings
 from tidemill.worker.chatter import Chatter
 from tidemill.worker.chores import Chores
+from tidemill.worker.course import Course, Parts
 from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
 from tidemill.worker.files import Files
+from tidemill.worker.holdings import Holdings
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Performer
 from tidemill.worker.reports import Reports
-from tidemill.worker.roster import Parts, Roster
+from tidemill.worker.roster import Roster
 from tidemill.worker.session import RefusedForNowError, Session
 from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots
@@ -79,9 +81,11 @@ class WorkerRuntime:
         self._spool = Spool(ports.disk, settings.spool_bytes)
         self._reports = Reports(self._outbox, self._spool, self._chores, ports.clock)
         self._chatter = Chatter(self._outbox)
-        self._roster = Roster(settings)
+        self._holdings = Holdings(self._slots, settings.abandoned)
+        self._course = Course(self._holdings, settings)
+        self._roster = Roster(self._tasks, self._slots, self._holdings, settings.grace_s)
         around = Surroundings(ports.clock, ports.threads, ports.files, settings.name)
-        self._performer = Performer(ports.stage, around, self._roster.end, self._roster.hear)
+        self._performer = Performer(ports.stage, around, self._course.end, self._course.hear)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -120,7 +124,7 @@ class WorkerRuntime:
             self._outbox.idle_violation()
             or self._performer.idle_violation()
             or self._chores.idle_violation()
-            or self._roster.idle_violation()
+            or self._holdings.idle_violation()
         )
 
     # Its parts --------------------------------------------------------------------------------------
@@ -128,13 +132,11 @@ class WorkerRuntime:
     def _parts(self) -> Parts:
         ports, settings = self._ports, self._settings
         return Parts(
-            tasks=self._tasks,
-            slots=self._slots,
             outbox=self._outbox,
             reports=self._reports,
             chatter=self._chatter,
             performer=self._performer,
-            stopping=Stopping(self._performer, ports.clock, settings.grace_s, self._roster.give_up),
+            stopping=Stopping(self._performer, ports.clock, settings.grace_s, self._course.give_up),
             storing=Storing(Exchange(ports.files, ports.fetcher), self._chatter),
             files=ports.files,
             chores=self._chores,
@@ -145,9 +147,11 @@ class WorkerRuntime:
     async def _live(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                self._roster.open(self._parts(), group)
+                parts = self._parts()
+                self._course.open(parts, group)
+                self._roster.open(self._course, parts)
                 await self._remember()
-                watch = LoopWatch(self._ports.stage, self._roster, self._ports.clock, self._settings.blocked_s)
+                watch = LoopWatch(self._ports.stage, self._holdings, self._ports.clock, self._settings.blocked_s)
                 tasks = [
                     group.create_task(self._chores.run()),
                     group.create_task(self._chatter.run()),
@@ -169,7 +173,7 @@ class WorkerRuntime:
         self._reports.restore(await threads.call("spool.load", self._spool.load))
 
     async def _mind_abandoned(self) -> None:
-        await self._roster.overrun.wait()
+        await self._holdings.overrun.wait()
         log.error("too many bodies cannot be stopped, and their slots are lost: the worker drains and ends")
         self._draining.set()
 
@@ -204,6 +208,8 @@ class WorkerRuntime:
         try:
             await session.converse(self._slots, self._draining, self._leaving)
         except BaseExceptionGroup as errors:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError from None  # a group that fails as it is cancelled says only that it failed
             raise _first(errors) from None
         finally:
             self._outbox.close()
@@ -228,9 +234,9 @@ class WorkerRuntime:
     async def _drain(self) -> None:
         settings = self._settings
         self._roster.close()
-        if not await _within(settings.drain_s, self._roster.empty()):
+        if not await _within(settings.drain_s, self._holdings.empty()):
             self._roster.hand_back("the worker drains")
-            await _within(2 * settings.grace_s, self._roster.empty())
+            await _within(2 * settings.grace_s, self._holdings.empty())
         if self._outbox.is_open:
             await _within(settings.farewell_s, self._reports.empty())
         self._reports.keep_all()

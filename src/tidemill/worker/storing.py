@@ -24,7 +24,7 @@ def inline(completed: Completed) -> dict[str, Value]:
 
 
 class Storing:
-    """On the control loop; its coroutines belong to the roster."""
+    """On the control loop; its coroutines are owned by the course."""
 
     def __init__(self, exchange: Exchange, chatter: Chatter) -> None:
         self._exchange, self._chatter = exchange, chatter

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from tidemill.ports.clock import Clock
-from tidemill.worker.roster import Roster
+from tidemill.worker.holdings import Holdings
 from tidemill.worker.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 class LoopWatch:
     """On the control loop, which goes on whatever user code does; ``run`` is its owner."""
 
-    def __init__(self, stage: Stage, roster: Roster, clock: Clock, blocked_s: float) -> None:
-        self._stage, self._roster, self._clock, self._blocked_s = stage, roster, clock, blocked_s
+    def __init__(self, stage: Stage, holdings: Holdings, clock: Clock, blocked_s: float) -> None:
+        self._stage, self._holdings, self._clock, self._blocked_s = stage, holdings, clock, blocked_s
         self._has_answered = True
 
     async def run(self) -> None:
@@ -22,13 +22,13 @@ class LoopWatch:
         while True:
             due = self._clock.monotonic() + self._blocked_s
             await asyncio.sleep(self._blocked_s)
-            late_s, lately = self._clock.monotonic() - due, self._roster.take_lately()
+            late_s, lately = self._clock.monotonic() - due, self._holdings.take_lately()
             if late_s > self._blocked_s:
                 self._report_held(late_s, lately)
             if not self._has_answered:
                 waited_s += self._blocked_s
                 self._report(waited_s)
-            elif self._roster.running:
+            elif self._holdings.running:
                 waited_s, self._has_answered = 0.0, False
                 self._stage.wake_user(self._answer)
 
@@ -41,7 +41,7 @@ class LoopWatch:
         log.warning("something held the interpreter for %.1f s; the tasks that ran: %s", late_s, tasks)
 
     def _report(self, waited_s: float) -> None:
-        tasks = sorted({attempt.assign.task for attempt in self._roster.running})
+        tasks = sorted({attempt.assign.task for attempt in self._holdings.running})
         log.warning(
             "async code has blocked its loop for more than %.1f s: %s, one of the tasks %s. Heartbeats go on; "
             "a blocking call belongs into a task that is not async",

@@ -1,0 +1,185 @@
+"""The course of one attempt: fetched, run, stored, reported."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tidemill.core.errors import TidemillError
+from tidemill.core.run import End, Failure
+from tidemill.sdk.invoke import Completed
+from tidemill.wire.worker import Failed, Progress, Published, Released, Started, Succeeded
+from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
+from tidemill.worker.chatter import Chatter
+from tidemill.worker.chores import Chores
+from tidemill.worker.exchange import is_at_hand
+from tidemill.worker.files import Files
+from tidemill.worker.holdings import Holdings
+from tidemill.worker.outbox import Outbox
+from tidemill.worker.performer import Outcome, Performer, is_on_loop
+from tidemill.worker.reports import Reports
+from tidemill.worker.settings import Keep, WorkerSettings
+from tidemill.worker.stopping import Stopping
+from tidemill.worker.storing import Storing, has_nothing_left, inline, is_stored
+from tidemill.worker.stream import Stream
+from tidemill.worker.verdict import failed, on_the_way, stopped, succeeded
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What attempts are taken through."""
+
+    outbox: Outbox
+    reports: Reports
+    chatter: Chatter
+    performer: Performer
+    stopping: Stopping
+    storing: Storing
+    files: Files
+    chores: Chores
+
+
+class Course:
+    """On the control loop."""
+
+    def __init__(self, holdings: Holdings, settings: WorkerSettings) -> None:
+        self._holdings, self._settings = holdings, settings
+
+    def open(self, parts: Parts, group: asyncio.TaskGroup) -> None:
+        """Before anything else: the performer and `stopping` know this object. ``group`` owns fetching and storing."""
+        self._parts, self._group = parts, group
+
+    def begin(self, attempt: LiveAttempt) -> None:
+        if is_at_hand(attempt.inputs):
+            self._run(attempt)
+        else:
+            self._send(attempt, self._prepare(attempt))
+
+    def hear(self, attempt: LiveAttempt) -> None:
+        """An attempt has something to say."""
+        if not self._holdings.holds(attempt):
+            return  # nobody listens any more
+        self._parts.chatter.hear(attempt)
+        if attempt.stream and attempt.stream.local and not attempt.stream.is_uploading:
+            attempt.stream.is_uploading = True
+            self._own(self._upload_items(attempt, attempt.stream))
+
+    def _send(self, attempt: LiveAttempt, errand: Coroutine[Any, Any, None]) -> None:
+        attempt.errand = self._own(errand)
+
+    def _own(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        try:
+            return self._group.create_task(errand)
+        except RuntimeError:  # the group is closing, since the worker was stopped
+            errand.close()
+            return None
+
+    async def _prepare(self, attempt: LiveAttempt) -> None:
+        try:
+            await self._parts.storing.fetch(attempt)
+        except asyncio.CancelledError:
+            if attempt.stop is None:
+                raise
+            self._fail(attempt, None)
+        except (TidemillError, OSError) as error:
+            self._fail(attempt, on_the_way(error))
+        else:
+            attempt.errand = None
+            self._run(attempt)
+
+    def _run(self, attempt: LiveAttempt) -> None:
+        attempt.phase = Phase.RUNNING
+        started = Started(attempt.ref)
+        if is_on_loop(attempt):
+            self._parts.outbox.put_lazily(started)
+        else:
+            self._parts.outbox.put(started)
+        self._parts.stopping.watch(attempt)
+        self._parts.performer.begin(attempt)
+
+    def end(self, attempt: LiveAttempt, outcome: Outcome) -> None:
+        """Its body has ended."""
+        self._parts.stopping.forget(attempt)
+        self._parts.chatter.finish(attempt)
+        if not self._holdings.holds(attempt):  # given up, or dropped
+            self._release(attempt.folder)
+            self._leave(attempt)
+            return
+        attempt.phase = Phase.STORING
+        if isinstance(outcome, Completed) and is_stored(attempt, outcome):
+            self._report(attempt, succeeded(attempt.ref, outcome, inline(outcome), ()))
+        elif isinstance(outcome, Failure) and (attempt.stop or has_nothing_left(attempt)):
+            self._fail(attempt, outcome)
+        else:
+            self._send(attempt, self._store(attempt, outcome))
+
+    async def _store(self, attempt: LiveAttempt, outcome: Outcome) -> None:
+        storing = self._parts.storing
+        try:
+            await storing.finish_stream(attempt)
+            outputs = await storing.store(attempt, outcome) if isinstance(outcome, Completed) else {}
+            artifacts = await storing.publish(attempt)
+        except asyncio.CancelledError:
+            if attempt.stop is None:
+                raise
+            self._fail(attempt, None)
+        except (TidemillError, OSError) as error:
+            self._fail(attempt, on_the_way(error))
+        else:
+            if isinstance(outcome, Completed):
+                self._report(attempt, succeeded(attempt.ref, outcome, outputs, artifacts))
+            else:
+                self._fail(attempt, outcome, artifacts)
+
+    async def _upload_items(self, attempt: LiveAttempt, stream: Stream) -> None:
+        try:
+            await self._parts.storing.upload_items(attempt)
+        except (TidemillError, OSError) as error:
+            stop = Stop(Why.CANCEL, f"a file of its stream: {error}", self._settings.grace_s)
+            self._parts.stopping.tell(attempt, stop)
+        finally:
+            stream.is_uploading = False
+
+    def give_up(self, attempt: LiveAttempt) -> None:
+        """It was told to stop, its grace is over, and its body goes on."""
+        self._holdings.abandon(attempt)
+        if attempt.stop and (report := stopped(attempt.ref, attempt.stop, End.ABANDONED)):
+            self._say(attempt, report)
+
+    def _fail(self, attempt: LiveAttempt, failure: Failure | None, artifacts: tuple[Published, ...] = ()) -> None:
+        if attempt.stop is not None:
+            report = stopped(attempt.ref, attempt.stop, End.STOPPED, failure)
+        else:
+            report = failed(attempt.ref, failure, artifacts) if failure else None
+        self._report(attempt, report)
+
+    def _report(self, attempt: LiveAttempt, report: Succeeded | Failed | Released | None) -> None:
+        if report is not None and self._holdings.holds(attempt):
+            if isinstance(report, Succeeded) and attempt.voice and attempt.voice.last:
+                self._parts.outbox.put(Progress(attempt.ref, 1.0, *attempt.voice.last[1:]))
+            self._say(attempt, report)
+        else:
+            self._release(attempt.folder)
+        self._holdings.remove(attempt)
+        self._leave(attempt)
+
+    def _say(self, attempt: LiveAttempt, report: Succeeded | Failed | Released) -> None:
+        folder = attempt.folder
+        if isinstance(report, Released):
+            self._parts.outbox.put(report)
+            self._release(folder)
+            return
+        settle = partial(self._release, folder) if folder else None
+        kept = self._parts.reports.add(report, settle)
+        if attempt.seen - attempt.began > self._settings.spool_after_s:
+            self._parts.reports.keep(kept)
+
+    def _release(self, folder: str) -> None:
+        """The result was accepted, or will not be: the private folder goes, unless it was asked to stay."""
+        if folder and self._settings.keep is Keep.UNTIL_ACCEPTED:
+            self._parts.chores.add("files.remove", partial(self._parts.files.remove, folder))
+
+    def _leave(self, attempt: LiveAttempt) -> None:
+        self._holdings.leave(attempt)
+        self._parts.outbox.owe()
