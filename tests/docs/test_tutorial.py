@@ -1,22 +1,27 @@
-"""The tutorial is true: each of its blocks runs, with real processes, and prints what the page shows."""
+"""The tutorial and the guides are true: each block runs, with real processes, and prints what the page shows."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import blocks, pages, read
 from tests.docs.terminal import Terminal, exit_code, fits, played
 
-PAGE = "docs/tutorial.md"
+OURS = ("docs/tutorial.md", "docs/guide/")
+PAGES = [
+    page for page in pages() if page.startswith(OURS) and any(each.language == "sh" for each in blocks(read(page)))
+]
 
 
 @pytest.mark.timeout(240)
-def test_each_block_of_the_tutorial_does_what_the_page_shows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_each_block_does_what_the_page_shows(page: str, tmp_path: Path) -> None:
     with Terminal(tmp_path) as terminal:
-        for block, said in played(PAGE, terminal):
+        for block, said in played(page, terminal):
             if block.language == "sh":
-                assert said.code == exit_code(block), f"{PAGE}:{block.line} ended with {said.code}:\n{said.text}"
+                assert said.code == exit_code(block), f"{page}:{block.line} ended with {said.code}:\n{said.text}"
             else:
-                assert fits(block.text, said.text), f"{PAGE}:{block.line} shows\n{block.text}\nbut it is\n{said.text}"
+                assert fits(block.text, said.text), f"{page}:{block.line} shows\n{block.text}\nbut it is\n{said.text}"
 
 
 @pytest.mark.parametrize(
