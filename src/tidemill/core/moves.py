@@ -13,12 +13,12 @@ from collections import deque
 from msgspec.structs import replace
 
 from tidemill.core import lanes
-from tidemill.core.commands import RunEnded
 from tidemill.core.conditions import ConditionError, holds
+from tidemill.core.ending import Ending
 from tidemill.core.errors import InputError
 from tidemill.core.fill import Filler, LargeOperandError
 from tidemill.core.graph import BranchNode, CallNode, Condition, ConstNode, ElementFailure, MapNode, TaskNode
-from tidemill.core.ground import Ground, after
+from tidemill.core.ground import after
 from tidemill.core.ids import Path
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
@@ -27,27 +27,21 @@ from tidemill.core.retry import ALONE_AFTER
 from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
     Blocked,
-    Cancelling,
     Code,
-    Ended,
     Failed,
     Failure,
-    Halted,
-    Outcome,
     Ready,
     Run,
-    Running,
     Scope,
     Step,
     StepFailed,
     StepSucceeded,
-    Succeeded,
     Waiting,
 )
-from tidemill.core.values import Inline, Source
+from tidemill.core.values import Inline
 
 
-class Mover(Ground):
+class Mover(Ending):
     """Moves one run, on one draft."""
 
     def __init__(self, draft: Draft, run: Run) -> None:
@@ -179,7 +173,7 @@ class Mover(Ground):
 
     def scope_done(self, path: Path) -> None:
         if not path:
-            self._end_well()
+            self.end_well()
             return
         place = self.layout.scope(path)
         match place.node:
@@ -187,25 +181,6 @@ class Mover(Ground):
                 element_done(self, place.step)
             case _:
                 self.node_done(place.step, StepSucceeded(arm=place.arm))
-
-    def _end_well(self) -> None:
-        try:
-            self._outputs()
-        except InputError as error:
-            self.end_run(Failed(Failure(Code.INVALID_INPUT, f"the output of the run: {error}")))
-        else:
-            self.end_run(Succeeded(self._status()))
-
-    def _outputs(self) -> dict[str, Source]:
-        graph = self.layout.root.body.graph
-        return {port: self.resolver.resolve("", source) for port, source in graph.outputs.items()}
-
-    def _status(self) -> str:
-        """The status of the node that the run's output comes from, where it is a task."""
-        output = self.layout.root.body.graph.outputs.get("value")
-        node = getattr(output, "node", "")
-        step = self.draft.step(self.id, node) if node in self.layout.root.body.needs else None
-        return step.state.status if step and isinstance(step.state, StepSucceeded) else "success"
 
     def node_failed(self, path: Path, failure: Failure, number: int = 0) -> None:
         """A node has failed for good. Its scope is dead; the failure goes outwards until a map takes it."""
@@ -228,56 +203,3 @@ class Mover(Ground):
             element_failed(self, place, at, failure)
         else:
             self.node_failed(place.step, failure)
-
-    # The run ---------------------------------------------------------------------------------------
-
-    def end_run(self, outcome: Outcome) -> None:
-        """End with ``outcome``, after all that lives has stopped."""
-        run = self.run
-        if not isinstance(run.state, (Running, Halted)):
-            return
-        self.draft.put_run(replace(run, state=Cancelling(outcome)))
-        if not run.live and (isinstance(outcome, Succeeded) or self._is_lone()):
-            self.finish()
-            return
-        self.draft.timers_put.append(Timer(self.id, "", TimerKind.SWEEP, self.draft.at))
-        self.note("run_ending", outcome=type(outcome).__name__.lower())
-
-    def finish(self) -> None:
-        """All has stopped and was swept: the run is final."""
-        run = self.run
-        if not isinstance(run.state, Cancelling):
-            return
-        outcome = run.state.outcome
-        ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
-        self.draft.put_run(ended)
-        self.note(f"run_{ended.status}", outcome=_detail(outcome))
-        self.draft.order(RunEnded(ended, self._outputs() if isinstance(outcome, Succeeded) else {}))
-
-    def _is_lone(self) -> bool:
-        """A run of one task leaves nothing behind that a sweep would find."""
-        body = self.layout.root.body
-        return len(body.needs) == 1 and not body.inner
-
-    def swept(self) -> None:
-        """A sweep of the whole run came to its end."""
-        run = self.run
-        if isinstance(run.state, Cancelling):
-            self.draft.put_run(replace(run, state=replace(run.state, swept=True)))
-            self.gone()
-
-    def gone(self) -> None:
-        """End a run that waited for its last live step."""
-        run = self.run
-        if isinstance(run.state, Cancelling) and run.state.swept and not run.live:
-            self.finish()
-
-
-def _detail(outcome: Outcome) -> object:
-    match outcome:
-        case Succeeded(status=status):
-            return status
-        case Failed(failure=failure):
-            return failure.message
-        case _:
-            return outcome.reason

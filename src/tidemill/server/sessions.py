@@ -117,7 +117,7 @@ async def _say_no(link: Link, reason: str) -> None:
         return
 
 
-class _Ended(Exception):  # noqa: N818  # ends the group of one conversation, and is no error
+class _OverError(Exception):  # ends the group of one conversation, and is no error
     pass
 
 
@@ -143,7 +143,7 @@ class _Conversation:
                 self._take(first)
                 while True:
                     self._take(decode_to_server(await self._link.receive()))
-        except* (UnavailableError, _Ended):
+        except* (UnavailableError, _OverError):
             pass
         except* BadMessageError as errors:
             wrong += [each for each in errors.exceptions if isinstance(each, BadMessageError)]
@@ -255,7 +255,7 @@ class _Conversation:
     def _take(self, messages: Sequence[ToServer]) -> None:
         seat = self._seat
         if seat is None or self._engine.seats.get(self._session) is not seat:
-            raise _Ended  # its lease has ended, or another took over: it says hello anew
+            raise _OverError  # its lease has ended, or another took over: it says hello anew
         self._extend(seat)
         for message in messages:
             self._take_one(seat, message)
@@ -292,9 +292,9 @@ class _Conversation:
             case Goodbye():
                 self._engine.seats.remove(self._session)
                 self._engine.put(Departure(seat.session))
-                raise _Ended
+                raise _OverError
             case Hello():
-                raise _Ended
+                raise _OverError
 
     def _decide(self, event: Event, urgency: Urgency = Urgency.NOW) -> None:
         self._engine.put(Decision(event, self._reply), urgency)
@@ -311,7 +311,7 @@ class _Conversation:
         """A worker that has not received what was sent two heartbeats ago is deaf: let it say hello anew."""
         if len(self._behind) > 1 and received < self._behind[0]:
             _log.warning("worker %s received %d of %d attempts", seat.session.worker, received, self._behind[0])
-            raise _Ended
+            raise _OverError
         self._behind = [*self._behind[-1:], seat.sent.get("", 0)]
 
     def _progress(self, message: Progress) -> None:

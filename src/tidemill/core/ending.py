@@ -1,0 +1,105 @@
+"""How a run ends: told to, after all that lives has stopped and was swept."""
+
+from msgspec.structs import replace
+
+from tidemill.core.commands import RunEnded
+from tidemill.core.errors import InputError
+from tidemill.core.ground import Ground
+from tidemill.core.overlay import Draft
+from tidemill.core.rows import Timer, TimerKind
+from tidemill.core.run import (
+    Cancelled,
+    Cancelling,
+    Code,
+    Ended,
+    Failed,
+    Failure,
+    Halted,
+    Outcome,
+    Run,
+    Running,
+    StepSucceeded,
+    Succeeded,
+)
+from tidemill.core.values import Source
+
+
+class Ending(Ground):
+    """The end of one run, on one draft."""
+
+    def __init__(self, draft: Draft, run: Run) -> None:
+        super().__init__(draft, run)
+        self._found: dict[str, Source] = {}  # the outputs of the run, once they were looked for
+
+    def end_well(self) -> None:
+        """All nodes are done: the run succeeds, if its outputs lead somewhere."""
+        try:
+            self._found = self._outputs()
+        except InputError as error:
+            self.end_run(Failed(Failure(Code.INVALID_INPUT, f"the output of the run: {error}")))
+        else:
+            self.end_run(Succeeded(self._status()))
+
+    def _outputs(self) -> dict[str, Source]:
+        graph = self.layout.root.body.graph
+        return {port: self.resolver.resolve("", source) for port, source in graph.outputs.items()}
+
+    def _status(self) -> str:
+        """The status of the node that the run's output comes from, where it is a task."""
+        output = self.layout.root.body.graph.outputs.get("value")
+        node = getattr(output, "node", "")
+        step = self.draft.step(self.id, node) if node in self.layout.root.body.needs else None
+        return step.state.status if step and isinstance(step.state, StepSucceeded) else "success"
+
+    def end_run(self, outcome: Outcome) -> None:
+        """End with ``outcome``, after all that lives has stopped."""
+        run = self.run
+        may = (Running, Halted) if isinstance(outcome, Cancelled) else Running  # of what was halted, a person decides
+        if not isinstance(run.state, may):
+            return
+        self.draft.put_run(replace(run, state=Cancelling(outcome)))
+        if not run.live and (isinstance(outcome, Succeeded) or self._is_lone()):
+            self.finish()
+            return
+        self.draft.timers_put.append(Timer(self.id, "", TimerKind.SWEEP, self.draft.at))
+        self.note("run_ending", outcome=type(outcome).__name__.lower())
+
+    def finish(self) -> None:
+        """All has stopped and was swept: the run is final."""
+        run = self.run
+        if not isinstance(run.state, Cancelling):
+            return
+        outcome = run.state.outcome
+        ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
+        self.draft.put_run(ended)
+        self.note(f"run_{ended.status}", outcome=_detail(outcome))
+        outputs = (self._found or self._outputs()) if isinstance(outcome, Succeeded) else {}
+        self.draft.order(RunEnded(ended, outputs))
+
+    def _is_lone(self) -> bool:
+        """A run of one task leaves nothing behind that a sweep would find."""
+        body = self.layout.root.body
+        return len(body.needs) == 1 and not body.inner
+
+    def swept(self) -> None:
+        """A sweep of the whole run came to its end."""
+        run = self.run
+        if isinstance(run.state, Cancelling):
+            self.draft.put_run(replace(run, state=replace(run.state, swept=True)))
+            self.gone()
+
+    def gone(self) -> None:
+        """End a run that waited for its last live step."""
+        run = self.run
+        if isinstance(run.state, Cancelling) and run.state.swept and not run.live:
+            self.finish()
+
+
+def _detail(outcome: Outcome) -> object:
+    match outcome:
+        case Succeeded(status=status):
+            return status
+        case Failed(failure=failure):
+            return failure.message
+        case _:
+            return outcome.reason
