@@ -41,7 +41,9 @@ class Settings:
     synchronous: Durability = Durability.FULL
     lease_s: float = 30.0
     worker_id: str = ""  # "" takes a free one made of the worker's and the machine's name
-    concurrency: int = 100  # attempts that one worker takes at once
+    concurrency: int = 100  # attempts that one worker takes at once, where its code does not say
+    pools: dict[str, int] = field(default_factory=dict)  # attempts at once per pool; these beat those in code
+    health: str = ""  # host:port at which a worker says how it is; "" says nothing
     drain_s: float = 30.0  # for what still runs when a worker is told to stop
     labels: dict[str, str] = field(default_factory=dict)
     fault: str = ""  # points at which the process ends, for tests: store.commit.after:3,…
@@ -113,6 +115,19 @@ def _labels(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
+def _pools(text: str) -> dict[str, int]:
+    limit = _whole(1, 100_000)
+    return {name: limit(count) for name, count in _labels(text).items()}
+
+
+def _health(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise ValueError
+    _whole(0, 65_535)(port)
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
@@ -134,6 +149,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "lease_s": (_SECONDS, _seconds),
     "worker_id": ("letters, digits and . _ @ : -, up to 128", _worker_id),
     "concurrency": ("a whole number from 1 to 100000", _whole(1, 100_000)),
+    "pools": ("pool=limit, joined by commas, such as video=1,audio=4", _pools),
+    "health": ("an address such as 127.0.0.1:7071", _health),
     "drain_s": (_SECONDS, _seconds),
     "labels": ("name=value, joined by commas", _labels),
     "fault": ("points with counts, such as store.commit.after:3", _fault),

@@ -50,7 +50,7 @@ def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> Non
         name = stack.enter_context(_own_name(settings, workers))
         stack.enter_context(captured_output(speaking.get))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        runner.run(_serve(workers, _worker_settings(name, settings), settings, ends))
+        runner.run(_serve(workers, _worker_settings(name, settings, _pools(workers, settings)), settings, ends))
 
 
 async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings, ends: Ends) -> None:
@@ -61,22 +61,51 @@ async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings,
         threads=threads,
         entropy=OsEntropy(),
         disk=OsDisk(own.folder),
-        stage=UserLoop(settings.concurrency, uvloop.new_event_loop),
+        stage=UserLoop(own.pools.total, uvloop.new_event_loop),
         fetcher=ServerFetcher(settings.server_url),
         files=LocalFiles(own.folder, threads),
     )
     runtime = WorkerRuntime(workers, ports, own)
     _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))
-    with told_to_stop(runtime.drain, ends):
+    with told_to_stop(runtime.drain, ends), _health_of(runtime, settings.health):
         await runtime.run()
     threads.close()
 
 
-def _worker_settings(name: str, settings: Settings) -> WorkerSettings:
+@contextmanager
+def _health_of(runtime: WorkerRuntime, address: str) -> Iterator[None]:
+    if not address:
+        yield
+        return
+    from tidemill.adapters.telemetry.health import Health, health_served  # noqa: PLC0415  # 2 MiB, where it is wanted
+
+    host, _, port = address.rpartition(":")
+
+    def figures() -> dict[str, float]:
+        status = runtime.status()
+        return {
+            "tidemill_worker_connected": status.connected,
+            "tidemill_worker_attempts_held": status.held,
+            "tidemill_worker_attempts_received": status.received,
+        }
+
+    with health_served((host, int(port)), Health(lambda: runtime.status().is_accepting, figures)) as served:
+        _log.info("health at http://%s:%d/healthz", host, served)
+        yield
+
+
+def _pools(workers: list[Worker], settings: Settings) -> Pools:
+    """Limits of a process: those of its workers' code, and over them those of the settings."""
+    totals = [worker.concurrency for worker in workers if worker.concurrency is not None]
+    limits = {pool: limit for worker in workers for pool, limit in worker.pools.items()}
+    return Pools(total=sum(totals) if totals else settings.concurrency, limits=limits | settings.pools)
+
+
+def _worker_settings(name: str, settings: Settings, pools: Pools) -> WorkerSettings:
     return WorkerSettings(
         name=name,
         folder=_folder(settings, name),
-        pools=Pools(total=settings.concurrency),
+        pools=pools,
         drain_s=settings.drain_s,
         labels=settings.labels,
         version=VERSION,

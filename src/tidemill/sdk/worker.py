@@ -97,8 +97,18 @@ class Worker:
     ``@worker.task`` takes functions, async or not; ``@worker.stream`` takes generators, async or not.
     """
 
-    def __init__(self, name: str, /) -> None:
+    def __init__(self, name: str, /, *, concurrency: int | None = None, pools: Mapping[str, int] | None = None) -> None:
+        """Declare a worker.
+
+        Args:
+            concurrency: attempts at once in all; None leaves it to the process's setting.
+            pools: attempts at once of the tasks of a pool. A task of another pool, or of none, counts only in all.
+        """
         self.name = check_name(name, "worker")
+        self.concurrency, self.pools = concurrency, dict(pools or {})
+        for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
+            if limit < 1:
+                raise DefinitionError(f"worker {name}: the limit of {what} is {limit}; it must be 1 or more")
         self.tasks: dict[str, LocalTask[..., Any, Any]] = {}
         self.task = TaskDecorator(self)
         self.stream = StreamDecorator(self)

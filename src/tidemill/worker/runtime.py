@@ -40,6 +40,7 @@ from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots
 from tidemill.worker.spool import Spool
 from tidemill.worker.stage import Stage
+from tidemill.worker.status import WorkerStatus
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing
 from tidemill.worker.watch import LoopWatch
@@ -117,6 +118,15 @@ class WorkerRuntime:
         self._left.set()
         if self._main:
             self._main.cancel()
+
+    def status(self) -> WorkerStatus:
+        """How it is at this moment; callable from any thread."""
+        return WorkerStatus(
+            connected=self._outbox.is_open,
+            draining=self._draining.is_set(),
+            held=self._slots.occupied,
+            received=self._slots.received,
+        )
 
     def idle_violation(self) -> str | None:
         """For simulations: why this worker must not sleep now."""
