@@ -56,6 +56,19 @@ def _read(path: str, fail: Any) -> str:
         return str(fail(f"cannot read {path}: {error}"))
 
 
+class ItemsType(click.ParamType[list[Any]]):
+    """A list of plain values: one item each time, or all of them as JSON."""
+
+    def __init__(self, kind: Any) -> None:
+        self._whole, self._item = TextType(plan_of(kind)), _type_of(get_args(kind)[0])
+        self.name = f"{self._item.name} or JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
+        if isinstance(value, str) and value.lstrip().startswith(("[", "@")):
+            return list(self._whole.convert(value, param, ctx))
+        return value if isinstance(value, list) else [self._item.convert(value, param, ctx)]
+
+
 class FilesType(click.ParamType[list[File]]):
     name = "FOLDER or FILE"
 
@@ -125,7 +138,7 @@ def _type_of(kind: Any) -> click.ParamType[Any]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return click.Choice(kind)
     if _is_repeated(kind):
-        return _type_of(get_args(kind)[0])
+        return ItemsType(kind)
     return TextType(plan_of(kind))
 
 
@@ -138,20 +151,12 @@ def _shown(default: Any) -> str:
     return "none" if default is None else str(default.value if isinstance(default, Enum) else default)
 
 
-def values_of(definition: Definition[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say, by parameter; what was not given is left out."""
-    found = {}
-    for name, value in given.items():
-        if value is None or value == ():
-            continue
-        kind = bare(definition.signature.parameters[name].plan.kind)
-        found[name] = [file for files in value for file in files] if _holds_folders(kind) else _listed(value)
-    return found
+    present = {name: value for name, value in given.items() if value is not None and value != ()}
+    return {name: _joined(value) if isinstance(value, tuple) else value for name, value in present.items()}
 
 
-def _holds_folders(kind: Any) -> bool:
-    return get_origin(kind) in (list, tuple) and bool(get_args(kind)) and bare(get_args(kind)[0]) is File
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _joined(many: Sequence[Sequence[Any]]) -> list[Any]:
+    """The parts of an option that was given several times."""
+    return [item for part in many for item in part]

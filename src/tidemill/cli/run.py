@@ -135,7 +135,7 @@ def _inputs(parser: click.Command, definition: Definition[..., Any], rest: Seque
         ctx = parser.make_context(f"tidemill run … ({definition.kind} {definition.name})", list(rest))
     except click.UsageError as error:
         raise click.UsageError(f"{definition.kind} {definition.name}: {error.format_message()}") from None
-    return values_of(definition, ctx.params)
+    return values_of(ctx.params)
 
 
 def _recalled(definition: Definition[..., Any], given: dict[str, Any], data: Path, target: str) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class Fleet:
         return answer(request, TaskList(tuple(views)))
 
     async def _tasks(self) -> list[TaskView]:
-        live = {task for each in await self._queries.sessions(MOST) if each.live for task in each.tasks}
+        """Live ones have a worker on its link now: one that was killed keeps its lease for a while."""
+        live = {task for seat in self._engine.seats.all() if seat.tell is not None for task in seat.session.tasks}
         return [task_view(row, live) for row in await self._queries.tasks()]
 
     async def health(self, request: Request) -> Response:

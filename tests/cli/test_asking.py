@@ -1,0 +1,122 @@
+"""Commands that ask a server: for people, and as JSON for programs."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.processes import MILL, Mill
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mill, str]]:
+    """A server with a worker and three runs."""
+    folder: Path = tmp_path_factory.mktemp("mill")
+    (folder / "mill.py").write_text(MILL)
+    mill = Mill(folder)
+    with mill.server() as (_, url), mill.process("worker", "mill.py", "--url", url) as worker:
+        worker.wait_for("connected")
+        for name, given in {"double": ["--x", "2"], "fail": ["--x", "1"], "grind": ["--xs", "[1, 2]"]}.items():
+            mill.tidemill("run", "mill.py", "--workflow", name, *given, "--url", url)
+        yield mill, url
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_runs_are_listed(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    found = mill.tidemill("runs", "list", "--json", "--url", url).json["runs"]
+    assert [(each["workflow"], each["status"]) for each in found] == [
+        ("grind", "succeeded"),
+        ("mill.fail", "failed"),
+        ("mill.double", "succeeded"),
+    ]
+    failed = mill.tidemill("runs", "list", "--status", "failed", "--url", url).out
+    assert "mill.fail" in failed
+    assert "grind" not in failed
+
+
+def test_a_run_is_shown_with_its_steps(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    newest = mill.tidemill("runs", "list", "--json", "--url", url).json["runs"][0]["id"]
+    shown = mill.tidemill("runs", "show", newest, "--url", url)
+    assert "grind succeeded" in shown.out
+    assert "2/2" in shown.out
+    steps = mill.tidemill("runs", "show", newest, "--json", "--url", url).json["steps"]
+    assert {step["path"] for step in steps} >= {"total"}
+    assert not any("[" in step["path"] for step in steps)
+
+
+def test_logs_are_lines_of_json(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    double = mill.tidemill("runs", "list", "--workflow", "mill.double", "--json", "--url", url).json["runs"][0]["id"]
+    lines = [
+        json.loads(line) for line in mill.tidemill("runs", "logs", double, "--json", "--url", url).out.splitlines()
+    ]
+    assert [line["text"] for line in lines] == ["doubling 2"]
+    assert "doubling 2" in mill.tidemill("runs", "logs", double, "--follow", "--url", url).out
+
+
+def test_a_run_that_waits_says_why_and_can_be_cancelled(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    (mill.folder / "other.py").write_text(
+        "from tidemill import Worker\nlone = Worker('lone')\n@lone.task\ndef wait(x: int) -> int: return x\n"
+    )
+    with mill.process("worker", "other.py", "--url", url) as worker:
+        worker.wait_for("connected")
+    said = mill.tidemill(
+        "run", "mill.py", "--workflow", "slow", "--x", "1", "--seconds", "30", "--url", url, "--detach"
+    )
+    assert said.code == 0, said.err
+    run = said.out.strip()
+    assert mill.tidemill("why", run, "--json", "--url", url).json["run"] == run
+    ended = mill.tidemill("runs", "cancel", run, "--reason", "enough", "--json", "--url", url)
+    assert (ended.json["status"], ended.json["reason"]) == ("cancelled", "enough")
+
+
+def test_tasks_workflows_and_workers_are_listed(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    tasks = mill.tidemill("tasks", "--json", "--url", url).json["tasks"]
+    assert "mill.double" in [each["definition"]["name"] for each in tasks]
+    graphs = mill.tidemill("workflows", "--json", "--url", url).json["graphs"]
+    assert [each["name"] for each in graphs] == ["grind"]
+    workers = mill.tidemill("workers", "--json", "--url", url).json["workers"]
+    assert workers[0]["live"]
+    assert "mill.double" in mill.tidemill("tasks", "--url", url).out
+    assert "connected" in mill.tidemill("workers", "--url", url).out
+
+
+def test_doctor_finds_nothing_wrong(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    said = mill.tidemill("doctor", "--json", "--url", url)
+    assert said.code == 0
+    assert {each["state"] for each in said.json["findings"]} <= {"ok", "note"}
+
+
+@pytest.mark.parametrize("arguments", [("runs", "show", "nope"), ("runs", "logs", "nope"), ("why", "nope")])
+def test_what_is_not_there_is_exit_code_2(there: tuple[Mill, str], arguments: tuple[str, ...]) -> None:
+    mill, url = there
+    said = mill.tidemill(*arguments, "--url", url)
+    assert said.code == 2
+    assert "nope" in said.err
+
+
+@pytest.mark.parametrize("command", ["runs list", "tasks", "workers", "workflows"])
+def test_without_a_server_it_is_exit_code_3(mill: Mill, command: str) -> None:
+    said = mill.tidemill(*command.split(), "--url", "http://127.0.0.1:9")
+    assert said.code == 3
+    assert "no server answers" in said.err
+
+
+@pytest.mark.parametrize(
+    "command", ["", *["run", "dev", "server", "worker", "runs", "why", "tasks", "workflows", "workers", "doctor"]]
+)
+def test_each_command_has_help(mill: Mill, command: str) -> None:
+    said = mill.tidemill(*command.split(), "--help")
+    assert said.code == 0
+    assert "Usage: tidemill" in said.out
+
+
+def test_the_version_is_printed(mill: Mill) -> None:
+    assert mill.tidemill("--version").out.startswith("tidemill, version 0.")
