@@ -108,7 +108,6 @@ def lines_of(server: Any, path: str) -> list[tuple[str, str, str]]:
     ]
 
 
-@pytest.mark.feature("C3")
 async def test_each_attempt_gets_its_own_lines_however_they_interleave(tmp_path: Path) -> None:
     with capturing() as outer:
         async with Bench(tmp_path, w).connected() as server:
@@ -132,7 +131,6 @@ async def test_each_attempt_gets_its_own_lines_however_they_interleave(tmp_path:
         assert outer.getvalue() == "the worker's own\n"
 
 
-@pytest.mark.feature("C3")
 async def test_sync_tasks_are_captured_too(tmp_path: Path) -> None:
     with capturing():
         async with Bench(tmp_path, w).connected() as server:
@@ -148,7 +146,6 @@ async def test_sync_tasks_are_captured_too(tmp_path: Path) -> None:
             assert not [line for line in said if "not this" in line[2]]
 
 
-@pytest.mark.feature("C3")
 async def test_a_flood_is_bounded_and_what_was_dropped_is_counted(tmp_path: Path) -> None:
     with capturing():
         async with Bench(tmp_path, w).connected() as server:
@@ -197,7 +194,6 @@ async def test_progress_is_shown_while_it_is_made(tmp_path: Path) -> None:
             assert ("INFO", "their.module", "NaN was refused") in lines_of(server, "p")
 
 
-@pytest.mark.feature("C1")
 async def test_the_context_knows_the_attempt(tmp_path: Path) -> None:
     async with Bench(tmp_path, w).connected() as server:
         await server.say(
