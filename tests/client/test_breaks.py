@@ -19,7 +19,7 @@ class Cutting(HttpTransport):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.cuts = self.cuts_of_streams = 0
+        self.cuts = self.cuts_of_streams = self.cuts_of_watches = 0
 
     @asynccontextmanager
     async def open(self, method: str, path: str, body: Body, headers: dict[str, str]) -> AsyncIterator[Reply]:
@@ -27,9 +27,12 @@ class Cutting(HttpTransport):
             if self.cuts and path.endswith("/batch"):
                 self.cuts -= 1
                 raise ServerUnreachableError(self.url, "cut")
-            if self.cuts_of_streams and "/stream" in path:
+            if self.cuts_of_watches and "/watch/" in path and method == "GET":
+                self.cuts_of_watches -= 1
+                yield Torn(reply, 0)
+            elif self.cuts_of_streams and "/stream" in path:
                 self.cuts_of_streams -= 1
-                yield Torn(reply)
+                yield Torn(reply, 3000)
             else:
                 yield reply
 
@@ -37,12 +40,14 @@ class Cutting(HttpTransport):
 class Torn:
     """An answer that breaks off after some of it."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, after: int) -> None:
+        self._after = after
         self.status, self.headers, self.read, self._reply = reply.status, reply.headers, reply.read, reply
 
     async def chunks(self) -> AsyncIterator[bytes]:
         async for chunk in self._reply.chunks():
-            yield chunk[:3000]
+            if self._after:
+                yield chunk[: self._after]
             raise ServerUnreachableError("here", "torn")
 
 
@@ -74,6 +79,15 @@ async def test_a_submit_whose_answer_was_lost_is_one_run(served: Mill) -> None:
         assert await asyncio.gather(*(run.result(10) for run in runs)) == [each + 2 for each in range(10)]
         assert transport.cuts == 0
         assert len((await client.runs()).runs) == 11
+
+
+async def test_a_stream_of_outcomes_that_breaks_before_its_first_word_holds_nobody_up(served: Mill) -> None:
+    transport = Cutting(served.url)
+    async with served.worker(media), AsyncClient(transport=transport) as client:
+        assert (await client.health()).workers == 1
+        transport.cuts_of_watches = 2
+        assert await (await client.submit(add, 1)).result(10) == 3
+        assert transport.cuts_of_watches == 0
 
 
 async def test_a_stream_goes_on_where_it_broke(served: Mill) -> None:

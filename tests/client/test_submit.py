@@ -94,8 +94,11 @@ async def test_wrong_inputs_never_start_a_run(client: AsyncClient) -> None:
 
 
 async def test_an_unknown_run_is_not_found(client: AsyncClient) -> None:
+    nobody = client.run("01970000-0000-7000-8000-000000000000")
     with pytest.raises(NotFoundError):
-        await client.run("01970000-0000-7000-8000-000000000000").status()
+        await nobody.status()
+    with pytest.raises(NotFoundError):
+        await nobody.result(10)
 
 
 async def test_nobody_there_says_what_to_do() -> None:

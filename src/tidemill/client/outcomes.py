@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from tidemill.client.calls import DELAYS_S, PREFIX, Calls
+from tidemill.client.errors import NotFoundError
 from tidemill.client.transport import checked
 from tidemill.core.errors import InternalError, TidemillError, UnavailableError
 from tidemill.wire.api import BATCH_LIMIT, FRAMES, Finished, WatchRuns
@@ -76,10 +77,14 @@ class Outcomes:
         self._awaited[awaited.id] = awaited
 
     async def ask(self, runs: Sequence[str]) -> None:
-        """Watch runs that exist already."""
+        """Watch runs that exist already and are expected."""
         token = await self.token()
         for start in range(0, len(runs), BATCH_LIMIT):
-            await self._calls.post(f"/watch/{token}", WatchRuns(tuple(runs[start : start + BATCH_LIMIT])), type(None))
+            some = WatchRuns(tuple(runs[start : start + BATCH_LIMIT]))
+            try:
+                await self._calls.post(f"/watch/{token}", some, type(None))
+            except NotFoundError:
+                return  # the stream has broken meanwhile: the next one asks for all that is expected
 
     async def _keep_reading(self) -> None:
         tries, away_s = 0, 0.0
@@ -117,7 +122,8 @@ class Outcomes:
                         await self._opened(token)
                     yield _decode(frame)
             finally:
-                self._token = None
+                if self._token is not None and self._token.done():
+                    self._token = None  # who waits for one still gets the next
 
     async def _opened(self, token: str) -> None:
         if self._token is None:

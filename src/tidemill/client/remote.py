@@ -109,6 +109,7 @@ class AsyncRun(Generic[R_co]):
 
     async def _watch(self) -> None:
         if not self._is_watched:
+            await self.view()  # of a run that is not there nobody would ever hear
             self._core.outcomes.expect(self._awaited)
             await self._core.outcomes.ask([self.id])
             self._is_watched = True
