@@ -19,14 +19,20 @@ class Outbox:
         self._link = link
         self._waiting: deque[ToWorker] = deque()
         self._bell = asyncio.Event()
+        self._is_closed = False
 
     def put(self, message: ToWorker) -> None:
         self._waiting.append(message)
         self._bell.set()
 
+    def close(self, last: ToWorker) -> None:
+        """Nothing follows ``last``."""
+        self.put(last)
+        self._is_closed = True
+
     async def send_all(self) -> None:
-        """Until the link is down; what gathered in the meantime leaves together."""
-        while True:
+        """Until the link is down, or the last message is sent; what gathered in the meantime leaves together."""
+        while not self._is_closed:
             await self._bell.wait()
             self._bell.clear()
             await self.flush()

@@ -137,7 +137,7 @@ class _Conversation:
         try:
             await self._greet()
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._outbox.send_all())
+                group.create_task(self._send())
                 group.create_task(self._keep_logs())
                 group.create_task(self._ping())
                 self._take(first)
@@ -224,6 +224,10 @@ class _Conversation:
             await asyncio.sleep(self._engine.settings.heartbeat.total_seconds())
             self._outbox.put(Ping())
 
+    async def _send(self) -> None:
+        await self._outbox.send_all()
+        raise _OverError  # it was dismissed
+
     # From the engine -------------------------------------------------------------------------------
 
     def _tell(self, notices: Sequence[Notice]) -> None:
@@ -234,7 +238,7 @@ class _Conversation:
                 case AskToStop(run=run, path=path, number=number, reason=reason):
                     self._outbox.put(Cancel(AttemptRef(run, path, number), GRACE_S, reason))
                 case Dismissal(reason=reason, advice=advice, final=final):
-                    self._outbox.put(Refused(reason, advice, final))
+                    self._outbox.close(Refused(reason, advice, final))
 
     def _reply(self, commands: Sequence[Command]) -> None:
         for command in commands:
