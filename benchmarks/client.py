@@ -13,7 +13,7 @@ import uvloop
 
 from benchmarks.loads import LOADS, Stage
 from benchmarks.plan import Size
-from benchmarks.systems.system import Client
+from benchmarks.systems.system import Client, NotPossibleError
 
 
 class Question(msgspec.Struct):
@@ -39,7 +39,7 @@ async def serve(client: Client) -> None:
                 assert stages is not None
                 answer = await anext(stages)
         except Exception as error:  # noqa: BLE001  # whatever it is, the harness must hear of it
-            _say({"error": f"{type(error).__name__}: {error}"})
+            _say({"error": str(error) if isinstance(error, NotPossibleError) else f"{type(error).__name__}: {error}"})
         else:
             _say(answer)
     await client.close()

@@ -9,12 +9,12 @@ import os
 import statistics
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from benchmarks.figures import latency_figures
 from benchmarks.plan import MIB, Size
-from benchmarks.systems.system import Client, Handle
+from benchmarks.systems.system import Client, Handle, NotPossibleError
 
 Stage = dict[str, float]
 Load = Callable[[Client, Size], AsyncIterator[Stage]]
@@ -22,37 +22,38 @@ Load = Callable[[Client, Size], AsyncIterator[Stage]]
 READY: Stage = {}
 WARM_UP = 50
 FIRST_OF_A_BACKLOG = 200
+FILL_S = 30.0
 
 
 async def in_flight(client: Client, size: Size) -> AsyncIterator[Stage]:
     await _warm(client, size)
     yield READY
     began = time.perf_counter()
-    await _keep(client, size, lambda _: client.start(), client.finish)
-    yield {"tasks": size.count, "tasks_per_s": size.count / (time.perf_counter() - began)}
+    done = await _keep(client, size, lambda _: client.start(), client.finish)
+    yield {"tasks": done, "tasks_per_s": done / (time.perf_counter() - began)}
 
 
 async def one_by_one(client: Client, size: Size) -> AsyncIterator[Stage]:
     await _warm(client, size)
     yield READY
     began = time.perf_counter()
-    handles = [await client.start() for _ in range(size.count)]
+    handles = [await client.start() for _ in _until(size)]
     submitted = time.perf_counter() - began
     for handle in handles:
         await client.finish(handle)
-    spent = time.perf_counter() - began
-    yield {"tasks": size.count, "submits_per_s": size.count / submitted, "tasks_per_s": size.count / spent}
+    spent, done = time.perf_counter() - began, len(handles)
+    yield {"tasks": done, "submits_per_s": done / submitted, "tasks_per_s": done / spent}
 
 
 async def trips(client: Client, size: Size) -> AsyncIterator[Stage]:
     await _warm(client, size)
     yield READY
     spent = []
-    for _ in range(size.count):
+    for _ in _until(size):
         began = time.perf_counter()
         await client.finish(await client.start())
         spent.append(time.perf_counter() - began)
-    yield {"tasks": size.count, **latency_figures(spent)}
+    yield {"tasks": len(spent), **latency_figures(spent)}
 
 
 async def fan_out(client: Client, size: Size) -> AsyncIterator[Stage]:
@@ -84,9 +85,9 @@ async def payload(client: Client, size: Size) -> AsyncIterator[Stage]:
         await finish(await start(2**40 + number))
     yield READY
     began = time.perf_counter()
-    await _keep(client, size, start, finish)
+    done = await _keep(client, size, start, finish)
     spent = time.perf_counter() - began
-    yield {"tasks": size.count, "mib_per_s": 2 * size.count * size.bytes / MIB / spent}
+    yield {"tasks": done, "mib_per_s": 2 * done * size.bytes / MIB / spent}
 
 
 async def nothing(client: Client, size: Size) -> AsyncIterator[Stage]:
@@ -106,19 +107,22 @@ async def backlog(client: Client, size: Size) -> AsyncIterator[Stage]:
     async def fill(_: int) -> None:
         waiting.append(await client.start())
 
-    await _spread(size.depth, 1 if client.polls else 500, fill)
-    yield {"filled_per_s": size.depth / (time.perf_counter() - began)}
+    await _spread(_until(Size(count=size.depth, limit_s=FILL_S)), 1 if client.polls else 500, fill)
+    filled_per_s = len(waiting) / (time.perf_counter() - began)
+    if len(waiting) < size.depth:
+        raise NotPossibleError(f"it queued {len(waiting):,} of {size.depth:,} tasks in {FILL_S:.0f} s")
+    yield {"filled_per_s": filled_per_s}
 
     async def turn_over(_: int) -> None:
         await client.finish(waiting.popleft())
         waiting.append(await client.start())
 
     width = 1 if client.polls else min(size.in_flight, size.depth)
-    await _spread(FIRST_OF_A_BACKLOG, width, turn_over)
+    await _spread(range(min(FIRST_OF_A_BACKLOG, size.depth)), width, turn_over)
     yield READY
     began = time.perf_counter()
-    await _spread(size.count, width, turn_over)
-    yield {"tasks": size.count, "tasks_per_s": size.count / (time.perf_counter() - began)}
+    done = await _spread(_until(size), width, turn_over)
+    yield {"tasks": done, "tasks_per_s": done / (time.perf_counter() - began)}
 
 
 LOADS: dict[str, Load] = {
@@ -136,36 +140,51 @@ async def _keep(
     size: Size,
     start: Callable[[int], Awaitable[Handle]],
     finish: Callable[[Handle], Awaitable[Any]],
-) -> None:
-    """Keep ``size.in_flight`` tasks in flight until ``size.count`` are done."""
+) -> int:
+    """Keep ``size.in_flight`` tasks in flight until enough are done; give how many those were."""
     if not client.polls:
 
         async def trip(number: int) -> None:
             await finish(await start(number))
 
-        await _spread(size.count, size.in_flight, trip)
-        return
+        return await _spread(_until(size), size.in_flight, trip)
     # A client that polls would slow itself down with as many pollers: it waits for the oldest.
     waiting: deque[Handle] = deque()
-    for number in range(size.count):
+    done = 0
+    for number in _until(size):
         if len(waiting) == size.in_flight:
             await finish(waiting.popleft())
         waiting.append(await start(number))
+        done += 1
     for handle in waiting:
         await finish(handle)
+    return done
 
 
-async def _spread(count: int, width: int, act: Callable[[int], Awaitable[None]]) -> None:
-    """Do something ``count`` times, ``width`` at once."""
-    numbers = iter(range(count))
+def _until(size: Size) -> Iterator[int]:
+    """Numbers from 0, ``size.count`` of them, or fewer when the time is up."""
+    until = time.perf_counter() + size.limit_s
+    for number in range(size.count):
+        if time.perf_counter() > until:
+            return
+        yield number
+
+
+async def _spread(numbers: Iterable[int], width: int, act: Callable[[int], Awaitable[None]]) -> int:
+    """Do something with each number, ``width`` at once; give how many there were."""
+    source = iter(numbers)
+    done = 0
 
     async def act_on() -> None:
-        for number in numbers:
+        nonlocal done
+        for number in source:
             await act(number)
+            done += 1
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(width, count)):
+        for _ in range(width):
             group.create_task(act_on())
+    return done
 
 
 async def _timed(work: Awaitable[Any]) -> float:

@@ -34,7 +34,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Size:
-    """``count`` tasks, trips, elements or steps; ``depth`` is the backlog, ``seconds`` that of watching an idle one."""
+    """``count`` tasks, trips, elements or steps, or as many as ``limit_s`` allows; ``depth`` is the backlog.
+
+    ``seconds`` is how long an idle system is watched.
+    """
 
     count: int = 0
     in_flight: int = 1
@@ -42,6 +45,7 @@ class Size:
     depth: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    limit_s: float = 3.0
 
 
 WORKLOADS = {
@@ -163,16 +167,17 @@ _QUICK = {
     "claim-100": Size(count=4_000, depth=100 + SLOTS, in_flight=100),
     "claim-100k": Size(count=4_000, depth=20_000 + SLOTS, in_flight=100),
     "payload": Size(count=80, in_flight=4, bytes=MIB),
-    "idle": Size(seconds=4.0),
+    "idle": Size(seconds=3.0),
     "memory": Size(count=4_000, in_flight=100),
 }
+QUICK_LIMIT_S = 1.0
 # A share of the counts above, so that each takes about as long; a rate does not depend on it.
 _SHARES = {
     OURS: {},
     "huey": {"throughput": 0.2, "latency": 0.4, "one-by-one": 0.8, "claim-100": 0.4, "claim-100k": 0.4, "memory": 0.2},
     "dbos": {"throughput": 0.03, "latency": 0.1, "one-by-one": 0.3, "claim-100": 0.06, "memory": 0.03, "payload": 0.5},
 }
-_TIMES = {"dbos": 1}
+_TIMES = {"huey": 2, "dbos": 1}
 
 
 def size_of(workload: str, system: str, *, quick: bool) -> Size:
@@ -180,4 +185,5 @@ def size_of(workload: str, system: str, *, quick: bool) -> Size:
     share = _SHARES[system].get(workload, 1.0)
     times = min(size.times, _TIMES.get(system, size.times))
     count = max(round(size.count * share), min(size.count, 20))
-    return Size(count, size.in_flight, times, size.depth, size.bytes, size.seconds)
+    limit_s = QUICK_LIMIT_S if quick else size.limit_s
+    return Size(count, size.in_flight, times, size.depth, size.bytes, size.seconds, limit_s)

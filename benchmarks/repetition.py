@@ -15,7 +15,7 @@ from benchmarks.processes import Conversation, Program
 from benchmarks.systems.system import System
 
 OPEN_S, STAGE_S = 60.0, 120.0
-SETTLE_S = 4.0  # at most, for others to fall quiet
+SETTLE_S = 2.0  # at most, for others to fall quiet
 LOOK_S = 0.25
 UNDISTURBED = 0.0  # memory, and the CPU of who does nothing, do not depend on what others do
 

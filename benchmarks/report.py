@@ -1,5 +1,6 @@
 """What is printed: one JSON line per workload and system, or a table for people."""
 
+import math
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +47,9 @@ def _line(finding: Finding, summaries: Mapping[str, Summary], file_system: str) 
         line["marks"] = [_mark(each) for each in verdicts(workload.marks, found)]
     elif ours is not None:
         heads = ours.figures[workload.headline], found.figures[workload.headline]
-        line["tidemill_is_better_by"] = rounded(ratio(*heads, more_is_better=workload.more_is_better))
+        better = ratio(*heads, more_is_better=workload.more_is_better)
+        if math.isfinite(better):  # by none, if ours is too small to be counted
+            line["tidemill_is_better_by"] = rounded(better)
     return line
 
 

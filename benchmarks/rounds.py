@@ -34,7 +34,7 @@ class Finding:
 
 
 class Rounds:
-    """``budget_s``: after it, no repetition is begun but the first of each workload and system."""
+    """``budget_s``: after it, nothing is begun but the first repetition of each workload by the first system, ours."""
 
     def __init__(self, systems: Sequence[System], folder: Path, budget_s: float, say: Say) -> None:
         self._systems, self._folder, self._say = systems, folder, say
@@ -53,11 +53,17 @@ class Rounds:
                 each.disk_ms = fdatasync_ms(self._folder)
             while open_ones := [each for each in findings if each.wants_more(repeat)]:
                 for finding in open_ones:
-                    if not finding.repetitions or time.monotonic() < until:
+                    if time.monotonic() < until or (not finding.repetitions and self._may_begin(finding)):
                         self._repeat(finding)
                 if time.monotonic() >= until:
                     break
             yield findings
+
+    def _may_begin(self, finding: Finding) -> bool:
+        if finding.system is self._systems[0] or time.monotonic() < self._until:
+            return True
+        finding.why_not = "no time was left for it: the machine was busy, or --repeat is high"
+        return False
 
     def _share(self, left: int) -> float:
         """When this workload should be done: what is left of the time, in equal parts."""
@@ -69,7 +75,7 @@ class Rounds:
         try:
             found = repetition(finding.system, finding.workload, finding.size, self._folder)
         except (ProcessEndedError, OSError) as error:
-            finding.why_not = f"it failed: {error}"
+            finding.why_not = str(error)
             self._say(f"{finding.workload.name} {finding.system.name}: {finding.why_not}")
             return
         finding.repetitions.append(found)
