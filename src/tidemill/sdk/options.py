@@ -11,6 +11,16 @@ from tidemill.core.graph import ElementFailure, NodeOptions
 injected: Final[Any] = type("Injected", (), {"__repr__": lambda _: "injected"})()  # fits a parameter of any type
 
 Seconds = float | timedelta
+CENTURY_S = 36_500 * 86_400.0  # what FOREVER is where a number is wanted
+
+
+class Forever(Enum):
+    """Nothing waits without an end, unless it says this word."""
+
+    FOREVER = "forever"
+
+
+FOREVER: Final = Forever.FOREVER
 
 
 class OnFailure(Enum):
@@ -46,7 +56,7 @@ class Options(TypedDict, total=False):
 class TaskOptions(Options, total=False):
     pool: str  # its worker limits how many run at once, per pool
     silence: Seconds  # without heartbeat or progress
-    queue_timeout: Seconds
+    queue_timeout: Seconds | Forever  # waiting for a worker; seven days where nothing is said
     ignore_unknown: bool  # unknown input keys are dropped instead of refused
     statuses: Sequence[str]  # that it may return by `Result`
 
@@ -62,10 +72,14 @@ def task_options(given: TaskOptions) -> definitions.TaskOptions:
         retries=given.get("retries"),
         timeout_s=seconds(given.get("timeout")),
         silence_s=seconds(given.get("silence")),
-        queue_s=seconds(given.get("queue_timeout")),
+        queue_s=_wait(given.get("queue_timeout")),
         priority=given.get("priority", 0),
         ignore_unknown=given.get("ignore_unknown", False),
     )
+
+
+def _wait(length: Seconds | Forever | None) -> float | None:
+    return CENTURY_S if isinstance(length, Forever) else seconds(length)
 
 
 def node_options(given: Options) -> NodeOptions:

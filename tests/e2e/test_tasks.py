@@ -1,0 +1,98 @@
+"""What a task takes and gives, with a real server, a real worker and plain HTTP."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.processes import Mill
+from tidemill import Client
+from tidemill.client.errors import RunFailedError
+
+HERE = Path(__file__).parent
+pytest.importorskip("pydantic", reason="pydantic is not installed")
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mill]:
+    with Mill(tmp_path_factory.mktemp("mill"), HERE / "records.py") as mill:
+        yield mill
+
+
+def post(mill: Mill, task: str, body: Any) -> dict[str, Any]:
+    """Submit by plain HTTP, as anybody would; give the result, or what is wrong."""
+    data = json.dumps({"task": f"records.{task}", "input": body}).encode()
+    request = urllib.request.Request(  # noqa: S310  # loopback
+        f"{mill.url}/api/v1/runs", data, {"content-type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            run = json.load(answer)["id"]
+        with urllib.request.urlopen(f"{mill.url}/api/v1/runs/{run}/result?wait=20", timeout=30) as answer:  # noqa: S310
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except urllib.error.HTTPError as error:
+        refused: dict[str, Any] = json.load(error)
+        return refused
+
+
+@pytest.mark.feature("A2")
+def test_parameters_are_typed_inputs_and_a_named_tuple_gives_several_outputs(mill: Mill) -> None:
+    assert post(mill, "ends", {"words": ["a", "b"]})["value"] == {"first": "a", "last": "b"}
+    assert post(mill, "ends", {"words": ["a", "b"], "upper": True})["value"] == {"first": "A", "last": "B"}
+    sys.path.insert(0, str(HERE))
+    import records  # noqa: PLC0415
+
+    with Client(mill.url) as client:
+        assert client.submit(records.ends, ["x", "y"]).result(timeout=30) == records.Ends("x", "y")
+        assert client.submit(records.around, ["x", "y"]).result(timeout=30) == "y-x"
+
+
+@pytest.mark.feature("A3")
+@pytest.mark.parametrize(
+    ("task", "record", "result"),
+    [
+        ("order", {"item": "bread", "copies": 2}, "2 x bread"),
+        ("order", {"item": "bread"}, "1 x bread"),
+        ("note", {"text": "good", "stars": 5}, 5),
+        ("parcel", {"weight": 1.5, "tags": ["x"]}, {"weight": 3.0, "tags": ["x", "seen"]}),
+        ("letter", {"to": "ab", "pages": 2}, "abab"),
+        ("loose", {"a": 1, "b": 2}, 3),
+    ],
+)
+def test_a_task_may_take_one_record_bare_or_under_its_name(mill: Mill, task: str, record: Any, result: Any) -> None:
+    name = "record" if task == "loose" else task
+    assert post(mill, task, record)["value"] == result
+    assert post(mill, task, {name: record})["value"] == result
+
+
+@pytest.mark.feature("A3")
+@pytest.mark.parametrize(
+    ("task", "record", "said"),
+    [
+        ("order", {"item": "bread", "copies": 0}, "copies must be 1 or more"),
+        ("letter", {"to": "a", "pages": 0}, "a letter has a page"),
+    ],
+)
+def test_what_a_record_refuses_is_invalid_input_with_its_words(mill: Mill, task: str, record: Any, said: str) -> None:
+    refused = post(mill, task, record)
+    assert refused["type"] == "run_failed"
+    assert refused["failure"]["code"] == "invalid_input"
+    assert said in refused["detail"]
+
+
+@pytest.mark.feature("E17")
+def test_a_step_waits_for_a_worker_only_as_long_as_it_may(tmp_path: Path) -> None:
+    with Mill(tmp_path, HERE / "impatient.py") as mill, Client(mill.url) as client, mill.telling():
+        busy = client.submit_named("impatient.hold", {"seconds": 1.5})
+        while busy.view().status == "running" and not any(step.status == "running" for step in busy.steps()):
+            pass
+        patient = client.submit_named("impatient.whenever", {})
+        with pytest.raises(RunFailedError, match="no worker took it"):
+            client.submit_named("impatient.soon", {}).result(timeout=30)
+        assert patient.result(timeout=30) == "at last"
