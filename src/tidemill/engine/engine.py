@@ -314,6 +314,8 @@ class Engine:
             await beat.rollback()
             raise
         self._deliver(turn, arrivals)
+        for queued in turn.changes.queue_put:
+            self._next_look = min(self._next_look, queued.expires_at)
         if wrote and (turn.changes.timers_put or turn.changes.timers_drop):
             self._next_due = await self._store.next_due()
         if more:
@@ -346,7 +348,7 @@ class Engine:
                 self._carry_out(command, notices)
         self._lease(turn, notices)
         for greeting, verdicts in turn.verdicts:
-            greeting.done(verdicts.keep, verdicts.stale)
+            greeting.done(turn.kept(verdicts), verdicts.stale)
             notices.setdefault(greeting.session.id, []).extend(map(_ask_anew, verdicts.stopping))
         for session, mine in notices.items():
             seat = self.seats.get(session)
