@@ -13,7 +13,6 @@ async def submit(http: Http, task: str, **inputs: object) -> str:
     return str(answer.json["id"])
 
 
-@pytest.mark.feature("Q2")
 async def test_a_run_is_submitted_read_and_listed(working: Http) -> None:
     run = await submit(working, "media.add", a=1, b=3)
     result = await working.get(f"{RUNS}/{run}/result?wait=10")
