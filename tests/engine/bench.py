@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-
 from tidemill.adapters.storage.sqlite.store import Measure, SqliteOptions, SqliteStore
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.entropy import OsEntropy

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tests.engine.bench import NOOP, lone, mapped
+from tests.engine.bench import NOOP, lone
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteStore
@@ -69,11 +69,13 @@ class Peer:
 
     def unheard(self, kind: type[M]) -> list[M]:
         """What has come and was not heard yet."""
-        while self.link._incoming.frames:  # noqa: SLF001  # a look, not a wait
-            self._unread.extend(wire.decode_to_worker(self.link._incoming.frames.popleft()))  # noqa: SLF001
+        while self.link._incoming.frames:  # a look, not a wait
+            self._unread.extend(wire.decode_to_worker(self.link._incoming.frames.popleft()))
         return [each for each in self._unread if isinstance(each, kind)]
 
-    async def hello(self, *, tasks: tuple[TaskDefinition, ...] = (NOOP,), total: int = 100, **more: Any) -> wire.Welcome:
+    async def hello(
+        self, *, tasks: tuple[TaskDefinition, ...] = (NOOP,), total: int = 100, **more: Any
+    ) -> wire.Welcome:
         pools = more.pop("pools", Pools(total))
         await self.say(wire.Hello(wire.PROTOCOL, self.worker, self.instance, tasks, pools, **more))
         return await self.hear(wire.Welcome)
@@ -218,14 +220,11 @@ class Mill:
                     return row
         raise AssertionError("the feed ended")
 
-    async def seen(self, run: RunId, kind: str) -> dict[str, Any]:
-        """The first entry of a kind in the run's history; waits for it."""
+    async def seen(self, run: RunId, kind: str, number: int = 0) -> dict[str, Any]:
+        """The first entry of a kind (about an attempt) in the run's history; waits for it."""
         async with asyncio.timeout(WITHIN_S):
             async for _, row in self.engine.feed.follow(run, 0):
                 for entry in getattr(row, "events", ()):
-                    if entry.kind == kind:
+                    if entry.kind == kind and number in {0, entry.number}:
                         return {"path": entry.path, "number": entry.number, **entry.detail}
         raise AssertionError("the feed ended")
-
-
-__all__ = ["SETTINGS", "SHORT", "Mill", "Peer", "lone", "mapped"]

@@ -18,6 +18,7 @@ async def test_a_welcome_says_what_both_sides_go_by(mill: Mill) -> None:
     assert (welcome.keep, welcome.stale) == ((), ())
 
 
+@pytest.mark.feature("K7")
 async def test_an_instance_that_connects_again_keeps_what_it_holds(mill: Mill) -> None:
     run = await mill.started()
     first = mill.connect("w", INSTANCE)
@@ -31,6 +32,7 @@ async def test_an_instance_that_connects_again_keeps_what_it_holds(mill: Mill) -
     assert (await mill.ended(run)).status == "succeeded"
 
 
+@pytest.mark.feature("K7")
 async def test_what_an_instance_does_not_list_is_ready_again_at_once(mill: Mill) -> None:
     run = await mill.started()
     first = mill.connect("w", INSTANCE)
@@ -89,6 +91,7 @@ async def test_a_result_that_is_recorded_already_is_stale_at_hello(mill: Mill) -
     assert (await again.hello(unacknowledged=(ref,))).stale == (ref,)
 
 
+@pytest.mark.feature("K7")
 async def test_attempts_of_runs_that_nobody_knows_are_stale(mill: Mill) -> None:
     stranger = wire.AttemptRef(b"x" * 16, "noop", 1)
     assert (await mill.connect().hello(held=(stranger,), unacknowledged=(stranger,))).stale == (stranger,)
@@ -184,6 +187,7 @@ async def test_an_instance_of_another_length_is_refused(mill: Mill) -> None:
 # Leases --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.feature("F3")
 async def test_a_worker_that_falls_silent_loses_its_lease_and_another_takes_over(tmp_path: object) -> None:
     async with Mill(tmp_path, settings=SHORT).opened() as mill:  # type: ignore[arg-type]
         run = await mill.started()
@@ -199,6 +203,7 @@ async def test_a_worker_that_falls_silent_loses_its_lease_and_another_takes_over
         assert (await mill.ended(run)).status == "succeeded"
 
 
+@pytest.mark.feature("F3")
 async def test_a_result_that_comes_after_the_lease_is_taken_when_nobody_overtook_it(tmp_path: object) -> None:
     async with Mill(tmp_path, settings=SHORT).opened() as mill:  # type: ignore[arg-type]
         run = await mill.started()
@@ -215,6 +220,7 @@ async def test_a_result_that_comes_after_the_lease_is_taken_when_nobody_overtook
         assert (await mill.ended(run)).status == "succeeded"
 
 
+@pytest.mark.feature("K7")
 async def test_a_worker_that_does_not_get_what_it_is_sent_is_cut_off(mill: Mill) -> None:
     await mill.started()
     deaf = await mill.worker(1)
