@@ -143,13 +143,14 @@ class Overlay:
             self.left[queued.run, queued.path] = queued
 
     def _lay_timers(self, draft: "Draft") -> None:
+        """Drops, then puts: a timer that is due goes, and may set itself anew."""
+        for key in draft.timers_drop:
+            self.timers_put.pop(key, None)
+            self.timers_drop[key] = None
         for timer in draft.timers_put:
             key = (timer.run, timer.path, timer.kind)
             self.timers_drop.pop(key, None)
             self.timers_put[key] = timer
-        for key in draft.timers_drop:
-            self.timers_put.pop(key, None)
-            self.timers_drop[key] = None
 
 
 class Draft:
