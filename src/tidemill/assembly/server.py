@@ -60,7 +60,7 @@ async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
             await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
             port = listener.getsockname()[1]
             url = Settings(host=_reachable(settings.host), port=port).server_url
-            (settings.data / ADDRESS_FILE).write_text(url, "utf-8")
+            (settings.data / ADDRESS_FILE).write_text(f"{url} {parts.engine.store_id.hex()}\n", "utf-8")
             web = _Web(app, lambda: ready(url))
             with told_to_stop(web.stop, ends):
                 await web.serve(sockets=[listener])

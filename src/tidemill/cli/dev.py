@@ -41,7 +41,8 @@ async def _go(settings: Settings, folders: Mapping[str, Path]) -> Exit:
     width = max(len("server"), *map(len, map(_short, folders)), 0)
     with interruptible() as interrupts:
         async with open_household() as house:
-            url = await find_server(house, settings, _printer("server", width, 0))
+            found = None if settings.port == 0 else await find_server(settings)
+            url = found or await house.server(settings, _printer("server", width, 0))
             click.echo(
                 f"page: {url}" + ("" if folders else "   (name a folder to run its worker: tidemill dev FOLDER)")
             )

@@ -2,10 +2,8 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +12,7 @@ from tidemill.assembly.signals import first_cause
 from tidemill.cli.children import Child, Hear
 from tidemill.client.remote import AsyncClient
 from tidemill.core.errors import InputError, TidemillError, UnavailableError
+from tidemill.wire.api import Health
 
 START_S = 60.0
 LOOK_S = 0.05
@@ -83,8 +82,8 @@ def told_by(child: Child) -> str:
     return said or f"{child.name} ended without a word"
 
 
-async def find_server(house: Household, settings: Settings, hear: Hear) -> str:
-    """The server that was named; else one that runs already; else one of our own on the data folder.
+async def find_server(settings: Settings) -> str | None:
+    """The server that was named; else one that runs already, on the data folder or at the usual place.
 
     Raises:
         UnavailableError: the one that was named does not answer.
@@ -94,30 +93,20 @@ async def find_server(house: Household, settings: Settings, hear: Hear) -> str:
             return settings.server_url
         raise UnavailableError(f"no server answers at {settings.server_url}; without --url, one is started for you")
     last = settings.data / ADDRESS_FILE
-    for url in [settings.server_url, *([last.read_text("utf-8").strip()] if last.is_file() else [])]:
-        if await answers(url):
-            return url
-    return await house.server(replace(settings, port=0) if _is_taken(settings) else settings, hear)
+    url, _, store = last.read_text("utf-8").strip().partition(" ") if last.is_file() else ("", "", "")
+    if url and (found := await answers(url)) is not None and found.store == store:
+        return url  # of this folder, and not of somebody who has the port by now
+    return settings.server_url if await answers(settings.server_url) else None
 
 
-def _is_taken(settings: Settings) -> bool:
-    """Whether something else listens at the port."""
-    try:
-        with socket.create_connection((settings.host, settings.port), PROBE_S):
-            return True
-    except OSError:
-        return False
-
-
-async def answers(url: str) -> bool:
-    """Whether a Tidemill server answers there."""
+async def answers(url: str) -> Health | None:
+    """What a Tidemill server says there; None when there is none."""
     async with AsyncClient(url) as client:
         try:
             async with asyncio.timeout(PROBE_S):
-                await client.health()
+                return await client.health()
         except (TidemillError, TimeoutError):
-            return False
-        return True
+            return None
 
 
 async def missing_tasks(client: AsyncClient, wanted: Iterable[tuple[str, str]]) -> Sequence[str]:
@@ -136,4 +125,4 @@ async def wait_for_tasks(client: AsyncClient, wanted: Sequence[tuple[str, str]],
                     raise NotStartedError(told_by(child))
                 await asyncio.sleep(LOOK_S)
     except TimeoutError:
-        raise UnavailableError(f"no worker has announced {', '.join(missing)} within {START_S:.0f} s") from None
+        raise NotStartedError(f"no worker has announced {', '.join(missing)} within {START_S:.0f} s") from None

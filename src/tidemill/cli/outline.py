@@ -17,7 +17,7 @@ LATER = "·"
 
 
 async def read_outline(run: AsyncRun[object]) -> list[StepView]:
-    """The steps that lie in no map, by path."""
+    """The steps that lie in no map, in the order in which they began."""
     found: list[StepView] = []
     after = ""
     while True:
@@ -29,7 +29,17 @@ async def read_outline(run: AsyncRun[object]) -> list[StepView]:
                 break
             found.append(step)
         if not after:
-            return found
+            return in_order(found)
+
+
+def in_order(steps: Sequence[StepView]) -> list[StepView]:
+    """Steps as they began, what is inside a step after it, and what has not begun last."""
+    began: dict[str, tuple[bool, str]] = {}
+    for step in steps:
+        top = step.path.partition("/")[0]
+        own = (step.status in ("blocked", "ready"), step.started_at)
+        began[top] = min(began.get(top, own), own)
+    return sorted(steps, key=lambda step: (began[step.path.partition("/")[0]], step.path))
 
 
 def _map_around(path: str, maps: Sequence[StepView]) -> str:

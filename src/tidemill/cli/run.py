@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tidemill.cli.submitting import Wanted, find_unfinished, submit
 from tidemill.cli.targets import Target, TargetError, load_target
 from tidemill.cli.watching import Interrupts, interruptible, watch
 from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.core.errors import UnavailableError
 from tidemill.sdk.definition import Definition, Task
 from tidemill.sdk.file import File
 from tidemill.sdk.workflow import Workflow
@@ -160,16 +161,22 @@ def _recalled(definition: Definition[..., Any], given: dict[str, Any], data: Pat
 async def _go(errand: Errand) -> Exit:
     screen = screen_for(errand.output)
     with interruptible() as interrupts:
-        async with open_household() as house:
+        for last in (False, False, True):
             try:
-                return await _run(errand, house, screen, interrupts)
+                async with open_household() as house:
+                    return await _run(errand, house, screen, interrupts)
+            except UnavailableError:
+                if last or errand.settings.url or errand.is_new:
+                    raise  # else another command had the server, and has ended: go on with one of ours
             finally:
                 screen.close()
+    raise AssertionError  # the last time returns or raises
 
 
 async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Interrupts) -> Exit:
     hear = _log_to(errand.settings.data)
-    url = await find_server(house, errand.settings, hear)
+    # A free port for a server of our own: who finds one at the usual port may count on it to stay.
+    url = await find_server(errand.settings) or await house.server(replace(errand.settings, port=0), hear)
     async with AsyncClient(url) as client:
         await _ensure_worker(errand, house, client, url)
         run = await _begin(errand, client, screen)
