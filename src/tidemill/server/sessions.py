@@ -1,65 +1,23 @@
-"""One worker on its link: the protocol on one side, the engine's events on the other (wire/worker.py has the map)."""
+"""Workers that connect: who is let in, and who is told why not."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from datetime import timedelta
 
-from tidemill.core.claims import Leasing
-from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, Command, TurnAway
-from tidemill.core.errors import UnavailableError
-from tidemill.core.events import (
-    AttemptFailed,
-    AttemptReleased,
-    AttemptStarted,
-    AttemptSucceeded,
-    Event,
-    ItemsStreamed,
-    ProgressMade,
-)
-from tidemill.core.ids import Digest, RunId, SessionId
-from tidemill.core.rows import Artifact, AttemptKey, Changes, Session, TaskRow
-from tidemill.core.version import VERSION
-from tidemill.engine.answers import failer
 from tidemill.engine.engine import Engine
-from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
-from tidemill.engine.orders import Ephemeral
-from tidemill.engine.seats import Dismissal, Notice, Seat
+from tidemill.engine.seats import Dismissal
 from tidemill.ports.link import Link, LinkDownError
-from tidemill.ports.logs import LogRow, Logs
-from tidemill.server.outbox import Outbox
+from tidemill.ports.logs import Logs
+from tidemill.server.conversation import Conversation
 from tidemill.wire.worker import (
     PROTOCOL,
-    Ack,
-    Assign,
-    AttemptRef,
     BadMessageError,
-    Cancel,
-    Chunk,
-    ChunkAck,
-    Credit,
-    Failed,
-    Goodbye,
-    Heartbeat,
     Hello,
-    Log,
-    Ping,
-    Progress,
-    Published,
     Refused,
-    Released,
-    Stale,
-    Started,
-    Succeeded,
-    ToServer,
-    Welcome,
     decode_to_server,
     encode_frame,
 )
 
 HELLO_WITHIN_S = 10.0
-GRACE_S = 10.0
-LOG_BACKLOG = 1000
 
 _log = logging.getLogger("tidemill.server")
 
@@ -77,12 +35,13 @@ class WorkerDesk:
                 first = decode_to_server(await link.receive())
             hello = first[0] if first else None
             if not isinstance(hello, Hello):
-                raise BadMessageError("the first message of a worker is hello")
+                await _say_no(link, "the first message of a worker is hello")
+                return
             refusal = self._refusal(hello)
             if refusal is not None:
                 await link.send(encode_frame([refusal]))
                 return
-            await _Conversation(self._engine, self._logs, link, hello).hold(first[1:])
+            await Conversation(self._engine, self._logs, link, hello).hold(first[1:])
         except BadMessageError as error:
             _log.warning("a worker is turned away: %s", error)
             await _say_no(link, str(error))
@@ -107,7 +66,6 @@ class WorkerDesk:
 _SWAPPED = Dismissal(
     "two processes use one worker id and take over from each other", "give each worker process an id of its own"
 )
-_REPLACED = Dismissal("another process took over this worker id", "give each worker process an id of its own")
 
 
 async def _say_no(link: Link, reason: str) -> None:
@@ -115,278 +73,3 @@ async def _say_no(link: Link, reason: str) -> None:
         await link.send(encode_frame([Refused(reason, f"speak protocol {PROTOCOL}")]))
     except LinkDownError:
         return
-
-
-class _OverError(Exception):  # ends the group of one conversation, and is no error
-    pass
-
-
-class _Conversation:
-    def __init__(self, engine: Engine, logs: Logs, link: Link, hello: Hello) -> None:
-        self._engine, self._logs, self._link, self._hello = engine, logs, link, hello
-        self._outbox = Outbox(link)
-        self._lines: asyncio.Queue[LogRow] = asyncio.Queue(LOG_BACKLOG)
-        self._seat: Seat | None = None
-        self._session = SessionId(hello.instance)
-        self._behind: list[int] = []  # attempts sent, at the last heartbeats
-        self._is_over = False
-
-    async def hold(self, first: Sequence[ToServer]) -> None:
-        """Raises BadMessageError, after which the worker is told."""
-        wrong: list[BadMessageError] = []
-        try:
-            await self._greet()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send())
-                group.create_task(self._keep_logs())
-                group.create_task(self._ping())
-                self._take(first)
-                while True:
-                    self._take(decode_to_server(await self._link.receive()))
-        except* (UnavailableError, _OverError):
-            pass
-        except* BadMessageError as errors:
-            wrong += [each for each in errors.exceptions if isinstance(each, BadMessageError)]
-        finally:
-            self._is_over = True
-            if self._seat is not None and self._seat.tell == self._tell:
-                self._seat.disconnect()
-        if wrong:
-            raise wrong[0]
-
-    # Hello -----------------------------------------------------------------------------------------
-
-    async def _greet(self) -> None:
-        hello, engine = self._hello, self._engine
-        now = engine.clock.now()
-        replaced = [seat for seat in engine.seats.of_worker(hello.worker) if seat.session.id != self._session]
-        for seat in replaced:
-            seat.dismiss(_REPLACED)
-        known = engine.seats.get(self._session)
-        if known is not None:
-            known.disconnect()
-        session = Session(
-            id=self._session,
-            worker=hello.worker,
-            lease_until_at=now + _us(engine.settings.lease),
-            started_at=known.session.started_at if known else now,
-            seen_at=now,
-            tasks=tuple((task.name, task.digest) for task in hello.tasks),
-            pools=hello.pools,
-            labels=hello.labels,
-            version=hello.version,
-            host=hello.host,
-            pid=hello.pid,
-        )
-        fresh = [task for task in hello.tasks if engine.catalog.find(task.name, task.digest) != task]
-        changes = Changes(tasks=[TaskRow(task, hello.worker, now) for task in fresh])
-        listed = tuple(dict.fromkeys(_key(ref) for ref in (*hello.held, *hello.unacknowledged)))
-        greeted: asyncio.Future[tuple[Sequence[AttemptKey], Sequence[AttemptKey]]]
-        greeted = asyncio.get_running_loop().create_future()
-
-        def done(keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> None:
-            engine.catalog.add(fresh)
-            for seat in replaced:
-                engine.seats.remove(seat.session.id)
-            self._sit(session, keep)
-            if not greeted.done():
-                greeted.set_result((keep, stale))
-
-        gone = tuple(seat.session for seat in replaced)
-        engine.put(Greeting(session, gone, listed, changes, done, failer(greeted)))
-        keep, stale = await greeted
-        await self._link.send(encode_frame([self._welcome(keep, stale)]))
-
-    def _sit(self, session: Session, keep: Sequence[AttemptKey]) -> None:
-        seat = Seat(session, self._engine.pools_of(session.tasks))
-        if not self._is_over:
-            seat.connect(self._tell)
-        held = {_key(ref) for ref in self._hello.held}
-        seat.held = dict.fromkeys(key for key in keep if key in held)
-        self._engine.seats.add(seat)
-        self._seat = seat
-
-    def _welcome(self, keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> Welcome:
-        settings = self._engine.settings
-        return Welcome(
-            protocol=PROTOCOL,
-            store=self._engine.store_id,
-            lease_s=settings.lease.total_seconds(),
-            heartbeat_s=settings.heartbeat.total_seconds(),
-            keep=tuple(AttemptRef(*key) for key in keep),
-            stale=tuple(AttemptRef(*key) for key in stale),
-            version=VERSION,
-            ping_s=settings.heartbeat.total_seconds(),
-        )
-
-    async def _ping(self) -> None:
-        while True:
-            await asyncio.sleep(self._engine.settings.heartbeat.total_seconds())
-            self._outbox.put(Ping())
-
-    async def _send(self) -> None:
-        await self._outbox.send_all()
-        raise _OverError  # it was dismissed
-
-    # From the engine -------------------------------------------------------------------------------
-
-    def _tell(self, notices: Sequence[Notice]) -> None:
-        for notice in notices:
-            match notice:
-                case Leasing():
-                    self._outbox.put(_assignment(notice))
-                case AskToStop(run=run, path=path, number=number, reason=reason):
-                    self._outbox.put(Cancel(AttemptRef(run, path, number), GRACE_S, reason))
-                case Dismissal(reason=reason, advice=advice, final=final):
-                    self._outbox.close(Refused(reason, advice, final))
-
-    def _reply(self, commands: Sequence[Command]) -> None:
-        for command in commands:
-            match command:
-                case Acknowledge(run=run, path=path, number=number):
-                    self._engine.seats.free(self._session, (run, path, number))
-                    self._outbox.put(Ack((AttemptRef(run, path, number),)))
-                case TurnAway(run=run, path=path, number=number):
-                    self._engine.seats.free(self._session, (run, path, number))
-                    self._outbox.put(Stale((AttemptRef(run, path, number),)))
-                case AcknowledgeItems(run=run, path=path, number=number, upto=upto):
-                    self._outbox.put(ChunkAck(AttemptRef(run, path, number), upto))
-                case _:
-                    pass
-
-    # From the worker -------------------------------------------------------------------------------
-
-    def _take(self, messages: Sequence[ToServer]) -> None:
-        seat = self._seat
-        if seat is None or self._engine.seats.get(self._session) is not seat:
-            raise _OverError  # its lease has ended, or another took over: it says hello anew
-        self._extend(seat)
-        for message in messages:
-            self._take_one(seat, message)
-
-    def _take_one(self, seat: Seat, message: ToServer) -> None:
-        match message:
-            case Succeeded():
-                self._decide(_succeeded(message))
-            case Started(attempt=ref):
-                self._decide(AttemptStarted(RunId(ref.run), ref.path, ref.number), Urgency.SOON)
-            case Credit(granted=granted):
-                seat.grant(granted)
-                self._engine.ring()
-            case Heartbeat(received=received):
-                self._hear(seat, received)
-            case Progress(attempt=ref):
-                self._progress(message)
-            case Chunk(attempt=ref, first=first, items=items):
-                self._decide(ItemsStreamed(RunId(ref.run), ref.path, ref.number, first, items))
-            case Log():
-                self._keep(message)
-            case Failed(attempt=ref):
-                event = AttemptFailed(
-                    run=RunId(ref.run),
-                    path=ref.path,
-                    number=ref.number,
-                    failure=message.failure,
-                    proof=message.proof,
-                    artifacts=_artifacts(ref, message.artifacts),
-                )
-                self._decide(event)
-            case Released(attempt=ref, reason=reason):
-                self._decide(AttemptReleased(RunId(ref.run), ref.path, ref.number, reason))
-            case Goodbye():
-                self._engine.seats.remove(self._session)
-                self._engine.put(Departure(seat.session))
-                raise _OverError
-            case Hello():
-                raise _OverError
-
-    def _decide(self, event: Event, urgency: Urgency = Urgency.NOW) -> None:
-        self._engine.put(Decision(event, self._reply), urgency)
-
-    def _extend(self, seat: Seat) -> None:
-        """Any word of a worker extends its lease; the row moves when half of it is gone and something is held."""
-        now, lease = self._engine.clock.now(), _us(self._engine.settings.lease)
-        seat.lease_until_at = now + lease
-        if seat.held and seat.session.lease_until_at - now < lease // 2:
-            row = self._engine.seats.extend(seat, now + lease)
-            self._engine.put(Recording(Changes(sessions=[row])), Urgency.SOON)
-
-    def _hear(self, seat: Seat, received: int) -> None:
-        """A worker that has not received what was sent two heartbeats ago is deaf: let it say hello anew."""
-        if len(self._behind) > 1 and received < self._behind[0]:
-            _log.warning("worker %s received %d of %d attempts", seat.session.worker, received, self._behind[0])
-            raise _OverError
-        self._behind = [*self._behind[-1:], seat.sent.get("", 0)]
-
-    def _progress(self, message: Progress) -> None:
-        ref = message.attempt
-        progress = (message.fraction, message.stage, message.message)
-        self._decide(ProgressMade(RunId(ref.run), ref.path, ref.number, progress), Urgency.SOON)
-        detail = {"fraction": message.fraction, "stage": message.stage, "message": message.message}
-        self._engine.feed.mention(Ephemeral(RunId(ref.run), "progress", ref.path, ref.number, detail))
-
-    # Logs ------------------------------------------------------------------------------------------
-
-    def _keep(self, log: Log) -> None:
-        ref = log.attempt
-        for line in log.lines:
-            row = LogRow(RunId(ref.run), ref.path, ref.number, line.at, line.level, line.logger, line.text)
-            if self._lines.full():
-                self._lines.get_nowait()
-            self._lines.put_nowait(row)
-
-    async def _keep_logs(self) -> None:
-        while True:
-            rows = [await self._lines.get()]
-            while not self._lines.empty():
-                rows.append(self._lines.get_nowait())
-            try:
-                kept = await self._logs.append(rows)
-            except UnavailableError as error:
-                _log.warning("%d lines of logs are lost: %s", len(rows), error)
-                continue
-            for seq, row in zip(kept, rows, strict=False):
-                detail = {"seq": seq, "at": row.at, "level": row.level, "logger": row.logger, "text": row.text}
-                self._engine.feed.mention(Ephemeral(row.run, "log", row.path, row.number, detail))
-
-
-def _key(ref: AttemptRef) -> AttemptKey:
-    return RunId(ref.run), ref.path, ref.number
-
-
-def _assignment(leasing: Leasing) -> Assign:
-    attempt, run = leasing.attempt, leasing.run
-    assert attempt is not None and run is not None  # noqa: S101, PT018  # the engine tells of no others
-    return Assign(
-        attempt=AttemptRef(attempt.run, attempt.path, attempt.number),
-        task=attempt.task,
-        inputs=leasing.inputs,
-        workflow=run.workflow,
-        timeout_s=leasing.timeout_s,
-        silence_s=leasing.silence_s,
-        priority=run.priority,
-        tags=run.tags,
-    )
-
-
-def _succeeded(message: Succeeded) -> AttemptSucceeded:
-    ref = message.attempt
-    return AttemptSucceeded(
-        run=RunId(ref.run),
-        path=ref.path,
-        number=ref.number,
-        outputs=message.outputs,
-        status=message.status,
-        artifacts=_artifacts(ref, message.artifacts),
-    )
-
-
-def _artifacts(ref: AttemptRef, published: Sequence[Published]) -> tuple[Artifact, ...]:
-    return tuple(
-        Artifact(RunId(ref.run), ref.path, each.name, Digest(each.digest), each.size, each.media_type)
-        for each in published
-    )
-
-
-def _us(delay: timedelta) -> int:
-    return delay // timedelta(microseconds=1)

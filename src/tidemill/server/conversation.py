@@ -1,0 +1,252 @@
+"""One worker on its link: the protocol on one side, the engine's events on the other (wire/worker.py has the map)."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from tidemill.core.claims import Leasing
+from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, Command, TurnAway
+from tidemill.core.errors import UnavailableError
+from tidemill.core.events import (
+    AttemptReleased,
+    AttemptStarted,
+    Event,
+    ItemsStreamed,
+    ProgressMade,
+)
+from tidemill.core.ids import RunId, SessionId
+from tidemill.core.rows import AttemptKey, Changes, Session, TaskRow
+from tidemill.core.version import VERSION
+from tidemill.engine.answers import failer
+from tidemill.engine.engine import Engine
+from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
+from tidemill.engine.orders import Ephemeral
+from tidemill.engine.seats import Dismissal, Notice, Seat
+from tidemill.ports.link import Link
+from tidemill.ports.logs import Logs
+from tidemill.server.logbook import Logbook
+from tidemill.server.outbox import Outbox
+from tidemill.server.translate import assignment_of, failed_of, key_of, microseconds, session_of, succeeded_of
+from tidemill.wire.worker import (
+    PROTOCOL,
+    Ack,
+    AttemptRef,
+    BadMessageError,
+    Cancel,
+    Chunk,
+    ChunkAck,
+    Credit,
+    Failed,
+    Goodbye,
+    Heartbeat,
+    Hello,
+    Log,
+    Ping,
+    Progress,
+    Refused,
+    Released,
+    Stale,
+    Started,
+    Succeeded,
+    ToServer,
+    Welcome,
+    decode_to_server,
+    encode_frame,
+)
+
+GRACE_S = 10.0
+REPLACED = Dismissal("another process took over this worker id", "give each worker process an id of its own")
+
+_log = logging.getLogger("tidemill.server")
+
+
+class _OverError(Exception):  # ends the group of one conversation, and is no error
+    pass
+
+
+class Conversation:
+    """From a hello that was not refused to the end of its link."""
+
+    def __init__(self, engine: Engine, logs: Logs, link: Link, hello: Hello) -> None:
+        self._engine, self._link, self._hello = engine, link, hello
+        self._outbox = Outbox(link)
+        self._logbook = Logbook(logs, engine.feed)
+        self._seat: Seat | None = None
+        self._session = SessionId(hello.instance)
+        self._behind: list[int] = []  # attempts sent, at the last heartbeats
+        self._is_over = False
+
+    async def hold(self, first: Sequence[ToServer]) -> None:
+        """Raises BadMessageError, after which the worker is told."""
+        wrong: list[BadMessageError] = []
+        try:
+            await self._greet()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send())
+                group.create_task(self._logbook.keep())
+                group.create_task(self._ping())
+                self._take(first)
+                while True:
+                    self._take(decode_to_server(await self._link.receive()))
+        except* (UnavailableError, _OverError):
+            pass
+        except* BadMessageError as errors:
+            wrong += [each for each in errors.exceptions if isinstance(each, BadMessageError)]
+        finally:
+            self._is_over = True
+            if self._seat is not None and self._seat.tell == self._tell:
+                self._seat.disconnect()
+        if wrong:
+            raise wrong[0]
+
+    # Hello -----------------------------------------------------------------------------------------
+
+    async def _greet(self) -> None:
+        hello, engine = self._hello, self._engine
+        now = engine.clock.now()
+        replaced = [seat for seat in engine.seats.of_worker(hello.worker) if seat.session.id != self._session]
+        for seat in replaced:
+            seat.dismiss(REPLACED)
+        known = engine.seats.get(self._session)
+        if known is not None:
+            known.disconnect()
+        started_at = known.session.started_at if known else now
+        session = session_of(hello, now, started_at, microseconds(engine.settings.lease))
+        fresh = [task for task in hello.tasks if engine.catalog.find(task.name, task.digest) != task]
+        changes = Changes(tasks=[TaskRow(task, hello.worker, now) for task in fresh])
+        listed = tuple(dict.fromkeys(key_of(ref) for ref in (*hello.held, *hello.unacknowledged)))
+        greeted: asyncio.Future[tuple[Sequence[AttemptKey], Sequence[AttemptKey]]]
+        greeted = asyncio.get_running_loop().create_future()
+
+        def done(keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> None:
+            engine.catalog.add(fresh)
+            for seat in replaced:
+                engine.seats.remove(seat.session.id)
+            self._sit(session, keep)
+            if not greeted.done():
+                greeted.set_result((keep, stale))
+
+        gone = tuple(seat.session for seat in replaced)
+        engine.put(Greeting(session, gone, listed, changes, done, failer(greeted)))
+        keep, stale = await greeted
+        await self._link.send(encode_frame([self._welcome(keep, stale)]))
+
+    def _sit(self, session: Session, keep: Sequence[AttemptKey]) -> None:
+        seat = Seat(session, self._engine.pools_of(session.tasks))
+        if not self._is_over:
+            seat.connect(self._tell)
+        held = {key_of(ref) for ref in self._hello.held}
+        seat.held = dict.fromkeys(key for key in keep if key in held)
+        self._engine.seats.add(seat)
+        self._seat = seat
+
+    def _welcome(self, keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> Welcome:
+        settings = self._engine.settings
+        return Welcome(
+            protocol=PROTOCOL,
+            store=self._engine.store_id,
+            lease_s=settings.lease.total_seconds(),
+            heartbeat_s=settings.heartbeat.total_seconds(),
+            keep=tuple(AttemptRef(*key) for key in keep),
+            stale=tuple(AttemptRef(*key) for key in stale),
+            version=VERSION,
+            ping_s=settings.heartbeat.total_seconds(),
+        )
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(self._engine.settings.heartbeat.total_seconds())
+            self._outbox.put(Ping())
+
+    async def _send(self) -> None:
+        await self._outbox.send_all()
+        raise _OverError  # it was dismissed
+
+    # From the engine -------------------------------------------------------------------------------
+
+    def _tell(self, notices: Sequence[Notice]) -> None:
+        for notice in notices:
+            match notice:
+                case Leasing():
+                    self._outbox.put(assignment_of(notice))
+                case AskToStop(run=run, path=path, number=number, reason=reason):
+                    self._outbox.put(Cancel(AttemptRef(run, path, number), GRACE_S, reason))
+                case Dismissal(reason=reason, advice=advice, final=final):
+                    self._outbox.close(Refused(reason, advice, final))
+
+    def _reply(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case Acknowledge(run=run, path=path, number=number):
+                    self._engine.seats.free(self._session, (run, path, number))
+                    self._outbox.put(Ack((AttemptRef(run, path, number),)))
+                case TurnAway(run=run, path=path, number=number):
+                    self._engine.seats.free(self._session, (run, path, number))
+                    self._outbox.put(Stale((AttemptRef(run, path, number),)))
+                case AcknowledgeItems(run=run, path=path, number=number, upto=upto):
+                    self._outbox.put(ChunkAck(AttemptRef(run, path, number), upto))
+                case _:
+                    pass
+
+    # From the worker -------------------------------------------------------------------------------
+
+    def _take(self, messages: Sequence[ToServer]) -> None:
+        seat = self._seat
+        if seat is None or self._engine.seats.get(self._session) is not seat:
+            raise _OverError  # its lease has ended, or another took over: it says hello anew
+        self._extend(seat)
+        for message in messages:
+            self._take_one(seat, message)
+
+    def _take_one(self, seat: Seat, message: ToServer) -> None:  # noqa: C901  # one case a message
+        match message:
+            case Succeeded():
+                self._decide(succeeded_of(message))
+            case Started(attempt=ref):
+                self._decide(AttemptStarted(RunId(ref.run), ref.path, ref.number), Urgency.SOON)
+            case Credit(granted=granted):
+                seat.grant(granted)
+                self._engine.ring()
+            case Heartbeat(received=received):
+                self._hear(seat, received)
+            case Progress(attempt=ref):
+                self._progress(message)
+            case Chunk(attempt=ref, first=first, items=items):
+                self._decide(ItemsStreamed(RunId(ref.run), ref.path, ref.number, first, items))
+            case Log():
+                self._logbook.put(message)
+            case Failed():
+                self._decide(failed_of(message))
+            case Released(attempt=ref, reason=reason):
+                self._decide(AttemptReleased(RunId(ref.run), ref.path, ref.number, reason))
+            case Goodbye():
+                self._engine.seats.remove(self._session)
+                self._engine.put(Departure(seat.session))
+                raise _OverError
+            case Hello():
+                raise _OverError
+
+    def _decide(self, event: Event, urgency: Urgency = Urgency.NOW) -> None:
+        self._engine.put(Decision(event, self._reply), urgency)
+
+    def _extend(self, seat: Seat) -> None:
+        """Any word of a worker extends its lease; the row moves when half of it is gone and something is held."""
+        now, lease = self._engine.clock.now(), microseconds(self._engine.settings.lease)
+        seat.lease_until_at = now + lease
+        if seat.held and seat.session.lease_until_at - now < lease // 2:
+            row = self._engine.seats.extend(seat, now + lease)
+            self._engine.put(Recording(Changes(sessions=[row])), Urgency.SOON)
+
+    def _hear(self, seat: Seat, received: int) -> None:
+        """A worker that has not received what was sent two heartbeats ago is deaf: let it say hello anew."""
+        if len(self._behind) > 1 and received < self._behind[0]:
+            _log.warning("worker %s received %d of %d attempts", seat.session.worker, received, self._behind[0])
+            raise _OverError
+        self._behind = [*self._behind[-1:], seat.sent.get("", 0)]
+
+    def _progress(self, message: Progress) -> None:
+        ref = message.attempt
+        progress = (message.fraction, message.stage, message.message)
+        self._decide(ProgressMade(RunId(ref.run), ref.path, ref.number, progress), Urgency.SOON)
+        detail = {"fraction": message.fraction, "stage": message.stage, "message": message.message}
+        self._engine.feed.mention(Ephemeral(RunId(ref.run), "progress", ref.path, ref.number, detail))

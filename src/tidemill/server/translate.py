@@ -1,0 +1,91 @@
+"""Between the words of the worker protocol and the core's own."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from tidemill.core.claims import Leasing
+from tidemill.core.events import (
+    AttemptFailed,
+    AttemptSucceeded,
+)
+from tidemill.core.ids import Digest, Instant, RunId, SessionId
+from tidemill.core.rows import Artifact, AttemptKey, Session
+from tidemill.wire.worker import (
+    Assign,
+    AttemptRef,
+    Failed,
+    Hello,
+    Published,
+    Succeeded,
+)
+
+
+def session_of(hello: Hello, at: Instant, started_at: Instant, lease_us: int) -> Session:
+    """The row of a worker that says hello."""
+    return Session(
+        id=SessionId(hello.instance),
+        worker=hello.worker,
+        lease_until_at=at + lease_us,
+        started_at=started_at,
+        seen_at=at,
+        tasks=tuple((task.name, task.digest) for task in hello.tasks),
+        pools=hello.pools,
+        labels=hello.labels,
+        version=hello.version,
+        host=hello.host,
+        pid=hello.pid,
+    )
+
+
+def failed_of(message: Failed) -> AttemptFailed:
+    ref = message.attempt
+    return AttemptFailed(
+        run=RunId(ref.run),
+        path=ref.path,
+        number=ref.number,
+        failure=message.failure,
+        proof=message.proof,
+        artifacts=_artifacts(ref, message.artifacts),
+    )
+
+
+def key_of(ref: AttemptRef) -> AttemptKey:
+    return RunId(ref.run), ref.path, ref.number
+
+
+def assignment_of(leasing: Leasing) -> Assign:
+    attempt, run = leasing.attempt, leasing.run
+    assert attempt is not None and run is not None  # noqa: S101, PT018  # the engine tells of no others
+    return Assign(
+        attempt=AttemptRef(attempt.run, attempt.path, attempt.number),
+        task=attempt.task,
+        inputs=leasing.inputs,
+        workflow=run.workflow,
+        timeout_s=leasing.timeout_s,
+        silence_s=leasing.silence_s,
+        priority=run.priority,
+        tags=run.tags,
+    )
+
+
+def succeeded_of(message: Succeeded) -> AttemptSucceeded:
+    ref = message.attempt
+    return AttemptSucceeded(
+        run=RunId(ref.run),
+        path=ref.path,
+        number=ref.number,
+        outputs=message.outputs,
+        status=message.status,
+        artifacts=_artifacts(ref, message.artifacts),
+    )
+
+
+def _artifacts(ref: AttemptRef, published: Sequence[Published]) -> tuple[Artifact, ...]:
+    return tuple(
+        Artifact(RunId(ref.run), ref.path, each.name, Digest(each.digest), each.size, each.media_type)
+        for each in published
+    )
+
+
+def microseconds(delay: timedelta) -> int:
+    return delay // timedelta(microseconds=1)
