@@ -34,8 +34,11 @@ _ANY = {
     "…": r"[^\n]*?",
     "ID": r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "SPAN": r"\d+(?:\.\d+)? (?:ms|s)\b",
+    "PORT": r"(?<=http://127\.0\.0\.1:)\d+",
 }
-_LOOSE = re.compile(f"(?P<line>^…\n)|…|(?P<id>{_ANY['ID']})|(?P<span>{_ANY['SPAN']})", re.MULTILINE)
+_LOOSE = re.compile(
+    f"(?P<line>^…\n)|…|(?P<id>{_ANY['ID']})|(?P<span>{_ANY['SPAN']})|(?P<port>{_ANY['PORT']})", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,8 @@ def fits(shown: str, said: str) -> bool:
 def _loosely(found: re.Match[str]) -> str:
     if found["line"]:
         return r"(?:[^\n]*\n)*?"
-    return _ANY["ID"] if found["id"] else _ANY["SPAN"] if found["span"] else _ANY["…"]
+    name = next((name for name in ("id", "span", "port") if found[name]), "…")
+    return _ANY[name.upper()]
 
 
 def exit_code(block: Block) -> int:
