@@ -38,14 +38,14 @@ def reconcile(
     keep: list[AttemptKey] = []
     stale: list[AttemptKey] = []
     for key in listed:
-        (keep if _counts(attempts.get(key), steps.get(key[:2])) else stale).append(key)
+        (keep if still_counts(attempts.get(key), steps.get(key[:2])) else stale).append(key)
     gone = [each for each in believed if (each.run, each.path, each.number) not in known]
     kept = [each for key in keep if (each := attempts.get(key)) is not None]
     stopping = [each for each in kept if isinstance(each.state, Stopping)]
     return Verdicts(tuple(keep), tuple(stale), tuple(gone), tuple(stopping))
 
 
-def _counts(attempt: Attempt | None, step: Step | None) -> bool:
+def still_counts(attempt: Attempt | None, step: Step | None) -> bool:
     """Whether a report of the attempt could still change its step."""
     if attempt is None or step is None or step.is_final or step.latest != attempt.number:
         return False

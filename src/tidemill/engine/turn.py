@@ -23,7 +23,7 @@ from tidemill.core.fill import Filler
 from tidemill.core.ids import RunId
 from tidemill.core.match import Claim, Offer, match
 from tidemill.core.overlay import Draft, Overlay
-from tidemill.core.reconcile import Verdicts, reconcile
+from tidemill.core.reconcile import Verdicts, reconcile, still_counts
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import AttemptKey, Changes, Entry, Keys, Lane, Queued, TimerKind
 from tidemill.core.run import Attempt, Ended, Halted, Lost, Ready, Run
@@ -190,6 +190,11 @@ class Turn:
             attempt = self.overlay.attempts.rows[key]
             if attempt is not None and attempt.is_live and attempt.session in replaced:
                 self.overlay.attempts.put({key: structs.replace(attempt, session=greeting.session.id)})
+
+    def kept(self, verdicts: Verdicts) -> Sequence[AttemptKey]:
+        """What a worker goes on with at the end of the beat: a result may have come after its hello."""
+        attempts, steps = self.overlay.attempts.rows, self.overlay.steps.rows
+        return [key for key in verdicts.keep if still_counts(attempts.get(key), steps.get(key[:2]))]
 
     def _latest(self, attempt: Attempt) -> Attempt:
         key = (attempt.run, attempt.path, attempt.number)
