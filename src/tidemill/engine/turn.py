@@ -238,33 +238,47 @@ class Turn:
             rows.sort(key=lambda row: (row.order, row.run, row.path))
         claims = match(waiting, offers, self._avoided(), lone)
         await self._load(_keys_of_claims(claims, self.overlay))
-        for claim in claims:
-            await self._lease(claim)
+        await self._lease_all(claims)
 
     def _avoided(self) -> dict[tuple[bytes, str], str]:
         steps = self.overlay.steps.rows
         return {key: step.avoid for key in self.overlay.ready if (step := steps.get(key)) and step.avoid}
 
-    async def _lease(self, claim: Claim) -> None:
+    async def _lease_all(self, claims: Sequence[Claim]) -> None:
+        """What claims still lack is loaded for all of them at once: one by one, that cost as much as the leases."""
+        for _ in range(MAX_ROUNDS):
+            lacking = [(claim, needs) for claim in claims if (needs := await self._lease(claim)) is not None]
+            if not lacking:
+                return
+            await self._load(_merged(needs.keys for _, needs in lacking))
+            claims = [claim for claim, _ in lacking]
+        for claim in claims:
+            await self._give_up(claim, InternalError("a claim asks for rows again and again"))
+
+    async def _lease(self, claim: Claim) -> Needs | None:
+        """Decide a claim, or give what that needs."""
         try:
-            for _ in range(MAX_ROUNDS):
-                outcome = lease(self.overlay, claim)
-                if isinstance(outcome, Leasing):
-                    self._lay(outcome.draft)
-                    self.orders.append((None, outcome.draft.commands))
-                    if outcome.attempt is not None:
-                        self.leases.append((claim, outcome))
-                    return
-                await self._satisfy(outcome)
-            raise InternalError("a claim asks for rows again and again")  # noqa: TRY301
+            outcome = lease(self.overlay, claim)
+            if isinstance(outcome, Needs):
+                await self._satisfy(Needs(Keys(), outcome.graphs))
+                return outcome
+            self._lay(outcome.draft)
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # the outermost line of one claim: the others go on
-            _log.exception("step %r cannot be leased; its run is halted", claim.queued.path)
-            await self._halt(claim.queued.run, error)
-            key = (claim.queued.run, claim.queued.path)
-            if self.overlay.ready.pop(key, None) is None:
-                self.overlay.left[key] = claim.queued
+            await self._give_up(claim, error)
+            return None
+        self.orders.append((None, outcome.draft.commands))
+        if outcome.attempt is not None:
+            self.leases.append((claim, outcome))
+        return None
+
+    async def _give_up(self, claim: Claim, error: Exception) -> None:
+        _log.error("step %r cannot be leased; its run is halted", claim.queued.path, exc_info=error)
+        await self._halt(claim.queued.run, error)
+        key = (claim.queued.run, claim.queued.path)
+        if self.overlay.ready.pop(key, None) is None:
+            self.overlay.left[key] = claim.queued
 
     # Writing ---------------------------------------------------------------------------------------
 
@@ -291,12 +305,12 @@ def _keys_of_all(arrivals: Sequence[Arrival]) -> Keys:
 
 def _merged(many: Iterable[Keys]) -> Keys:
     all_keys = list(many)
-    return Keys(
-        runs=list(dict.fromkeys([key for keys in all_keys for key in keys.runs])),
-        steps=list(dict.fromkeys([key for keys in all_keys for key in keys.steps])),
-        attempts=list(dict.fromkeys([key for keys in all_keys for key in keys.attempts])),
-        scopes=list(dict.fromkeys([key for keys in all_keys for key in keys.scopes])),
-    )
+    merged = Keys()
+    for name in Keys.__struct_fields__:
+        keys = [key for each in all_keys for key in getattr(each, name)]
+        if keys:
+            setattr(merged, name, list(dict.fromkeys(keys)))
+    return merged
 
 
 def _keys_of_claims(claims: Sequence[Claim], overlay: Overlay) -> Keys:
