@@ -37,17 +37,22 @@ TYPES = {"number": NUMBER, "list": LIST, "record": RECORD}
 
 
 def _fragile(x: int) -> int:
-    if x % 3 == 0:
+    if _n(x) % 3 == 0:
         raise NodeFailedError
-    return x + 1
+    return _n(x) + 1
+
+
+def _n(x: Any) -> int:
+    """A number, where a failure that was collected may stand."""
+    return x if isinstance(x, int) else 0
 
 
 TASKS: dict[str, Callable[..., Any]] = {
-    "t.add": lambda a, b: (a + b) % 1000,
-    "t.spread": lambda n: [(n + each) % 97 for each in range(n % 5)],
+    "t.add": lambda a, b: (_n(a) + _n(b)) % 1000,
+    "t.spread": lambda n: [(_n(n) + each) % 97 for each in range(_n(n) % 5)],
     "t.total": lambda xs: sum(x for x in xs if isinstance(x, int)) % 1000,
     "t.pair": lambda n, xs: {"n": n, "xs": xs},
-    "t.weigh": lambda r: (r["n"] + len(r["xs"])) % 1000,
+    "t.weigh": lambda r: (_n(r["n"]) + len(r["xs"])) % 1000,
     "t.fragile": _fragile,
 }
 SHAPES = {
@@ -82,13 +87,15 @@ class Maker:
             node, kind = self._node(known, depth)
             nodes[name] = node
             known.append((Ref(node=name), kind))
+            if isinstance(node, (CallNode, BranchNode, MapNode)):
+                known.append((Ref(node=name, port="extra"), "list" if isinstance(node, MapNode) else "number"))
         kind = wanted or self.chance.choice(sorted(TYPES))
         output = self._pick(known, kind)
         return Graph(
             inputs={name: TYPES[each] for name, each in inputs.items()},
             nodes=nodes,
-            outputs={"value": output},
-            types={"value": TYPES[kind]},
+            outputs={"value": output, "extra": self._pick(known, "number")},
+            types={"value": TYPES[kind], "extra": NUMBER},
         )
 
     def _node(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
@@ -115,13 +122,17 @@ class Maker:
         return TaskNode(task=name, inputs=inputs, outputs={"value": TYPES[gives]}), gives
 
     def _map(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
-        body = self.graph({"e": "number", "c": "list"}, depth, "number")
+        first = self._pick(known, "list")
+        over = {"e": first}
+        if self.chance.random() < 0.3:  # of one length, most of the time
+            over["f"] = first if self.chance.random() < 0.8 else self._pick(known, "list")
+        body = self.graph({**dict.fromkeys(over, "number"), "c": "list"}, depth, "number")
         node = MapNode(
-            over={"e": self._pick(known, "list")},
+            over=over,
             body=body,
             inputs={"c": self._pick(known, "list")},
             window=self.chance.randint(1, 4),
-            on_failure=self.chance.choice([ElementFailure.STOP, ElementFailure.SKIP, ElementFailure.SKIP]),
+            on_failure=self.chance.choice(list(ElementFailure)),
         )
         return node, "list"
 
@@ -151,6 +162,8 @@ class Maker:
         match kind:
             case "number":
                 return Constant(self.chance.randint(0, 20))
+            case "list" if self.chance.random() < 0.4:
+                return Constant([self.chance.randint(0, 20) for _ in range(self.chance.randint(0, 4))])
             case "list":
                 numbers = [self._pick(known, "number") for _ in range(self.chance.randint(0, 3))]
                 return ListExpr(tuple(numbers))

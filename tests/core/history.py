@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from tests.core.graphs import TASKS
-from tests.core.reference import NodeFailedError
+from tests.core.reference import FAILED, NodeFailedError
 from tidemill.core.catalog import Catalog
 from tidemill.core.chunks import elements_of, pack, pick, plain
 from tidemill.core.claims import Leasing, lease
-from tidemill.core.commands import Acknowledge, AskToStop, Command, FetchLists, RunEnded, Sweep
+from tidemill.core.commands import Acknowledge, AskToStop, Command, FetchLists, FetchOperands, RunEnded, Sweep
 from tidemill.core.decide import Needs, decide
 from tidemill.core.events import (
     AttemptFailed,
@@ -21,21 +21,34 @@ from tidemill.core.events import (
     AttemptSucceeded,
     CancelRequested,
     Event,
+    ItemsStreamed,
     ListFetched,
+    OperandsFetched,
     RunSubmitted,
     StepsFound,
     TimerDue,
 )
 from tidemill.core.fill import Filler
 from tidemill.core.graph import Workflow
-from tidemill.core.ids import Digest, RunId, SessionId
+from tidemill.core.ids import Digest, RunId, SessionId, digest_of
 from tidemill.core.match import Claim
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import Layout
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import Keys, Queued, Rows, TimerKind
 from tidemill.core.run import Code, End, Ended, Failure, Held, Lost, Ready, Run, StepSucceeded, Waiting
-from tidemill.core.values import Argument, Encoding, Given, GivenList, GivenRecord, Inline
+from tidemill.core.values import (
+    Argument,
+    Blob,
+    Encoding,
+    Given,
+    GivenList,
+    GivenRecord,
+    Inline,
+    Remote,
+    Streamed,
+    Value,
+)
 
 RUN = RunId(b"r" * 16)
 GRAPH = Digest(b"g" * 32)
@@ -54,6 +67,8 @@ class Tables:
         self.chunks: dict[Any, Any] = {}
         self.queue: dict[Any, Queued] = {}
         self.timers: dict[Any, Any] = {}
+        self.streams: dict[Any, list[bytes]] = {}
+        self.bytes: dict[bytes, bytes] = {}  # of blobs
         self.blobs: dict[Any, int] = {}
 
     def load(self, keys: Keys) -> Rows:
@@ -65,6 +80,10 @@ class Tables:
         return rows
 
     def save(self, overlay: Overlay) -> None:
+        for row in overlay.streams:
+            items = self.streams.setdefault((row.path, row.number), [])
+            assert row.first == len(items), "a gap in a stream"
+            items += row.items
         for name in ("runs", "scopes", "steps", "attempts", "values", "chunks"):
             getattr(self, name).update(getattr(overlay, name).changed)
         for key in [*overlay.left, *overlay.left_by_key]:
@@ -86,6 +105,7 @@ class History:
         self.tables = Tables()
         self.now = 1_000_000
         self.assigned: list[tuple[str, int, dict[str, Any]]] = []  # path, number, arguments
+        self.leased: list[tuple[str, int, dict[str, Argument]]] = []  # in this beat
         self.sent: list[Event] = []  # reports that may come again
         self.events: list[Event] = []
         self.recorded: dict[str, Any] = {}
@@ -106,6 +126,9 @@ class History:
         for queued in self._claimable(overlay, claims):
             self._lease(overlay, queued)
         self.tables.save(overlay)
+        for path, number, inputs in self.leased:
+            self.assigned.append((path, number, {name: self._value(each) for name, each in inputs.items()}))
+        self.leased.clear()
         self._check(before)
 
     def _settled(self, overlay: Overlay, event: Event) -> list[Command]:
@@ -128,19 +151,45 @@ class History:
         overlay.lay(outcome.draft)
         self._obey(outcome.draft.commands, None)
         if outcome.attempt is not None:
-            arguments = {name: self._value(each) for name, each in outcome.inputs.items()}
-            self.assigned.append((queued.path, outcome.attempt.number, arguments))
+            self.leased.append((queued.path, outcome.attempt.number, outcome.inputs))
 
     def _value(self, argument: Argument) -> Any:
         match argument:
             case Given(value=Inline(data=data, encoding=encoding), fields=fields):
                 return pick(plain(data, encoding), fields)
+            case Given(value=Blob(digest=digest), fields=fields):
+                return pick(plain(self.tables.bytes[digest], Encoding.MSGPACK), fields)
+            case Remote(path=path, port=port, fields=fields):
+                return pick(self._stored(path, port), fields)
             case GivenList(items=items):
                 return [self._value(item) for item in items]
             case GivenRecord(fields=parts):
                 return {name: self._value(part) for name, part in parts.items()}
             case _:
                 raise AssertionError(argument)
+
+    def _stored(self, path: str, port: str) -> Any:
+        match self.tables.values[RUN, path, port]:
+            case Streamed(number=number, count=count):
+                items = self.tables.streams.get((path, number), [])
+                assert len(items) == count
+                return [plain(item, Encoding.MSGPACK) for item in items]
+            case value:
+                return self._value(Given(value))
+
+    def _stow(self, path: str, number: int, result: Any) -> Value:
+        """A result as its worker sends it: in the report, beside it as a blob, or before it as a stream."""
+        data = msgspec.msgpack.encode(result)
+        how = self.chance.random()
+        if how < 0.15:
+            digest = digest_of(data)
+            self.tables.blobs[digest], self.tables.bytes[digest] = len(data), data
+            return Blob(digest, len(data))
+        if how < 0.3 and isinstance(result, list):
+            items = tuple(map(msgspec.msgpack.encode, result))
+            self.events.append(ItemsStreamed(RUN, path, number, 0, items))
+            return Streamed(number, len(items))
+        return Inline(data)
 
     def _obey(self, commands: list[Command], event: Event | None) -> None:
         for command in commands:
@@ -152,8 +201,8 @@ class History:
                     self.events.append(self._stopped(path, number))
                 case Sweep(prefix=prefix, after=after):
                     self.events.append(self._found(prefix, after))
-                case FetchLists():
-                    self.events.append(self._fetched(command))
+                case FetchLists() | FetchOperands():
+                    self._fetch(command)
                 case Acknowledge(path=path) if isinstance(event, AttemptSucceeded):
                     self.recorded.setdefault(path, event.outputs)
                 case _:
@@ -169,6 +218,15 @@ class History:
         queued = tuple(self.tables.queue[RUN, path] for path in bite if (RUN, path) in self.tables.queue)
         rest = bite[-1] if bite and bite[-1] != paths[-1] else ""
         return StepsFound(RUN, prefix, tuple(bite), queued, rest)
+
+    def _fetch(self, order: FetchLists | FetchOperands) -> None:
+        """Most answers come once; some never, and the timer asks again; some twice."""
+        if isinstance(order, FetchLists):
+            answer: Event = self._fetched(order)
+        else:
+            values = {place: Inline(msgspec.msgpack.encode(self._stored(*place))) for place in order.places}
+            answer = OperandsFetched(RUN, order.path, values)
+        self.events += [answer] * self.chance.choice([0, 1, 1, 1, 2])
 
     def _fetched(self, order: FetchLists) -> Event:
         overlay = Overlay(self.now, bytes(16), Catalog(), self.layouts)
@@ -229,7 +287,7 @@ class History:
             self.events.append(AttemptStarted(RUN, path, number))
         event: Event
         try:
-            value = Inline(msgspec.msgpack.encode(TASKS[task](**arguments)))
+            value = self._stow(path, number, TASKS[task](**arguments))
             event = AttemptSucceeded(RUN, path, number, {"value": value})
         except NodeFailedError:
             event = AttemptFailed(RUN, path, number, Failure(Code.PERMANENT, "fragile"))
@@ -315,5 +373,12 @@ class History:
         found = {}
         for port, source in self.ended.outputs.items():
             value = self._asked(overlay, lambda filler, s=source: filler.fill(s))
-            found[port] = self._value(value)
+            found[port] = _without_details(self._value(value))
         return found
+
+
+def _without_details(value: Any) -> Any:
+    """The reference knows that a failure was collected, and not what it says."""
+    if isinstance(value, dict):
+        return FAILED if "$failure" in value else {name: _without_details(each) for name, each in value.items()}
+    return [_without_details(each) for each in value] if isinstance(value, list) else value
