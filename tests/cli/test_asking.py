@@ -87,6 +87,18 @@ def test_tasks_workflows_and_workers_are_listed(there: tuple[Mill, str]) -> None
     assert "connected" in mill.tidemill("workers", "--url", url).out
 
 
+def test_what_a_server_knows_is_run_by_its_name(there: tuple[Mill, str], tmp_path: Path) -> None:
+    _, url = there
+    elsewhere = Mill(tmp_path)
+    assert elsewhere.tidemill("run", "mill.double", "--x", "4", "--json", "--url", url).json["value"] == 8
+    assert elsewhere.tidemill("run", "grind", "--xs", "[2, 5]", "--json", "--url", url).json["value"] == 7
+    wrong = elsewhere.tidemill("run", "mill.double", "--x", "four", "--url", url)
+    assert (wrong.code, "$.x" in wrong.err) == (2, True)
+    unknown = elsewhere.tidemill("run", "mill.dubble", "--x", "4", "--url", url)
+    assert unknown.code == 2
+    assert "mill.double" in unknown.err
+
+
 def test_doctor_finds_nothing_wrong(there: tuple[Mill, str]) -> None:
     mill, url = there
     said = mill.tidemill("doctor", "--json", "--url", url)

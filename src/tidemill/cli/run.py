@@ -14,11 +14,12 @@ from tidemill.cli.ending import gather, tell
 from tidemill.cli.household import Household, find_server, missing_tasks, open_household, wait_for_tasks
 from tidemill.cli.inputs import is_file, option_name, options_of, values_of
 from tidemill.cli.main import Exit, nearest
+from tidemill.cli.named import plain_inputs, run_named
 from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.outputs import FOLDER, recall, remember
 from tidemill.cli.screen import Screen, screen_for
 from tidemill.cli.submitting import Wanted, find_unfinished, submit
-from tidemill.cli.targets import Target, TargetError, load_target
+from tidemill.cli.targets import NoSuchTargetError, Target, TargetError, load_target
 from tidemill.cli.watching import Interrupts, interruptible, watch
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.errors import UnavailableError
@@ -63,9 +64,11 @@ class Errand:
 def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **given: Any) -> Exit:
     """Run a workflow or task of TARGET, watch it, and print its result.
 
-    TARGET is, in this order: a folder with a main.py, a file.py, module:variable, or a module. What is missing is
-    started: without a server at the URL, one on the data folder, and a worker for TARGET; both end with the command.
-    A run of the same on the same input that is unfinished is taken up again.
+    TARGET is, in this order: a folder with a main.py, a file.py, module:variable, or a module; or else the name of a
+    task or published workflow that a server knows (worker.task).
+
+    What is missing is started: without a server, one on the data folder, and a worker for TARGET; both end with the
+    command. A run of the same on the same input that is unfinished is taken up again.
 
     The parameters of the workflow are options: `tidemill run TARGET --help` lists them. A list of files takes a
     folder; anything that is no plain value takes JSON, or @file.json.
@@ -74,7 +77,10 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
         click.echo(ctx.get_help())
         return Exit.OK if given["wants_help"] else Exit.INPUT
     settings = read_settings({"url": given["url"], "data": given["data"]})
-    found = load_target(target)
+    try:
+        found = load_target(target)
+    except NoSuchTargetError as missing:
+        return asyncio.run(run_named(target, plain_inputs(rest), settings, given["output"], missing))
     definition = choose(found, given["workflow"])
     parser = _parser(found, definition)
     if given["wants_help"]:

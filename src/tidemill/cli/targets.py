@@ -32,6 +32,10 @@ class TargetError(InputError):
     """A target that is not there, cannot be imported, or holds nothing to run."""
 
 
+class NoSuchTargetError(TargetError):
+    """There is no such folder, file or module; the text may be the name of something that a server knows."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What a target holds. ``folder`` is where its files are, to be looked at for changes."""
@@ -93,7 +97,7 @@ def _imported(text: str, name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise TargetError(f"there is no folder, no file and no module {name}") from None
+            raise NoSuchTargetError(f"there is no folder, no file and no module {name}") from None
         raise TargetError(_told(text, error)) from error
     except Exception as error:
         raise TargetError(_told(text, error)) from error

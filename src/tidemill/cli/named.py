@@ -1,0 +1,65 @@
+"""`tidemill run NAME`: a task or workflow that a server knows, by its name alone; inputs and result are plain data."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tidemill.assembly.settings import Settings
+from tidemill.cli.ending import gather, tell
+from tidemill.cli.household import find_server
+from tidemill.cli.main import Exit
+from tidemill.cli.options import Output
+from tidemill.cli.outputs import FOLDER
+from tidemill.cli.screen import screen_for
+from tidemill.cli.targets import TargetError
+from tidemill.cli.watching import interruptible, watch
+from tidemill.client.remote import AsyncClient
+
+
+def plain_inputs(rest: Sequence[str]) -> dict[str, Any]:
+    """``--x 3 --names '["a"]' --note hi`` by parameter: JSON where it is some, else text, or @file.json."""
+    found: dict[str, Any] = {}
+    parts = iter(rest)
+    for part in parts:
+        name, equals, value = part.partition("=")
+        if not name.startswith("--") or len(name) == 2:
+            raise click.UsageError(f"{part!r} is no parameter; write --name value")
+        text = value if equals else next(parts, None)
+        if text is None:
+            raise click.UsageError(f"{name} needs a value")
+        found[name[2:].replace("-", "_")] = _plain(text)
+    return found
+
+
+def _plain(text: str) -> Any:
+    try:
+        return json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
+    except OSError as error:
+        raise click.UsageError(f"cannot read {text[1:]}: {error.strerror}") from None
+    except ValueError:
+        return text
+
+
+async def run_named(
+    name: str, inputs: dict[str, Any], settings: Settings, output: Output, missing: TargetError
+) -> Exit:
+    """Raises ``missing``, which says that there is no such target, when there is no server to ask either."""
+    url = await find_server(settings)
+    if url is None:
+        raise missing
+    screen = screen_for(output)
+    with interruptible() as interrupts:
+        async with AsyncClient(url) as client:
+            run = await client.submit_named(name, inputs)
+            screen.say(f"run {run.id}\nlive page: {url}/runs/{run.id}")
+            finished = await watch(run, screen, interrupts)
+            if finished is None:
+                click.echo(f"run {run.id} goes on; `tidemill runs cancel {run.id}` ends it", err=True)
+                return Exit.DETACHED
+            command = f"tidemill server --data {settings.data}"
+            ending = await gather(client, run, finished, FOLDER / name, command)
+    tell(ending, output)
+    return ending.code
