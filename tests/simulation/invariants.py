@@ -57,6 +57,7 @@ class Ledger:
         self.results: dict[int, Any] = {}
         self.done = asyncio.Event()
         self.is_over = False
+        self.held: Callable[[], list[str]] = list
         self.look: Callable[[], SimDisk] = SimDisk
         self._run_of = run_of
         self._before: Rows | None = None
@@ -95,6 +96,7 @@ class Ledger:
             _check_progress(self._before, rows)
         if self.is_over:
             _check_end(rows)
+            assert self.held() == [], "P4: all has ended, and the matcher believes that workers hold something"
         self._before = rows
 
 

@@ -45,19 +45,22 @@ _unpack = msgspec.msgpack.decode
 # Server --------------------------------------------------------------------------------------------
 
 
-async def serve(ports: Ports) -> None:
+async def serve(ports: Ports, ledger: Ledger) -> None:
     try:
-        await _serve(ports)
+        await _serve(ports, ledger)
     except BaseException:
         if ports.process.alive:  # else its disk died under it, and nobody hears
             raise
 
 
-async def _serve(ports: Ports) -> None:
+async def _serve(ports: Ports, ledger: Ledger) -> None:
     store = SqliteStore("tidemill.db", ports.threads, ports.entropy, options=SqliteOptions(vfs=ports.vfs.name))
     logs = SqliteLogs("logs.db", ports.threads, ports.vfs.name)
     engine = Engine(store, FolderBlobs(ports.files, ports.threads), ports.clock, ports.entropy, SETTINGS)
     ports.watch(engine)
+    ledger.held = lambda: [
+        f"{path} of {seat.session.worker}" for seat in engine.seats.all() for _, path, _ in seat.held
+    ]
     desk = WorkerDesk(engine, logs)
     async with asyncio.TaskGroup() as group:
         group.create_task(engine.run())
@@ -219,7 +222,7 @@ def run(case: Case) -> Outcome:
 
 def world_of(case: Case) -> tuple[Callable[[], Outcome], World]:
     world, ledger = World(case), Ledger(run_of)
-    server = world.add("server", serve, ledger.check)
+    server = world.add("server", lambda ports: serve(ports, ledger), ledger.check)
     ledger.look = lambda: server.disk
     world.add("first", lambda ports: work(ports, case, ledger))
     world.add("second", lambda ports: work(ports, case, ledger))
