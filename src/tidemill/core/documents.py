@@ -1,5 +1,7 @@
 """Graph documents: read with a clear refusal, written one way, so that equal workflows have equal digests."""
 
+from typing import Any
+
 import msgspec
 
 from tidemill.core.errors import InputError
@@ -48,6 +50,12 @@ def _advice(found: str) -> str:
 def document_of(workflow: Workflow) -> bytes:
     """The canonical bytes: JSON with sorted keys."""
     return msgspec.json.encode(workflow, order="sorted")
+
+
+def graph_schema() -> dict[str, Any]:
+    """The JSON Schema of graph documents of this format."""
+    schema = msgspec.json.schema(Workflow)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": FORMAT, **schema}
 
 
 def digest_of_document(document: bytes) -> Digest:

@@ -226,6 +226,20 @@ class Ping(Struct, frozen=True, gc=False, array_like=True, tag="ping"):
 ToWorker = Assign | Ack | Welcome | ChunkAck | Cancel | Stale | Ping | Drain | Refused
 
 
+def protocol_schema() -> dict[str, Any]:
+    """The JSON Schema of frames, by direction. Bytes are texts in base64 here, and bin in msgpack."""
+    (to_server, to_worker), defs = msgspec.json.schema_components(
+        (list[ToServer], list[ToWorker]), ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"tidemill.worker/{PROTOCOL}",
+        "description": "Frames of the worker protocol. Bytes are texts in base64 in JSON, and bin in msgpack.",
+        "anyOf": [{"$ref": "#/$defs/ToServer"}, {"$ref": "#/$defs/ToWorker"}],
+        "$defs": {**defs, "ToServer": to_server, "ToWorker": to_worker},
+    }
+
+
 # Frames --------------------------------------------------------------------------------------------
 
 _encoder = msgspec.msgpack.Encoder()

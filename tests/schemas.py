@@ -1,0 +1,25 @@
+"""The published JSON Schemas: `python -m tests.schemas` writes them anew."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tidemill.core.documents import graph_schema
+from tidemill.wire.worker import protocol_schema
+
+FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """What the code says, by the name of its file."""
+    return {"graph-1.json": graph_schema(), "worker-1.json": protocol_schema()}
+
+
+def text_of(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, schema in published().items():
+        (FOLDER / name).write_text(text_of(schema), "utf-8")
