@@ -119,8 +119,9 @@ def test_each_message_is_valid(message: Any) -> None:
     FRAMES.validate(msgspec.json.decode(msgspec.json.encode([message])))
 
 
-@pytest.mark.parametrize(
-    "frame", [{}, [["shutdown"]], [["started"]], [["started", "x"]], [["ack", [["r", "p", "one"]]]]]
-)
+WRONG_FRAMES: list[Any] = [{}, [["shutdown"]], [["started"]], [["started", "x"]], [["ack", [["r", "p", "one"]]]]]
+
+
+@pytest.mark.parametrize("frame", WRONG_FRAMES)
 def test_wrong_frames_are_not_valid(frame: Any) -> None:
     assert not FRAMES.is_valid(frame)

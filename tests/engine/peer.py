@@ -27,7 +27,8 @@ from tidemill.core.ids import Digest, RunId, digest_of, uuid7
 from tidemill.core.rows import Keys
 from tidemill.core.run import Attempt, Code, Ended, Failure, Run, Step
 from tidemill.core.values import Inline
-from tidemill.engine.engine import Engine, EngineSettings
+from tidemill.engine.beats import EngineSettings
+from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, SubmitRefused
 from tidemill.ports.faults import Faults
 from tidemill.ports.link import LinkDownError

@@ -22,7 +22,8 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.core.definitions import Pools
-from tidemill.engine.engine import Engine, EngineSettings
+from tidemill.engine.beats import EngineSettings
+from tidemill.engine.engine import Engine
 from tidemill.sdk.worker import Worker
 from tidemill.server.app import App, Backing, WebSettings, build_app
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL

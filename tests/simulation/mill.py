@@ -24,7 +24,8 @@ from tidemill.core.ids import RunId, digest_of, uuid7
 from tidemill.core.rows import Keys
 from tidemill.core.run import Ended, Failed, Halted, Run, Succeeded
 from tidemill.core.values import Given, Inline
-from tidemill.engine.engine import Engine, EngineSettings
+from tidemill.engine.beats import EngineSettings
+from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
 from tidemill.ports.link import Link, LinkDownError, LinkRefusedError
 from tidemill.ports.store import StoreLostError

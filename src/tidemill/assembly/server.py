@@ -26,7 +26,8 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.assembly.settings import ADDRESS_FILE, Durability, Settings, SettingsError
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
-from tidemill.engine.engine import Engine, EngineSettings
+from tidemill.engine.beats import EngineSettings
+from tidemill.engine.engine import Engine
 from tidemill.server.app import App, Backing, WebSettings, build_app
 
 SWITCH_S = 0.0005  # the commit thread gets the interpreter back soon

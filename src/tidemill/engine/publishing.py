@@ -8,12 +8,11 @@ from tidemill.core.plan import bodies_of
 from tidemill.core.rows import GraphRow
 
 
-def row_of(document: bytes, catalog: Catalog, at: Instant) -> tuple[GraphRow, Workflow]:
-    """Read and check a graph.
+def row_of(document: bytes, at: Instant) -> tuple[GraphRow, Workflow]:
+    """Read a graph; whether it holds together, the server asked before (`core.build.check`).
 
     Raises:
         DocumentError: no graph, or another format version.
-        GraphError: every fault of it, each with its place.
     """
     workflow = parse_document(document)
     canonical = document_of(workflow)

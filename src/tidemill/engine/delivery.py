@@ -1,0 +1,72 @@
+"""What a beat ordered, carried out after its commit. It may be repeated."""
+
+from collections.abc import Sequence
+
+from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, Sweep
+from tidemill.core.ids import SessionId
+from tidemill.core.run import Attempt
+from tidemill.engine.feed import Feed
+from tidemill.engine.fetches import Fetches
+from tidemill.engine.inbox import Arrival, Decision, Inbox, Recording, Sweeping
+from tidemill.engine.seats import Notice, Seats
+from tidemill.engine.turn import Turn
+from tidemill.engine.watches import Watches
+
+
+class Delivery:
+    def __init__(self, seats: Seats, watches: Watches, feed: Feed, inbox: Inbox, fetches: Fetches) -> None:
+        self._seats, self._watches, self._feed = seats, watches, feed
+        self._inbox, self._fetches = inbox, fetches
+
+    def deliver(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
+        """Those who wait hear first: workers of leases, watchers of outcomes; then senders, of their answers."""
+        notices: dict[SessionId, list[Notice]] = {}
+        for _, commands in turn.orders:
+            for command in commands:
+                self._carry_out(command, notices)
+        self._lease(turn, notices)
+        for greeting, verdicts in turn.verdicts:
+            greeting.done(turn.kept(verdicts), verdicts.stale)
+            notices.setdefault(greeting.session.id, []).extend(map(_ask_anew, verdicts.stopping))
+        for session, mine in notices.items():
+            seat = self._seats.get(session)
+            if seat is not None and seat.tell is not None:
+                seat.tell(mine)
+        for outcome in turn.outcomes:
+            self._watches.tell(outcome)
+        self._reply(turn, arrivals)
+        self._feed.publish(turn.numbers, turn.changes.history)
+
+    def _lease(self, turn: Turn, notices: dict[SessionId, list[Notice]]) -> None:
+        for claim, leasing in turn.leases:
+            seat = self._seats.get(claim.session)
+            if seat is not None and leasing.attempt is not None:
+                key = (leasing.attempt.run, leasing.attempt.path, leasing.attempt.number)
+                self._seats.spend(seat, claim.queued.lane, key)
+                notices.setdefault(claim.session, []).append(leasing)
+
+    def _reply(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
+        for arrival, commands in turn.orders:
+            if isinstance(arrival, Decision) and arrival.reply is not None:
+                arrival.reply(commands)
+        for arrival in arrivals:
+            if isinstance(arrival, Recording) and arrival.done is not None:
+                arrival.done()
+
+    def _carry_out(self, command: Command, notices: dict[SessionId, list[Notice]]) -> None:
+        match command:
+            case SlotFreed(session=session, run=run, path=path, number=number):
+                self._seats.free(session, (run, path, number))
+            case AskToStop(session=session):
+                notices.setdefault(session, []).append(command)
+            case Sweep(run=run, prefix=prefix, after=after):
+                self._inbox.put(Sweeping(run, prefix, after))
+            case FetchLists() | FetchOperands():
+                self._fetches.put(command)
+            case _:
+                pass  # answers to the sender, which its reply reads
+
+
+def _ask_anew(attempt: Attempt) -> AskToStop:
+    """It was told before; whether the worker heard it, nobody knows."""
+    return AskToStop(attempt.session, attempt.run, attempt.path, attempt.number, "it was asked to stop before")
