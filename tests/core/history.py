@@ -96,8 +96,8 @@ class Tables:
         self.timers.update(overlay.timers_put)
 
 
-class History:
-    """One run of one workflow."""
+class Played:
+    """One run of one workflow, beat by beat."""
 
     def __init__(self, workflow: Workflow, inputs: dict[str, Any], chance: Random) -> None:
         self.workflow, self.chance = workflow, chance
@@ -120,7 +120,6 @@ class History:
         self.now += 1_000
         chance = bytes(self.chance.randrange(256) for _ in range(16))
         overlay = Overlay(self.now, chance, Catalog(), self.layouts)
-        before = dict(self.tables.steps)
         for event in events:
             self._obey(self._settled(overlay, event), event)
         for queued in self._claimable(overlay, claims):
@@ -129,7 +128,6 @@ class History:
         for path, number, inputs in self.leased:
             self.assigned.append((path, number, {name: self._value(each) for name, each in inputs.items()}))
         self.leased.clear()
-        self._check(before)
 
     def _settled(self, overlay: Overlay, event: Event) -> list[Command]:
         while isinstance(outcome := decide(overlay, event), Needs):
@@ -246,6 +244,15 @@ class History:
                 return question(Filler(Resolver(Draft(overlay), RUN, self.layouts[GRAPH])))
             except RowsMissingError as missing:
                 overlay.learn(self.tables.load(missing.keys))
+
+
+class History(Played):
+    """Beats and workers in an order that chance makes."""
+
+    def beat(self, events: list[Event], claims: int) -> None:
+        before = dict(self.tables.steps)
+        super().beat(events, claims)
+        self._check(before)
 
     # Workers ---------------------------------------------------------------------------------------
 

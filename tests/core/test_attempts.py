@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.scene import RUN, Scene, graph, inline, lone, mapping, task, two, workflow
-from tidemill.core.claims import MARGIN
-from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, SlotFreed, TurnAway
+from tests.core.scene import RUN, Scene, inline, lone, two
+from tidemill.core.commands import Acknowledge, AcknowledgeItems, SlotFreed, TurnAway
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.events import (
     AttemptFailed,
@@ -17,18 +16,15 @@ from tidemill.core.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
-    CancelRequested,
     ItemsStreamed,
     ProgressMade,
-    QueueExpired,
 )
-from tidemill.core.graph import MapNode, NodeOptions, Ref, TaskNode
+from tidemill.core.graph import NodeOptions, TaskNode
 from tidemill.core.lanes import ALONE, lane_of
 from tidemill.core.retry import (
     DEFAULT_BACKOFF,
     MAX_LOSSES,
     MAX_UNSTARTED,
-    QUEUE_LIMIT,
     Backoff,
     next_delay,
     policy_of,
@@ -36,19 +32,14 @@ from tidemill.core.retry import (
 )
 from tidemill.core.run import (
     AttemptEnded,
-    Cancelled,
     Code,
     End,
-    Ended,
-    Failed,
     Failure,
     Held,
     Lost,
     Ready,
-    StepCancelled,
     StepFailed,
     StepSucceeded,
-    Stopping,
     Waiting,
 )
 
@@ -284,172 +275,3 @@ def test_progress_is_kept_while_an_attempt_lives() -> None:
     scene.succeed("one", 1, 5)
     scene.decide(ProgressMade(RUN, "one", 1, (0.9, "late", "")))
     assert scene.tables.attempts[RUN, "one", 1].progress == (0.5, "half", "")
-
-
-# Time ----------------------------------------------------------------------------------------------
-
-
-def test_an_attempt_that_outlasts_its_time_is_given_up_and_its_worker_told() -> None:
-    scene = begun(None, TIMED)
-    assert scene.timers()["timeout", "one"] == (5 * SECOND + MARGIN) // timedelta(microseconds=1)
-    told = scene.pass_time(5 * SECOND + MARGIN)
-    assert [each for each in told if isinstance(each, AskToStop)]
-    assert ended(scene) is End.FAILED
-    assert isinstance(scene.state("one"), Waiting)
-    assert scene.step("one").failures == 1
-
-
-def test_a_timeout_goes_with_its_attempt() -> None:
-    scene = begun(None, TIMED)
-    scene.succeed("one", 1, 5)
-    assert scene.timers() == {}
-
-
-def test_a_timeout_of_an_older_attempt_does_nothing_to_the_next() -> None:
-    scene = begun(None, TIMED)
-    lose(scene, 1)
-    scene.claim()
-    scene.pass_time(5 * SECOND)
-    assert isinstance(scene.state("one"), Held)
-
-
-@pytest.mark.parametrize(("definitions", "waits"), [((), QUEUE_LIMIT), ((TIMED,), timedelta(seconds=60))])
-def test_waiting_in_the_queue_has_a_limit(definitions: tuple[TaskDefinition, ...], waits: timedelta) -> None:
-    scene = Scene(lone(), *definitions)
-    scene.submit()
-    row = scene.tables.queue[RUN, "one"]
-    assert row.expires_at - scene.now == waits // timedelta(microseconds=1)
-    scene.now = row.expires_at
-    scene.decide(QueueExpired(row))
-    state = scene.state("one")
-    assert isinstance(state, StepFailed)
-    assert state.failure.code is Code.TIMEOUT
-    assert (scene.queued(), scene.run.status, scene.run.live) == ([], "failed", 0)
-
-
-# Cancel --------------------------------------------------------------------------------------------
-
-
-def cancel(scene: Scene) -> list[Any]:
-    scene.decide(CancelRequested(RUN, "enough"))
-    return scene.sweep()
-
-
-@pytest.mark.parametrize("proof", [End.STOPPED, End.KILLED, End.ABANDONED])
-def test_a_running_step_is_told_and_ends_with_its_proof(proof: End) -> None:
-    scene = begun(two())
-    told = cancel(scene)
-    assert {each.path for each in told if isinstance(each, AskToStop)} == {"one", "two"}
-    assert isinstance(scene.attempt("one"), Stopping)
-    for path in ("one", "two"):
-        assert scene.run.status == "cancelling"
-        scene.decide(AttemptFailed(RUN, path, 1, Failure(Code.CANCELLED, "stopped"), proof))
-    assert scene.run.state == Ended(Cancelled("enough"))
-    assert (ended(scene), scene.state("one"), scene.timers()) == (proof, StepCancelled(), {})
-
-
-@pytest.mark.parametrize("how", ["silence", "loss", "release", "result"])
-def test_a_stop_ends_however_the_worker_goes(how: str) -> None:
-    scene = begun()
-    cancel(scene)
-    match how:
-        case "silence":
-            scene.pass_time(timedelta(minutes=1))
-        case "loss":
-            scene.decide(AttemptLost(RUN, "one", 1, Lost.LEASE_EXPIRED))
-        case "release":
-            scene.decide(AttemptReleased(RUN, "one", 1))
-        case _:
-            scene.succeed("one", 1, 5)
-    proofs = {"silence": End.PRESUMED, "loss": End.PRESUMED, "release": End.RELEASED, "result": End.SUCCEEDED}
-    assert ended(scene) is proofs[how]
-    assert isinstance(scene.state("one"), StepSucceeded if how == "result" else StepCancelled)
-    assert (scene.run.status, scene.timers()) == ("cancelled", {})
-
-
-def test_what_is_ready_waits_or_is_blocked_is_cancelled_without_a_word() -> None:
-    nodes = {"ready": task(), "waits": task("t.b"), "blocked": task("t.c", x=Ref(node="ready"), y=Ref(node="waits"))}
-    scene = Scene(workflow(graph(nodes, Ref(node="blocked"))))  # type: ignore[arg-type]
-    scene.submit()
-    scene.claim()
-    scene.fail("waits", code=Code.TRANSIENT)
-    scene.decide(AttemptReleased(RUN, "ready", 1))
-    assert cancel(scene) == [] or scene.run.status == "cancelled"
-    assert scene.run.status == "cancelled"
-    assert (scene.queued(), scene.timers(), scene.run.live) == ([], {}, 0)
-
-
-def test_a_claim_of_a_run_that_is_being_cancelled_gives_nothing() -> None:
-    scene = Scene(two())
-    scene.submit()
-    scene.decide(CancelRequested(RUN, "enough"))
-    assert scene.claim() == []
-    scene.sweep()
-    assert scene.run.status == "cancelled"
-
-
-def test_a_failure_stops_what_still_runs_beside_it() -> None:
-    scene = begun(two())
-    scene.fail("two")
-    told = scene.sweep()
-    assert [each.path for each in told if isinstance(each, AskToStop)] == ["one"]
-    scene.decide(AttemptFailed(RUN, "one", 1, Failure(Code.CANCELLED, "stopped"), End.STOPPED))
-    state = scene.run.state
-    assert isinstance(state, Ended)
-    assert isinstance(state.outcome, Failed)
-    assert state.outcome.failure.path == "two"
-
-
-# Maps ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given_list", "message"),
-    [
-        (None, "map_over needs a list, and got null"),
-        ({"a": 1}, "map_over needs a list, and got a record"),
-        ("text", "map_over needs a list, and got a text"),
-        (5, "map_over needs a list, and got int"),
-    ],
-)
-def test_a_map_over_what_is_no_list_fails_and_says_what_it_got(given_list: object, message: str) -> None:
-    scene = Scene(mapping())
-    scene.submit(xs=given_list)
-    state = scene.state("all")
-    assert isinstance(state, StepFailed)
-    assert (state.failure.code, state.failure.message) == (Code.INVALID_INPUT, message)
-
-
-def test_a_map_over_nothing_is_done_at_once() -> None:
-    scene = Scene(mapping())
-    scene.submit(xs=[])
-    assert scene.run.status == "succeeded"
-
-
-def test_a_map_opens_no_more_than_its_window() -> None:
-    scene = Scene(mapping(window=3))
-    scene.submit(xs=list(range(10)))
-    for done in range(10):
-        scene.claim()
-        assert sum(isinstance(step.state, Held) for step in scene.tables.steps.values()) == min(3, 10 - done)
-        scene.succeed(f"all[{done}]/each", value=done)
-    assert scene.run.status == "succeeded"
-
-
-def test_more_elements_than_one_event_may_open_are_opened_by_a_timer() -> None:
-    scene = Scene(mapping(window=5000))
-    scene.submit(xs=list(range(2500)))
-    opened = [len(scene.tables.queue)]
-    while scene.timers():
-        scene.pass_time(timedelta(0))
-        opened.append(len(scene.tables.queue))
-    assert opened == [999, 1999, 2500]
-
-
-def test_a_map_whose_elements_need_no_worker_is_done_whatever_its_length() -> None:
-    body = graph({}, Ref(port="x"), "x")
-    scene = Scene(workflow(graph({"all": MapNode({"x": Ref(port="xs")}, body)}, Ref(node="all"), "xs")))
-    scene.submit(xs=list(range(3500)))
-    while scene.timers():
-        scene.pass_time(timedelta(0))
-    assert scene.run.status == "succeeded"
