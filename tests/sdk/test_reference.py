@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sdk.test_tracing import Box, Draft, album, atlas, caption, compose, corner, grow, media, words
+from tests.sdk.traced import Box, Draft, album, atlas, caption, compose, corner, grow, media, words
 from tidemill import Failure, OnFailure, Worker, collect, map_over, workflow
 from tidemill.client.blocking import Client
 from tidemill.testing.local import local

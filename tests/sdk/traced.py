@@ -1,0 +1,143 @@
+"""Records, tasks and workflows that the tests of tracing use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, TypedDict
+
+import msgspec
+
+from tidemill import (
+    Failure,
+    Worker,
+    all_of,
+    any_of,
+    branch,
+    collect,
+    if_some,
+    map_over,
+    not_,
+    size,
+    switch,
+    workflow,
+)
+from tidemill.core.build import check
+from tidemill.core.documents import parse_document
+from tidemill.core.graph import (
+    Graph,
+)
+from tidemill.sdk.workflow import Workflow
+
+
+@dataclass
+class Draft:
+    topic: str
+    pages: int
+    notes: str | None = None
+
+
+@dataclass
+class Order:
+    draft: Draft
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise ValueError("copies count from 1")
+
+
+class Box(NamedTuple):
+    left: int
+    draft: Draft
+
+
+class Note(TypedDict, total=False):
+    text: str
+    stars: int
+
+
+class Point(msgspec.Struct, rename="camel"):
+    in_x: int
+
+
+class Kind(Enum):
+    SHORT = "short"
+    LONG = "long"
+
+
+media = Worker("media")
+
+
+@media.task
+def compose(topic: str, captions: list[str], notes: str | None = None) -> Draft:
+    return Draft(topic, len(captions), notes)
+
+
+@media.task
+def grow(draft: Draft, by: int = 1) -> Draft:
+    return Draft(draft.topic, draft.pages + by, draft.notes)
+
+
+@media.task
+def caption(text: str) -> str:
+    if text == "bad":
+        raise ValueError("bad text")
+    return text.upper()
+
+
+@media.task
+def kind(draft: Draft) -> Kind:
+    return Kind.LONG if draft.pages > 2 else Kind.SHORT
+
+
+@media.task
+def corner(draft: Draft) -> Box:
+    return Box(draft.pages, draft)
+
+
+@media.task
+def price(order: Order) -> float:
+    return 2.0 * order.copies
+
+
+@media.task
+def star(note: Note, point: Point) -> int:
+    return note.get("stars", 0) + point.in_x
+
+
+@media.task
+def measure(texts: list[str | Failure], box: Box | None = None) -> int:
+    return sum(isinstance(each, str) for each in texts)
+
+
+def body_of(flow: Workflow[..., Any]) -> Graph:
+    parsed = parse_document(flow.compiled.document)
+    assert parsed == flow.compiled.workflow
+    assert check(parsed, {each.name: each for each in media.definitions()}) == []
+    return parsed.body
+
+
+@workflow
+def album(topic: str, texts: list[str], notes: str | None = None) -> Draft:
+    captions = map_over(lambda text: caption(text), texts, window=4)  # noqa: PLW0108  # as users write it
+    draft = compose(topic, captions, notes)
+    return branch(draft.pages > 2, then=lambda: grow(draft, by=3), otherwise=lambda: draft)
+
+
+@workflow
+def atlas(topics: list[str], texts: list[str]) -> list[Draft]:
+    return map_over(lambda topic: album(topic, texts), topics)
+
+
+@workflow
+def words(draft: Draft, texts: list[str], label: str | None = None, flag: bool = False) -> list[Draft]:
+    left, moved = corner(draft)
+    sized = switch(kind(moved), {Kind.SHORT: lambda: grow(moved), Kind.LONG: lambda: moved})
+    noted = if_some(label, then=lambda text: compose(text, [text, "x"], text), otherwise=lambda: None)
+    some = map_over(caption, texts, on_failure=collect)
+    number = measure(some, Box(left, sized))
+    made = Draft(sized.topic, number, None)
+    enough = any_of(all_of(size(texts) > 1, not_(left == 0), flag), noted == None)  # noqa: E711
+    last = branch(enough, then=lambda: made, otherwise=lambda: grow.options(name="once")(made, by=left), name="last")
+    return [last, if_some(noted, then=lambda draft: draft, otherwise=lambda: made, name="noted")]
