@@ -90,7 +90,7 @@ class Mill:
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
             try:
-                with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310  # loopback
+                with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # loopback
                     if text in answer.read().decode():
                         return
             except OSError:
