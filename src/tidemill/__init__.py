@@ -5,6 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemill.client.blocking import Client
+    from tidemill.client.errors import (
+        RunCancelledError,
+        RunFailedError,
+        ServerUnreachableError,
+        UnknownTaskError,
+    )
     from tidemill.client.remote import AsyncClient
     from tidemill.core.run import Code
     from tidemill.sdk.context import Context
@@ -23,6 +29,7 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "tidemill.client.blocking": ("Client",),
+    "tidemill.client.errors": ("RunCancelledError", "RunFailedError", "ServerUnreachableError", "UnknownTaskError"),
     "tidemill.client.remote": ("AsyncClient",),
     "tidemill.core.run": ("Code",),
     "tidemill.sdk.context": ("Context",),
@@ -71,11 +78,15 @@ __all__ = [
     "PermanentError",
     "ResourceError",
     "Result",
+    "RunCancelledError",
+    "RunFailedError",
+    "ServerUnreachableError",
     "StubCalledError",
     "Task",
     "TaskFiles",
     "TraceError",
     "TransientError",
+    "UnknownTaskError",
     "Worker",
     "Workflow",
     "__version__",

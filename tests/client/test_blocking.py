@@ -11,8 +11,9 @@ import pytest
 
 from tests.server.mill import mill
 from tests.server.tasks import add, count, media, sleepy
+from tidemill import InvalidInputError
 from tidemill.client.blocking import Client, Run
-from tidemill.client.errors import InvalidInputError, RunCancelledError
+from tidemill.client.errors import RunCancelledError
 from tidemill.ports.blobs import BlobDamagedError
 from tidemill.sdk.file import File
 

@@ -33,7 +33,7 @@ from tidemill.core.run import (
     Stopping,
     Waiting,
 )
-from tidemill.core.why import Server, explain
+from tidemill.core.why import Fleet, Server, explain
 
 TASKS = ("t.a", "t.b", "t.c")
 POOLS = {"t.a": "", "t.b": "gpu", "t.c": "gpu"}
@@ -231,7 +231,7 @@ WORDS = {
 def test_a_step_says_why_it_waits_and_what_would_start_it(
     names: tuple[str, ...], fleet: tuple[Server, ...], reason: str, advice: str
 ) -> None:
-    [answer] = explain([Step(RUN, "one", Ready(1))], Layout(FLOW), catalog_of(*names), fleet)
+    [answer] = explain([Step(RUN, "one", Ready(1))], Layout(FLOW), catalog_of(*names), Fleet(1, fleet, {}))
     assert any(reason in each for each in answer.reasons), answer
     assert advice in answer.advice
 
@@ -241,7 +241,7 @@ def test_a_step_of_another_version_says_both_digests() -> None:
     from msgspec.structs import replace
 
     flow = workflow(graph({"one": replace(node, schema="sha256:2")}, Ref(node="one")))
-    [answer] = explain([Step(RUN, "one", Ready(1))], Layout(flow), catalog_of("t.one"), [server(MINE)])
+    [answer] = explain([Step(RUN, "one", Ready(1))], Layout(flow), catalog_of("t.one"), Fleet(1, [server(MINE)], {}))
     assert answer.reasons == ("worker w: has t.one as sha256:1, and the run needs sha256:2",)
     assert answer.advice == "start a worker of the version that the run was built with, or submit the run again"
 
@@ -250,19 +250,39 @@ def test_a_step_of_another_version_says_both_digests() -> None:
     ("state", "words"),
     [
         (Held(running=True), "attempt 2 is running"),
-        (Held(running=False), "which has not started it yet"),
+        (Held(running=False), "was sent, and is not started yet"),
         (Waiting(5), "after 1 failures"),
         (Waiting(), "steps inside it are not done"),
     ],
 )
 def test_what_does_not_wait_in_the_queue_says_so(state: StepState, words: str) -> None:
     step = Step(RUN, "one", state, latest=2, failures=1)
-    [answer] = explain([step], Layout(FLOW), Catalog(), [])
+    [answer] = explain([step], Layout(FLOW), Catalog(), Fleet(1, [], {}))
     assert words in answer.reasons[0]
 
 
 def test_a_run_that_waits_has_a_reason_for_each_step() -> None:
     scene = Scene(FLOW)
     scene.submit()
-    answers = explain(list(scene.tables.steps.values()), scene.layouts[next(iter(scene.layouts))], scene.catalog, [])
+    layout = scene.layouts[next(iter(scene.layouts))]
+    answers = explain(list(scene.tables.steps.values()), layout, scene.catalog, Fleet(1, [], {}))
     assert [answer.path for answer in answers] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("servers", "words", "advice"),
+    [
+        ([server(MINE)], "attempt 2 is running on worker w", ""),
+        ([server(MINE, connected=False)], "which is not connected; its lease ends in", "start worker w again"),
+        ([], "which is gone", ""),
+    ],
+)
+def test_a_held_step_says_who_holds_it_and_whether_that_worker_is_there(
+    servers: list[Server], words: str, advice: str
+) -> None:
+    session = servers[0].session.id if servers else SessionId(b"s" * 16)
+    attempt = Attempt(RUN, "one", 2, session, "w", "t.one", 1)
+    step = Step(RUN, "one", Held(running=True), latest=2)
+    [answer] = explain([step], Layout(FLOW), Catalog(), Fleet(1, servers, {"one": attempt}))
+    assert words in answer.reasons[0]
+    assert answer.advice == advice

@@ -13,6 +13,7 @@ from tidemill import (
     Context,
     Failure,
     File,
+    InvalidInputError,
     PermanentError,
     TaskFiles,
     TransientError,
@@ -24,7 +25,7 @@ from tidemill import (
     workflow,
 )
 from tidemill.client.blocking import Client
-from tidemill.client.errors import InvalidInputError, RunCancelledError, RunFailedError, UnknownTaskError
+from tidemill.client.errors import RunCancelledError, RunFailedError, UnknownTaskError
 from tidemill.testing.local import local
 
 mill = Worker("mill")

@@ -2,6 +2,7 @@
 
 from tidemill.core.errors import ConflictError, InputError, InternalError, TidemillError, UnavailableError
 from tidemill.core.run import Code, Failure
+from tidemill.sdk.errors import InvalidInputError
 from tidemill.wire.api import Problem
 
 
@@ -37,8 +38,8 @@ class RefusedError(InputError):
         self.type, self.violations, self.nearest = problem.type, problem.violations, problem.nearest
 
 
-class InvalidInputError(RefusedError):
-    """An input does not fit its task."""
+class InputRefusedError(RefusedError, InvalidInputError):
+    """An input does not fit its task: what `tidemill.InvalidInputError` catches."""
 
 
 class UnknownTaskError(RefusedError):
@@ -85,7 +86,7 @@ class RunHaltedError(InternalError):
 
 
 _KINDS: dict[str, type[RefusedError]] = {
-    "invalid_input": InvalidInputError,
+    "invalid_input": InputRefusedError,
     "unknown_task": UnknownTaskError,
     "no_task": UnknownTaskError,
 }

@@ -1,16 +1,16 @@
 """Why a step waits, in words, and the smallest change that would start it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from tidemill.core.catalog import Catalog
 from tidemill.core.graph import Node, TaskNode
-from tidemill.core.ids import Path
+from tidemill.core.ids import Instant, Path
 from tidemill.core.match import Offer
 from tidemill.core.plan import Layout
 from tidemill.core.rows import Session
-from tidemill.core.run import Blocked, Held, Ready, Step, Waiting
+from tidemill.core.run import Attempt, Blocked, Held, Ready, Step, Waiting
 
 
 class Server(Struct, frozen=True):
@@ -30,22 +30,28 @@ class Reason(Struct, frozen=True):
     advice: str
 
 
-def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Sequence[Server]) -> Sequence[Reason]:
+class Fleet(Struct, frozen=True):
+    """What a moment looks like: who is there, and who holds the steps in question."""
+
+    at: Instant
+    servers: Sequence[Server]
+    holders: Mapping[Path, Attempt]  # the latest attempts of held steps
+
+
+def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Fleet) -> Sequence[Reason]:
     """One answer for each step that is not final."""
     return [_explain(step, layout.node(step.path)[2], catalog, fleet) for step in steps]
 
 
-def _explain(step: Step, node: Node, catalog: Catalog, fleet: Sequence[Server]) -> Reason:
+def _explain(step: Step, node: Node, catalog: Catalog, fleet: Fleet) -> Reason:
     task = node.task if isinstance(node, TaskNode) else ""
     match step.state:
         case Ready():
-            reasons, advice = _queue(node, catalog, fleet)
+            reasons, advice = _queue(node, catalog, fleet.servers)
         case Blocked(missing=missing):
             reasons, advice = (f"{missing} steps before it are not done",), ""
-        case Held(running=True):
-            reasons, advice = (f"attempt {step.latest} is running",), ""
-        case Held():
-            reasons, advice = (f"attempt {step.latest} was sent to a worker, which has not started it yet",), ""
+        case Held(running=running):
+            reasons, advice = _held(step, "is running" if running else "was sent, and is not started yet", fleet)
         case Waiting(until_at=None):
             reasons, advice = ("steps inside it are not done",), ""
         case Waiting():
@@ -53,6 +59,20 @@ def _explain(step: Step, node: Node, catalog: Catalog, fleet: Sequence[Server]) 
         case _:
             reasons, advice = (), ""
     return Reason(step.path, step.status, task, reasons, advice)
+
+
+def _held(step: Step, how: str, fleet: Fleet) -> tuple[tuple[str, ...], str]:
+    attempt = fleet.holders.get(step.path)
+    if attempt is None:
+        return (f"attempt {step.latest} {how}",), ""
+    on = f"attempt {step.latest} {how} on worker {attempt.worker}"
+    seat = next((each for each in fleet.servers if each.session.id == attempt.session), None)
+    if seat is None:
+        return (f"{on}, which is gone; it goes back to the queue now",), ""
+    if seat.connected:
+        return (on,), ""
+    left = max(0, seat.session.lease_until_at - fleet.at) / 1_000_000
+    return (f"{on}, which is not connected; its lease ends in {left:.0f} s",), f"start worker {attempt.worker} again"
 
 
 def _queue(node: Node, catalog: Catalog, fleet: Sequence[Server]) -> tuple[tuple[str, ...], str]:

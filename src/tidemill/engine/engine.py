@@ -8,7 +8,6 @@ from tidemill.core.events import CancelRequested, Event, RunSubmitted
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.rows import Changes, GraphRow, Keys
 from tidemill.core.run import Ended, Run
-from tidemill.core.why import Reason, Server, explain
 from tidemill.engine.answers import Answers, failer
 from tidemill.engine.beats import Beats
 from tidemill.engine.inbox import Arrival, Decision, Urgency
@@ -82,16 +81,6 @@ class Engine(Beats):
         """How many attempts a session holds."""
         seat = self.seats.get(session)
         return len(seat.held) if seat else 0
-
-    async def why(self, run: RunId) -> Sequence[Reason]:
-        """Why each waiting step of a run waits (at most 100 steps)."""
-        steps = [step for step in await self._store.steps(run, "", 10_000) if not step.is_final][:100]
-        row = (await self._store.rows(Keys(runs=[run]))).runs[run]
-        layout = await self.graphs.layout(row.graph) if row else None
-        if layout is None:
-            return ()
-        fleet = [Server(seat.session, seat.offer(), len(seat.held), seat.tell is not None) for seat in self.seats.all()]
-        return explain(steps, layout, self.catalog, fleet)
 
     async def _decided(self, event: Event) -> Sequence[Command]:
         future: asyncio.Future[Sequence[Command]] = asyncio.get_running_loop().create_future()

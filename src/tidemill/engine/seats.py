@@ -13,6 +13,7 @@ from tidemill.core.commands import AskToStop
 from tidemill.core.ids import Instant, SessionId
 from tidemill.core.match import Offer, lanes_of
 from tidemill.core.rows import AttemptKey, Lane, Session
+from tidemill.core.why import Server
 
 
 class Dismissal(Struct, frozen=True):
@@ -73,6 +74,11 @@ class Seat:
         if credit.get("", 0) <= 0:
             return None
         return Offer(self.session.id, self.session.worker, self.lanes, credit, len(self.held))
+
+    def seen(self) -> Server:
+        """As `why` looks at it."""
+        session = replace(self.session, lease_until_at=self.lease_until_at)
+        return Server(session, self.offer(), len(self.held), self.tell is not None)
 
     def spend(self, lane: Lane, key: AttemptKey) -> None:
         self.sent[""] = self.sent.get("", 0) + 1

@@ -9,8 +9,8 @@ from tidemill.core.graph import BranchNode, CallNode, ConstNode, MapNode, Node, 
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
-from tidemill.core.run import MapScope, Run, Step
-from tidemill.core.why import Server, explain
+from tidemill.core.run import Held, MapScope, Run, Step
+from tidemill.core.why import Fleet, explain
 from tidemill.engine.engine import Engine
 from tidemill.ports.store import RunFilter
 from tidemill.server import parameters
@@ -112,7 +112,7 @@ class Runs:
         run = await parameters.known_run(request, self._queries)
         layout = await self._engine.graphs.layout(run.graph)
         steps = [step async for step in self._waiting(run.id)]
-        found = explain(steps, layout, self._engine.catalog, self._fleet()) if layout else ()
+        found = explain(steps, layout, self._engine.catalog, await self._fleet(run.id, steps)) if layout else ()
         views = tuple(WhyStep(each.path, each.status, each.task, each.reasons, each.advice) for each in found)
         return answer(request, WhyAnswer(text_of(run.id), run.status, views))
 
@@ -128,9 +128,14 @@ class Runs:
             if found >= PAGE or len(page) < MOST:
                 return
 
-    def _fleet(self) -> list[Server]:
-        seats = self._engine.seats.all()
-        return [Server(each.session, each.offer(), len(each.held), each.tell is not None) for each in seats]
+    async def _fleet(self, run: RunId, steps: Sequence[Step]) -> Fleet:
+        keys = [(run, step.path, step.latest) for step in steps if isinstance(step.state, Held)]
+        held = (await self._queries.rows(Keys(attempts=keys))).attempts
+        return Fleet(
+            at=self._engine.clock.now(),
+            servers=[seat.seen() for seat in self._engine.seats.all()],
+            holders={attempt.path: attempt for attempt in held.values() if attempt},
+        )
 
 
 def _before(request: Request) -> RunId | None:
