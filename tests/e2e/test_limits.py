@@ -68,3 +68,16 @@ def until_not_ready(health: str) -> None:
             return
         time.sleep(0.05)  # a poll of another process
     raise AssertionError("the worker says that it is ready without a server")
+
+
+def test_a_server_that_stops_ends_live_answers_without_a_word(tmp_path: Path) -> None:
+    with Mill(tmp_path, POOLED) as mill, Client(mill.url) as client:
+        assert client.submit_named("pooled.plain", {"x": 1}).result(timeout=30) >= 1  # its outcome stream stays open
+        feed = urllib.request.urlopen(f"{mill.url}/api/v1/events", timeout=10)
+        mill.worker.stop()
+        assert mill.server.process is not None
+        mill.server.process.terminate()
+        assert mill.server.process.wait(timeout=20) == 0
+        feed.read()
+        feed.close()
+    assert "ERROR" not in mill.server.log.read_text()

@@ -32,14 +32,14 @@ class Feeds:
             return await self._page(request, None)
         begun = "after" in request.query_params or "last-event-id" in request.headers
         after = parameters.cursor(request) if begun else self._engine.feed.last
-        return self._streams.answer(self._messages(None, after), EVENTS)
+        return self._streams.live(self._messages(None, after), EVENTS)
 
     async def events(self, request: Request) -> Response:
         """Ends with the run."""
         run = await parameters.known_run(request, self._queries)
         if not parameters.follows(request):
             return await self._page(request, run.id)
-        return self._streams.answer(self._until_end(run, parameters.cursor(request)), EVENTS)
+        return self._streams.live(self._until_end(run, parameters.cursor(request)), EVENTS)
 
     async def _page(self, request: Request, run: RunId | None) -> Response:
         after = parameters.cursor(request)

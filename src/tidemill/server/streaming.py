@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from enum import Enum
 from typing import TypeVar
 
 import msgspec
@@ -27,8 +28,22 @@ class Streams:
     def answer(
         self, chunks: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str] | None = None, status: int = 200
     ) -> "StreamAnswer":
+        """A document that has an end: cut short, it is broken off."""
         whole = {"content-type": media_type, "cache-control": "no-store", **(headers or {})}
         return StreamAnswer(chunks, whole, status, self._closing)
+
+    def live(self, chunks: AsyncIterator[bytes], media_type: str) -> "StreamAnswer":
+        """Events without an end: whoever reads them comes back and goes on, so a server that stops ends them."""
+        answer = self.answer(chunks, media_type)
+        answer.cut = Cut.ENDS
+        return answer
+
+
+class Cut(Enum):
+    """What a server that stops does to an answer that it is sending."""
+
+    BREAKS = "breaks"
+    ENDS = "ends"
 
 
 class StreamAnswer(Response):
@@ -44,6 +59,7 @@ class StreamAnswer(Response):
         self.background = None
         self.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self._chunks, self._closing = chunks, closing
+        self.cut = Cut.BREAKS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -60,6 +76,8 @@ class StreamAnswer(Response):
             await asyncio.gather(writing, *leaving, return_exceptions=True)
         if not writing.cancelled() and (error := writing.exception()) is not None:
             raise error
+        if writing.cancelled() and self._closing.is_set() and self.cut is Cut.ENDS:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, send: Send) -> None:
         try:

@@ -95,7 +95,7 @@ class Tails:
         path = request.query_params.get("path")
         after = parameters.cursor(request)
         if parameters.follows(request, "false"):
-            return self._streams.answer(self._log_messages(run.id, path, after), EVENTS)
+            return self._streams.live(self._log_messages(run.id, path, after), EVENTS)
         limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
         rows = await self._logs.read(run.id, path, after, limit)
         lines = tuple(_line(number, row) for number, row in rows)

@@ -35,7 +35,7 @@ class Watches:
         token = _token(request)
         if token in self._open:
             raise refuse("conflict", "this watch is open already; a new stream takes a new token")
-        return self._streams.answer(self._frames(token), FRAMES)
+        return self._streams.live(self._frames(token), FRAMES)
 
     async def _frames(self, token: str) -> AsyncIterator[bytes]:
         watch = self._engine.watch(token)
