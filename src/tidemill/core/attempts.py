@@ -46,6 +46,7 @@ from tidemill.core.run import (
 from tidemill.core.values import Blob, Streamed, Value
 
 GRACE = timedelta(seconds=10)
+_RAN = {End.SUCCEEDED, End.FAILED}
 
 
 class Report:
@@ -65,7 +66,11 @@ class Report:
     def end(self, how: End, failure: Failure | None = None) -> None:
         """Close the attempt; its slot is free."""
         attempt = self.attempt
-        self.draft.put_attempt(replace(attempt, state=AttemptEnded(how, self.draft.at, failure)))
+        started_at = attempt.started_at
+        if started_at is None and how in _RAN:  # its start and its end came in one frame
+            started_at = attempt.leased_at
+        state = AttemptEnded(how, self.draft.at, failure)
+        self.draft.put_attempt(replace(attempt, state=state, started_at=started_at))
         if attempt.is_live:
             self.draft.order(SlotFreed(attempt.session, attempt.run, attempt.path, attempt.number))
         policy = self.mover.policy(self.node)

@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any
 
 from tidemill.ports.link import Link
-from tidemill.wire.worker import FRAME_VALUES_BYTES, Credit, encode_frame
+from tidemill.wire.worker import FRAME_VALUES_BYTES, Credit, Failed, Started, Succeeded, encode_frame
 from tidemill.worker.slots import Slots
 
 LAZY_S = 0.01  # what may wait for company goes after this time without
@@ -117,9 +117,17 @@ class Outbox:
                 room -= size
                 if lane is self._bulk:
                     self._bulk_bytes -= size
-        return messages
+        return _without_starts_that_ended(messages)
 
     def _disarm(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+def _without_starts_that_ended(messages: list[Any]) -> list[Any]:
+    """Who hears of an attempt's end in a frame need not hear of its start there."""
+    ended = {message.attempt for message in messages if isinstance(message, Succeeded | Failed)}
+    if not ended:
+        return messages
+    return [message for message in messages if not (isinstance(message, Started) and message.attempt in ended)]
