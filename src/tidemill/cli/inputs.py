@@ -2,7 +2,7 @@
 
 import json
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -57,16 +57,34 @@ def _read(path: str, fail: Any) -> str:
 
 
 class ItemsType(click.ParamType[list[Any]]):
-    """A list of plain values: one item each time, or all of them as JSON."""
+    """Several values of one type: one of them each time, or all of them as JSON."""
 
     def __init__(self, kind: Any) -> None:
-        self._whole, self._item = TextType(plan_of(kind)), _type_of(get_args(kind)[0])
+        self._whole, self._item = TextType(plan_of(kind)), _type_of(bare(get_args(kind)[0]))
+        self._is_text = bare(get_args(kind)[0]) is str
         self.name = f"{self._item.name} or JSON"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Any]:
-        if isinstance(value, str) and value.lstrip().startswith(("[", "@")):
+        if isinstance(value, list):
+            return value
+        if value.startswith("@"):
             return list(self._whole.convert(value, param, ctx))
-        return value if isinstance(value, list) else [self._item.convert(value, param, ctx)]
+        if not value.lstrip().startswith("[") or (self._is_text and not _is_json(value)):
+            return [self._item.convert(value, param, ctx)]
+        try:
+            return list(self._whole.convert(value, param, ctx))
+        except click.BadParameter:
+            if not isinstance(self._item, ItemsType):
+                raise
+            return [self._item.convert(value, param, ctx)]  # a list of lists: this is one of those inside
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 class FilesType(click.ParamType[list[File]]):
@@ -124,8 +142,21 @@ def _option(parameter: Parameter, taken: Sequence[str]) -> click.Option:
         return click.Option([f"{name}/--no-{name[2:]}", parameter.name], **facts)
     many = get_origin(kind) in (list, tuple) and get_args(kind)
     if many and bare(get_args(kind)[0]) is File:
-        return click.Option([name, parameter.name], type=FilesType(), multiple=True, **facts)
-    return click.Option([name, parameter.name], type=_type_of(kind), multiple=_is_repeated(kind), **facts)
+        return _repeated(name, parameter, FilesType(), list, facts)
+    if (container := _container_of(kind)) is not None:
+        return _repeated(name, parameter, ItemsType(kind), container, facts)
+    return click.Option([name, parameter.name], type=_type_of(kind), **facts)
+
+
+def _repeated(
+    name: str, parameter: Parameter, kind: click.ParamType[Any], container: Callable[..., Any], facts: Mapping[str, Any]
+) -> click.Option:
+    """An option that may be given several times; its value is all parts in one, None when there are none."""
+
+    def joined(_ctx: click.Context, _param: click.Parameter, parts: Sequence[Sequence[Any]]) -> Any:
+        return container(item for part in parts for item in part) if parts else None
+
+    return click.Option([name, parameter.name], type=kind, multiple=True, callback=joined, **facts)
 
 
 def _type_of(kind: Any) -> click.ParamType[Any]:
@@ -137,14 +168,20 @@ def _type_of(kind: Any) -> click.ParamType[Any]:
         return click.Choice(get_args(kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return click.Choice(kind)
-    if _is_repeated(kind):
+    if _container_of(kind) is not None:
         return ItemsType(kind)
     return TextType(plan_of(kind))
 
 
-def _is_repeated(kind: Any) -> bool:
-    """A list of plain values: the option may be given several times."""
-    return get_origin(kind) is list and get_args(kind)[0] in (str, int, float)
+def _container_of(kind: Any) -> Callable[..., Any] | None:
+    """What makes the value of a type with many items of one type; None for other types."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return tuple if arguments[1:] == (...,) else None
+    return _CONTAINERS.get(origin)
+
+
+_CONTAINERS: dict[Any, Callable[..., Any]] = {list: list, Sequence: list, set: set, frozenset: frozenset}
 
 
 def _shown(default: Any) -> str:
@@ -153,10 +190,4 @@ def _shown(default: Any) -> str:
 
 def values_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the options say, by parameter; what was not given is left out."""
-    present = {name: value for name, value in given.items() if value is not None and value != ()}
-    return {name: _joined(value) if isinstance(value, tuple) else value for name, value in present.items()}
-
-
-def _joined(many: Sequence[Sequence[Any]]) -> list[Any]:
-    """The parts of an option that was given several times."""
-    return [item for part in many for item in part]
+    return {name: value for name, value in given.items() if value is not None}

@@ -71,7 +71,7 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
     command. A run of the same on the same input that is unfinished is taken up again.
 
     The parameters of the workflow are options: `tidemill run TARGET --help` lists them. A list of files takes a
-    folder; anything that is no plain value takes JSON, or @file.json.
+    folder; another list takes JSON, or one item each time; anything that is no plain value takes JSON, or @file.json.
     """
     if target is None:
         click.echo(ctx.get_help())
