@@ -118,7 +118,10 @@ def test_what_is_not_there_is_exit_code_2(there: tuple[Mill, str], arguments: tu
 def test_without_a_server_it_is_exit_code_3(mill: Mill, command: str) -> None:
     said = mill.tidemill(*command.split(), "--url", "http://127.0.0.1:9")
     assert said.code == 3
-    assert "no server answers" in said.err
+    assert said.err == (
+        "tidemill: no server answers at http://127.0.0.1:9: nothing listens there. Start one with `tidemill server` or "
+        "`tidemill dev`, or say where yours is: --url URL\n"
+    )
 
 
 @pytest.mark.parametrize(

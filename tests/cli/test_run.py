@@ -103,7 +103,10 @@ def test_a_mistake_gets_a_sentence_and_exit_code_2(mill: Mill, arguments: list[s
 def test_a_server_that_was_named_and_is_not_there_is_exit_code_3(mill: Mill) -> None:
     said = mill.tidemill("run", "mill.py", "--xs", "[1]", "--url", "http://127.0.0.1:9")
     assert said.code == 3
-    assert "no server answers at http://127.0.0.1:9" in said.err
+    assert said.err == (
+        "tidemill: no server answers at http://127.0.0.1:9: nothing listens there. Without --url and TIDEMILL_URL, "
+        "a server is started for you\n"
+    )
 
 
 def test_after_kill_9_of_everything_the_same_command_goes_on(mill: Mill) -> None:

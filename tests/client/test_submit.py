@@ -101,10 +101,37 @@ async def test_an_unknown_run_is_not_found(client: AsyncClient) -> None:
         await nobody.result(10)
 
 
-async def test_nobody_there_says_what_to_do() -> None:
-    async with AsyncClient("http://127.0.0.1:9") as client:
-        with pytest.raises(ServerUnreachableError, match="tidemill dev"):
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:9", "nothing listens there"),
+        ("http://nobody.invalid:7070", "there is no host nobody.invalid"),
+    ],
+)
+async def test_nobody_there_says_where_and_what_to_do_and_nothing_else(url: str, reason: str) -> None:
+    async with AsyncClient(url) as client:
+        with pytest.raises(ServerUnreachableError) as caught:
             await client.submit(add, 1)
+    assert str(caught.value) == (
+        f"no server answers at {url}: {reason}. Start one with `tidemill server` or `tidemill dev`, or give the client "
+        'the address of yours: Client("http://host:7070")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"), [(b"", "the connection broke"), (b"SSH-2.0\r\n", "what listens there does not speak HTTP")]
+)
+async def test_an_answer_that_is_none_is_told_in_plain_words(said: bytes, reason: str) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with AsyncClient(url) as client:
+            with pytest.raises(ServerUnreachableError) as caught:
+                await client.health()
+    assert caught.value.fact == f"no server answers at {url}: {reason}"
 
 
 async def test_what_is_known_is_listed(served: Mill) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from tidemill.assembly.settings import ADDRESS_FILE, Settings
 from tidemill.assembly.signals import first_cause
 from tidemill.cli.children import Child, Hear
+from tidemill.client.errors import ServerUnreachableError
 from tidemill.client.remote import AsyncClient
 from tidemill.core.errors import InputError, TidemillError, UnavailableError
 from tidemill.wire.api import Health
@@ -89,9 +90,12 @@ async def find_server(settings: Settings) -> str | None:
         UnavailableError: the one that was named does not answer.
     """
     if settings.url:
-        if await answers(settings.server_url):
-            return settings.server_url
-        raise UnavailableError(f"no server answers at {settings.server_url}; without --url, one is started for you")
+        try:
+            await _health_at(settings.server_url)
+        except ServerUnreachableError as error:
+            text = f"{error.fact}. Without --url and TIDEMILL_URL, a server is started for you"
+            raise UnavailableError(text) from None
+        return settings.server_url
     last = settings.data / ADDRESS_FILE
     url, _, store = last.read_text("utf-8").strip().partition(" ") if last.is_file() else ("", "", "")
     if url and (found := await answers(url)) is not None and found.store == store:
@@ -101,12 +105,19 @@ async def find_server(settings: Settings) -> str | None:
 
 async def answers(url: str) -> Health | None:
     """What a Tidemill server says there; None when there is none."""
+    try:
+        return await _health_at(url)
+    except TidemillError:
+        return None
+
+
+async def _health_at(url: str) -> Health:
     async with AsyncClient(url) as client:
         try:
             async with asyncio.timeout(PROBE_S):
                 return await client.health()
-        except (TidemillError, TimeoutError):
-            return None
+        except TimeoutError:
+            raise ServerUnreachableError(url, f"no answer within {PROBE_S:.0f} s") from None
 
 
 async def missing_tasks(client: AsyncClient, wanted: Iterable[tuple[str, str]]) -> Sequence[str]:

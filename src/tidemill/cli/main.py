@@ -98,9 +98,17 @@ def main() -> None:
         sys.stderr.close()
         code = Exit.OK
     except TidemillError as error:
-        click.echo(f"tidemill: {error}", err=True)
+        click.echo(f"tidemill: {_sentence_of(error)}", err=True)
         code = code_of(error)
     sys.exit(int(code or 0))
+
+
+def _sentence_of(error: TidemillError) -> str:
+    from tidemill.client.errors import ServerUnreachableError
+
+    if isinstance(error, ServerUnreachableError):
+        return f"{error.fact}. Start one with `tidemill server` or `tidemill dev`, or say where yours is: --url URL"
+    return str(error)
 
 
 def code_of(error: TidemillError) -> Exit:

@@ -7,12 +7,13 @@ from tidemill.wire.api import Problem
 
 
 class ServerUnreachableError(UnavailableError):
-    """Nobody answers at the address, or the connection broke."""
+    """Nobody answers at the address, or the connection broke. ``fact`` is the text without advice for programs."""
 
     def __init__(self, url: str, reason: str) -> None:
+        self.fact = f"no server answers at {url}: {reason}"
         super().__init__(
-            f"no server answers at {url} ({reason}). Start one with `tidemill dev`, or say where yours is: "
-            f'Client("http://host:7070")'
+            f"{self.fact}. Start one with `tidemill server` or `tidemill dev`, or give the client the "
+            f'address of yours: Client("http://host:7070")'
         )
         self.url, self.reason = url, reason
 

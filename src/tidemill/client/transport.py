@@ -1,5 +1,6 @@
 """How requests reach a server: over HTTP, or (in tests) straight into an application."""
 
+import errno
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
@@ -68,7 +69,7 @@ class HttpTransport:
             ) as response:
                 yield _HttpReply(self.url, response)
         except aiohttp.ClientError as error:
-            raise ServerUnreachableError(self.url, str(error) or type(error).__name__) from None
+            raise ServerUnreachableError(self.url, _reason_of(error)) from None
 
     def _connect(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S)
@@ -106,7 +107,22 @@ class _HttpReply:
             async for chunk in self._response.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
         except aiohttp.ClientError as error:
-            raise ServerUnreachableError(self._url, str(error) or type(error).__name__) from None
+            raise ServerUnreachableError(self._url, _reason_of(error)) from None
+
+
+def _reason_of(error: aiohttp.ClientError) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError(host=host):
+            return f"there is no host {host}"
+        case aiohttp.ClientConnectorError(os_error=cause):
+            is_refused = cause.errno in (errno.ECONNREFUSED, None)  # none: several addresses, each refused
+            return "nothing listens there" if is_refused else f"cannot connect ({cause.strerror or cause})"
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection within {CONNECT_S:.0f} s"
+        case aiohttp.ClientResponseError():
+            return "what listens there does not speak HTTP"
+        case _:
+            return "the connection broke"
 
 
 async def checked(reply: Reply, url: str) -> Reply:
