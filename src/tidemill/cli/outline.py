@@ -3,11 +3,13 @@
 Reading it costs requests in proportion to the graph, not to its maps: what lies inside one is skipped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from tidemill.cli.show import span
 from tidemill.client.remote import AsyncRun
+from tidemill.core.graph import MapNode, Workflow
+from tidemill.core.plan import Body, body_of, join
 from tidemill.wire.api import RunView, StepView
 
 PAGE = 40
@@ -16,30 +18,56 @@ MARKS = {"succeeded": "✓", "failed": "✗", "cancelled": "⊘", "running": "�
 LATER = "·"
 
 
-async def read_outline(run: AsyncRun[object]) -> list[StepView]:
-    """The steps that lie in no map, in the order in which they began."""
-    found: list[StepView] = []
-    after = ""
-    while True:
-        page = await run.steps_after(after, PAGE)
-        after = page.next
-        for step in page.steps:
-            if inside := _map_around(step.path, found):
-                after = f"{inside}[\U0010ffff"  # behind all that lies in it
-                break
-            found.append(step)
-        if not after:
-            return in_order(found)
+class Outline:
+    """The steps of one run that lie in no map, in the order of its graph."""
+
+    def __init__(self, run: AsyncRun[object], places: Mapping[str, int]) -> None:
+        self._run, self._places = run, places
+
+    async def read(self) -> list[StepView]:
+        """As they are now."""
+        found: list[StepView] = []
+        after = ""
+        while True:
+            page = await self._run.steps_after(after, PAGE)
+            after = page.next
+            for step in page.steps:
+                if inside := _map_around(step.path, found):
+                    after = f"{inside}[\U0010ffff"  # behind all that lies in it
+                    break
+                found.append(step)
+            if not after:
+                return sorted(found, key=lambda step: self._places[step.path])
 
 
-def in_order(steps: Sequence[StepView]) -> list[StepView]:
-    """Steps as they began, what is inside a step after it, and what has not begun last."""
-    began: dict[str, tuple[bool, str]] = {}
-    for step in steps:
-        top = step.path.partition("/")[0]
-        own = (step.status in ("blocked", "ready"), step.started_at)
-        began[top] = min(began.get(top, own), own)
-    return sorted(steps, key=lambda step: (began[step.path.partition("/")[0]], step.path))
+async def outline_of(run: AsyncRun[object]) -> Outline:
+    return Outline(run, places_in(await run.graph()))
+
+
+def places_in(workflow: Workflow) -> dict[str, int]:
+    """Each path outside of maps with its place: after all that it waits for, and before what is inside it."""
+    return {path: place for place, path in enumerate(_paths(body_of(workflow), ""))}
+
+
+def _paths(body: Body, scope: str) -> Iterator[str]:
+    for name in _by_depth(body):
+        path = join(scope, name)
+        yield path
+        for (node, arm), inner in body.inner.items():
+            if node == name and not isinstance(body.graph.nodes[node], MapNode):
+                yield from _paths(inner, join(path, arm) if arm else path)
+
+
+def _by_depth(body: Body) -> list[str]:
+    """The nodes by how long the longest way to them is; those of one depth by name."""
+    depths, open_needs, queue = dict.fromkeys(body.roots, 0), dict(body.needs), list(body.roots)
+    for name in queue:
+        for fed in body.feeds[name]:
+            depths[fed] = max(depths.get(fed, 0), depths[name] + 1)
+            open_needs[fed] -= 1
+            if not open_needs[fed]:
+                queue.append(fed)
+    return sorted(depths, key=lambda name: (depths[name], name))
 
 
 def _map_around(path: str, maps: Sequence[StepView]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator
 from enum import Enum, auto
 from typing import Any, TypeVar
 
-from tidemill.cli.outline import read_outline
+from tidemill.cli.outline import outline_of
 from tidemill.cli.screen import Screen
 from tidemill.client.remote import AsyncRun
 from tidemill.wire.api import Finished
@@ -52,8 +52,9 @@ async def watch(run: AsyncRun[Any], screen: Screen, interrupts: Interrupts) -> F
     """Show a run until it ends; None when the person who watches leaves it."""
     ended = asyncio.create_task(run.ended())
     try:
+        outline = await outline_of(run)
         while not ended.done():
-            screen.show(await _unless(interrupts, read_outline(run)) or ())
+            screen.show(await _unless(interrupts, outline.read()) or ())
             await _unless(interrupts, asyncio.wait([ended], timeout=LOOK_S))
             if interrupts.bell.is_set() and not ended.done():
                 screen.close()
@@ -64,7 +65,7 @@ async def watch(run: AsyncRun[Any], screen: Screen, interrupts: Interrupts) -> F
                         await run.cancel("cancelled from the command line")
                     case Choice.WATCH:
                         pass
-        screen.show(await read_outline(run))
+        screen.show(await outline.read())
         return ended.result()
     finally:
         screen.close()

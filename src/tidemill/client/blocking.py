@@ -92,6 +92,7 @@ class Run(Generic[R_co]):
     ended = _of_run(AsyncRun.ended)
     view = _of_run(AsyncRun.view)
     status = _of_run(AsyncRun.status)
+    graph = _of_run(AsyncRun.graph)
     cancel = _of_run(AsyncRun.cancel)
     steps = _of_run(AsyncRun.steps)
     attempts = _of_run(AsyncRun.attempts)

@@ -30,6 +30,10 @@ class Calls:
     async def get(self, path: str, answer: type[T], query: Mapping[str, object] | None = None) -> T:
         return await self.patiently(lambda: self._once("GET", path + query_text(query or {}), b"", answer))
 
+    async def document(self, path: str) -> bytes:
+        """The answer as it came."""
+        return await self.patiently(lambda: self._raw("GET", path, b"", _HEADERS))
+
     async def post(self, path: str, body: object, answer: type[T]) -> T:
         """Only for what may be sent twice without harm."""
         data = _encode(body)
@@ -42,15 +46,19 @@ class Calls:
     async def _once(
         self, method: str, path: str, body: bytes, answer: type[T], headers: dict[str, str] = _HEADERS
     ) -> T:
+        data = await self._raw(method, path, body, headers)
+        try:
+            found: T = msgspec.msgpack.decode(data or b"\xc0", type=answer)
+        except msgspec.MsgspecError:
+            raise NotTidemillError(self.transport.url, 200) from None
+        return found
+
+    async def _raw(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         async with self.transport.open(method, PREFIX + path, body or None, headers) as reply:
             await checked(reply, self.transport.url)
             data = await reply.read()
             self.was_there = True
-            try:
-                found: T = msgspec.msgpack.decode(data or b"\xc0", type=answer)
-            except msgspec.MsgspecError:
-                raise NotTidemillError(self.transport.url, reply.status) from None
-            return found
+            return data
 
     async def patiently(self, action: Callable[[], Awaitable[T]]) -> T:
         """Try again while the server is away, if it ever was there."""

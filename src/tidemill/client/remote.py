@@ -21,6 +21,8 @@ from tidemill.client.tails import Tails
 from tidemill.client.targets import Decode, Target, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.values import Values
+from tidemill.core.documents import parse_document
+from tidemill.core.graph import Workflow
 from tidemill.core.ids import parse_run_id
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.file import File
@@ -119,6 +121,10 @@ class AsyncRun(Generic[R_co]):
 
     async def status(self) -> str:
         return (await self.view()).status
+
+    async def graph(self) -> Workflow:
+        """The graph that it is a run of."""
+        return parse_document(await self._core.calls.document(f"/graphs/{(await self.view()).graph}"))
 
     async def cancel(self, reason: str = "") -> api.RunView:
         """Ask it to stop; it ends when each of its steps has."""
