@@ -12,7 +12,7 @@ import msgspec
 
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output
-from tidemill.cli.outline import outline_of, summary_of
+from tidemill.cli.outline import Outline, summary_of
 from tidemill.cli.outputs import fetch_files
 from tidemill.cli.show import lines_of, parts_of, scalar
 from tidemill.cli.snapshot import snapshot_of
@@ -42,7 +42,7 @@ class Ending:
 
 async def gather(client: AsyncClient, run: AsyncRun[Any], finished: Finished, folder: Path, command: str) -> Ending:
     """Fetch the result and its files into ``folder``, and write the run's page beside them."""
-    view, steps = await run.view(), await (await outline_of(run)).read()
+    view, steps = await run.view(), await Outline(run).read()
     value = await run.result() if finished.status == "succeeded" else None
     files = await fetch_files(client, value, folder)
     failures = await _failures(run) if any(step.elements.get("failed") for step in steps) else {}

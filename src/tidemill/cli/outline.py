@@ -21,11 +21,13 @@ LATER = "·"
 class Outline:
     """The steps of one run that lie in no map, in the order of its graph."""
 
-    def __init__(self, run: AsyncRun[object], places: Mapping[str, int]) -> None:
-        self._run, self._places = run, places
+    def __init__(self, run: AsyncRun[object]) -> None:
+        self._run = run
+        self._places: Mapping[str, int] = {}
 
     async def read(self) -> list[StepView]:
         """As they are now."""
+        self._places = self._places or places_in(await self._run.graph())
         found: list[StepView] = []
         after = ""
         while True:
@@ -38,10 +40,6 @@ class Outline:
                 found.append(step)
             if not after:
                 return sorted(found, key=lambda step: self._places[step.path])
-
-
-async def outline_of(run: AsyncRun[object]) -> Outline:
-    return Outline(run, places_in(await run.graph()))
 
 
 def places_in(workflow: Workflow) -> dict[str, int]:

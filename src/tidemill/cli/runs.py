@@ -9,7 +9,7 @@ from tidemill.cli.asking import ask, print_json
 from tidemill.cli.ending import tell_failure
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, output_option, url_option
-from tidemill.cli.outline import lines_of_outline, outline_of, seconds_between, summary_of
+from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, summary_of
 from tidemill.cli.show import span, table
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.wire.api import LogLineView, RunPage, RunView, StepView
@@ -62,7 +62,7 @@ def show(run: str, url: str | None, output: Output) -> None:
 
     async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView]]:
         found: AsyncRun[object] = client.run(run)
-        return await found.view(), await (await outline_of(found)).read()
+        return await found.view(), await Outline(found).read()
 
     view, steps = ask(url, look)
     if output is Output.JSON:

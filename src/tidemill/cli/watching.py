@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Iterator
 from enum import Enum, auto
 from typing import Any, TypeVar
 
-from tidemill.cli.outline import outline_of
+from tidemill.cli.outline import Outline
 from tidemill.cli.screen import Screen
 from tidemill.client.remote import AsyncRun
 from tidemill.wire.api import Finished
@@ -50,9 +50,8 @@ def interruptible() -> Iterator[Interrupts]:
 
 async def watch(run: AsyncRun[Any], screen: Screen, interrupts: Interrupts) -> Finished | None:
     """Show a run until it ends; None when the person who watches leaves it."""
-    ended = asyncio.create_task(run.ended())
+    outline, ended = Outline(run), asyncio.create_task(run.ended())
     try:
-        outline = await outline_of(run)
         while not ended.done():
             screen.show(await _unless(interrupts, outline.read()) or ())
             await _unless(interrupts, asyncio.wait([ended], timeout=LOOK_S))
