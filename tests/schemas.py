@@ -1,6 +1,7 @@
 """The published JSON Schemas: `python -m tests.schemas` writes them anew."""
 
 import json
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,21 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 def text_of(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    return json.dumps(_cleaned(schema), indent=2, sort_keys=True) + "\n"
+
+
+def _cleaned(part: Any) -> Any:
+    """Descriptions without the indent of the source, which Python keeps before 3.13."""
+    match part:
+        case dict():
+            return {
+                key: cleandoc(each) if key == "description" and isinstance(each, str) else _cleaned(each)
+                for key, each in part.items()
+            }
+        case list():
+            return [_cleaned(each) for each in part]
+        case _:
+            return part
 
 
 if __name__ == "__main__":

@@ -195,3 +195,9 @@ def test_options_of_a_node_survive() -> None:
         "priority": -2,
     }
     assert parse_document(document_of(made)) == made
+
+
+def test_brackets_in_texts_are_no_depth() -> None:
+    text = '\\"[{' * 600 + "\\\\"
+    document = b'{"format": "tidemill.graph/1", "name": "' + text.encode() + b'", "start": "", "states": {}}'
+    assert parse_document(document).states == {}
