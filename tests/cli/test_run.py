@@ -155,18 +155,6 @@ def test_an_interrupt_stops_in_order_and_the_run_is_kept(mill: Mill) -> None:
     assert before < 6
 
 
-def test_a_run_whose_server_was_that_of_another_run_goes_on_with_its_own(mill: Mill) -> None:
-    short = ("run", "mill.py", "--workflow", "slow", "--x", "9", "--seconds", "2")
-    with mill.process(*short) as first:
-        first.wait_for(r"run (\S+)")
-        with mill.process(*GRIND, "--xs", str([10] * 30)) as second:
-            second.wait_for(r"run (\S+)")
-            assert first.ended() == 0, first.said
-            assert second.ended() == 0, second.said
-            assert "resuming run" in second.said
-            assert "325" in second.said.splitlines()
-
-
 def test_a_run_on_a_server_goes_on_when_nobody_watches(mill: Mill) -> None:
     with mill.server() as (_, url), mill.process("worker", "mill.py", "--url", url):
         with mill.process(*GRIND, "--url", url) as process:

@@ -23,7 +23,8 @@ from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.faults import CrashFaults
 from tidemill.adapters.system.threads import ThreadPool
-from tidemill.assembly.settings import ADDRESS_FILE, Durability, Settings, SettingsError
+from tidemill.assembly.address import Address, write_address
+from tidemill.assembly.settings import Durability, Settings, SettingsError
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
 from tidemill.engine.beats import EngineSettings
@@ -61,7 +62,7 @@ async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
             await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
             port = listener.getsockname()[1]
             url = Settings(host=_reachable(settings.host), port=port).server_url
-            (settings.data / ADDRESS_FILE).write_text(f"{url} {parts.engine.store_id.hex()}\n", "utf-8")
+            write_address(settings.data, Address(url, parts.engine.store_id.hex(), ends))
             web = _Web(app, lambda: ready(url))
             with told_to_stop(web.stop, ends):
                 await web.serve(sockets=[listener])

@@ -14,7 +14,6 @@ from tidemill.core.errors import InputError
 
 PREFIX = "TIDEMILL_"
 DEFAULT_PORT = 7070
-ADDRESS_FILE = "server.url"  # in the data folder: where its last server was, and the id of its store
 _WORKER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
 
 

@@ -46,7 +46,9 @@ class Child:
             self.deaths = 1 if loop.time() - began > STEADY_S else self.deaths + 1
             delay_s = DELAYS_S[min(self.deaths, len(DELAYS_S)) - 1]
             self._hear(f"{self.name} ended ({_how(code)}); again in {delay_s:g} s")
-            await asyncio.sleep(delay_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await self._stopping.wait()
 
     async def _live(self) -> int:
         command = (sys.executable, "-P", "-m", "tidemill", *self.arguments, "--end-with-parent")

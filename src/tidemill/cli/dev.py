@@ -10,7 +10,8 @@ import click
 
 from tidemill.assembly.settings import Settings, read_settings
 from tidemill.cli.children import Child
-from tidemill.cli.household import find_server, open_household
+from tidemill.cli.finding import find_server
+from tidemill.cli.household import open_household
 from tidemill.cli.main import Exit
 from tidemill.cli.options import data_option, url_option
 from tidemill.cli.targets import folder_of
@@ -42,7 +43,7 @@ async def _go(settings: Settings, folders: Mapping[str, Path]) -> Exit:
     with interruptible() as interrupts:
         async with open_household() as house:
             found = None if settings.port == 0 else await find_server(settings)
-            url = found or await house.server(settings, _printer("server", width, 0))
+            url = found.url if found else await house.server(settings, _printer("server", width, 0))
             click.echo(
                 f"page: {url}" + ("" if folders else "   (name a folder to run its worker: tidemill dev FOLDER)")
             )

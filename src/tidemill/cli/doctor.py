@@ -15,7 +15,7 @@ import click
 
 from tidemill.assembly.settings import Settings, read_settings
 from tidemill.cli.asking import print_json
-from tidemill.cli.household import answers
+from tidemill.cli.finding import answers
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.server import SERVER_PARTS

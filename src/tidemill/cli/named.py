@@ -9,7 +9,7 @@ import click
 
 from tidemill.assembly.settings import Settings
 from tidemill.cli.ending import gather, tell
-from tidemill.cli.household import find_server
+from tidemill.cli.finding import find_server
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output
 from tidemill.cli.outputs import FOLDER
@@ -47,14 +47,14 @@ async def run_named(
     name: str, inputs: dict[str, Any], settings: Settings, output: Output, missing: TargetError
 ) -> Exit:
     """Raises ``missing``, which says that there is no such target, when there is no server to ask either."""
-    url = await find_server(settings)
-    if url is None:
+    found = await find_server(settings)
+    if found is None:
         raise missing
     screen = screen_for(output)
     with interruptible() as interrupts:
-        async with AsyncClient(url) as client:
+        async with AsyncClient(found.url) as client:
             run = await client.submit_named(name, inputs)
-            screen.say(f"run {run.id}\nlive page: {url}/runs/{run.id}")
+            screen.say(f"run {run.id}\n{found.page_of(run.id)}")
             finished = await watch(run, screen, interrupts)
             if finished is None:
                 click.echo(f"run {run.id} goes on; `tidemill runs cancel {run.id}` ends it", err=True)

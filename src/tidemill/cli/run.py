@@ -2,22 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from tidemill.assembly.settings import Settings, read_settings
-from tidemill.cli.children import Child
 from tidemill.cli.ending import gather, tell
-from tidemill.cli.household import Household, find_server, missing_tasks, open_household, wait_for_tasks
+from tidemill.cli.finding import Found, Stay, answers
+from tidemill.cli.household import Household, Role, missing_tasks, open_household, wait_for_tasks
 from tidemill.cli.inputs import is_file, option_name, options_of, values_of
 from tidemill.cli.main import Exit, nearest
 from tidemill.cli.named import plain_inputs, run_named
 from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.outputs import FOLDER, recall, remember
 from tidemill.cli.screen import Screen, screen_for
+from tidemill.cli.serving import alongside, find_or_start, take_over
 from tidemill.cli.submitting import Wanted, find_unfinished, submit
 from tidemill.cli.targets import NoSuchTargetError, Target, TargetError, load_target
 from tidemill.cli.watching import Interrupts, interruptible, watch
@@ -29,6 +30,8 @@ from tidemill.sdk.workflow import Workflow
 
 OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "help")
 LOG = "processes.log"
+LOOK_S = 0.5
+PATIENT_LOOKS = 4  # a worker that lost its connection is back by then
 
 
 @dataclass(frozen=True)
@@ -164,71 +167,102 @@ def _recalled(definition: Definition[..., Any], given: dict[str, Any], data: Pat
 # Running it --------------------------------------------------------------------------------------------
 
 
+@dataclass
+class Begun:
+    """The run, once there is one: what is taken up again is that one, and no other of the same."""
+
+    run: str = ""
+
+
 async def _go(errand: Errand) -> Exit:
-    screen = screen_for(errand.output)
+    screen, begun = screen_for(errand.output), Begun()
     with interruptible() as interrupts:
         for last in (False, False, True):
             try:
                 async with open_household() as house:
-                    return await _run(errand, house, screen, interrupts)
+                    return await _run(errand, house, screen, interrupts, begun)
             except UnavailableError:
-                if last or errand.settings.url or errand.is_new:
+                if last or errand.settings.url or (errand.is_new and not begun.run):
                     raise  # else another command had the server, and has ended: go on with one of ours
             finally:
                 screen.close()
     raise AssertionError  # the last time returns or raises
 
 
-async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Interrupts) -> Exit:
-    hear = _log_to(errand.settings.data)
-    # A free port for a server of our own: who finds one at the usual port may count on it to stay.
-    url = await find_server(errand.settings) or await house.server(replace(errand.settings, port=0), hear)
-    async with AsyncClient(url) as client:
-        await _ensure_worker(errand, house, client, url)
-        run = await _begin(errand, client, screen)
-        if errand.is_detached and not house.children:
-            click.echo(run.id)
-            return Exit.OK
-        screen.say(f"run {run.id}\nlive page: {url}/runs/{run.id}")
-        finished = await watch(run, screen, interrupts)
-        if finished is None:
-            click.echo(_farewell(errand, run, house.children), err=True)
-            return Exit.DETACHED
-        command = f"tidemill server --data {errand.settings.data}"
-        ending = await gather(client, run, finished, errand.out, command)
+async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Interrupts, begun: Begun) -> Exit:
+    found = await find_or_start(errand.settings, house, _log_to(errand.settings.data))
+    async with AsyncClient(found.url) as client:
+        await _ensure_worker(errand, house, client, found.url)
+        async with alongside(_look_after(errand, house, client, found, screen)):
+            run = await _begin(errand, client, screen, begun)
+            if errand.is_detached and not house.is_used:
+                click.echo(run.id)
+                return Exit.OK
+            screen.say(f"run {run.id}\n{found.page_of(run.id)}")
+            finished = await watch(run, screen, interrupts)
+            if finished is None:
+                click.echo(_farewell(errand, run, house), err=True)
+                return Exit.DETACHED
+            command = f"tidemill server --data {errand.settings.data}"
+            ending = await gather(client, run, finished, errand.out, command)
         if finished.status == "succeeded":
             remember(errand.settings.data, errand.target.text, ending.files)
         tell(ending, errand.output)
         return ending.code
 
 
+async def _look_after(errand: Errand, house: Household, client: AsyncClient, found: Found, screen: Screen) -> None:
+    """Have a server and a worker of our own as soon as those of another command have ended."""
+    settings, absent = errand.settings, 0
+    while not settings.url:
+        await asyncio.sleep(LOOK_S)
+        if found.stay is Stay.PASSES and not house.has(Role.SERVER) and await answers(found.url) is None:
+            await take_over(settings, house, found.url, _log_to(settings.data))
+            if house.has(Role.SERVER):
+                screen.say("the command whose server this was has ended: going on with one of our own")
+            absent = PATIENT_LOOKS
+        is_served = house.has(Role.WORKER) or not await missing_tasks(client, _wanted_tasks(errand))
+        absent = 0 if is_served else absent + 1
+        if absent > PATIENT_LOOKS:
+            await _ensure_worker(errand, house, client, found.url)
+
+
 async def _ensure_worker(errand: Errand, house: Household, client: AsyncClient, url: str) -> None:
     """A worker for the tasks of TARGET that the run needs and no connected worker has."""
-    own = {name: task for worker in errand.target.workers for name, task in worker.tasks.items()}
-    needed = _tasks_of(errand.wanted.definition)
-    wanted = [(name, own[name].definition.digest) for name in needed if name in own]
+    wanted = _wanted_tasks(errand)
     if await missing_tasks(client, wanted):
         data = errand.settings.data
         child = house.worker(errand.target.text, url, data, _log_to(data))
         await wait_for_tasks(client, wanted, child)
 
 
+def _wanted_tasks(errand: Errand) -> Sequence[tuple[str, str]]:
+    """Name and digest of each task of TARGET that the run needs."""
+    own = {name: task for worker in errand.target.workers for name, task in worker.tasks.items()}
+    return [(name, own[name].definition.digest) for name in _tasks_of(errand.wanted.definition) if name in own]
+
+
 def _tasks_of(definition: Definition[..., Any]) -> Sequence[str]:
     return definition.compiled.tasks if isinstance(definition, Workflow) else (definition.name,)
 
 
-async def _begin(errand: Errand, client: AsyncClient, screen: Screen) -> AsyncRun[Any]:
+async def _begin(errand: Errand, client: AsyncClient, screen: Screen, begun: Begun) -> AsyncRun[Any]:
     wanted = errand.wanted
+    if begun.run:
+        return client.run(begun.run, wanted.definition)
     known = None if errand.is_new else await find_unfinished(client, wanted.name, errand.digest)
     if known is not None:
         screen.say(f"resuming run {known}: the same {wanted.definition.kind} on the same input, unfinished until now")
-        return client.run(known, wanted.definition)
-    return await submit(client, wanted, errand.digest, screen.uploaded)
+    run = (
+        client.run(known, wanted.definition) if known else await submit(client, wanted, errand.digest, screen.uploaded)
+    )
+    begun.run = run.id
+    return run
 
 
-def _farewell(errand: Errand, run: AsyncRun[Any], children: Sequence[Child]) -> str:
+def _farewell(errand: Errand, run: AsyncRun[Any], house: Household) -> str:
     """What becomes of a run that nobody watches any more."""
-    if children:
+    if house.is_used:
         return f"stopped. Run {run.id} is kept in {errand.settings.data}: the same command takes it up again"
     return f"run {run.id} goes on. The same command watches it again; `tidemill runs cancel {run.id}` ends it"
 
