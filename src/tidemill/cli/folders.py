@@ -1,5 +1,6 @@
 """A folder as a list of files: all below it, sorted, named from it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,10 @@ class FolderError(InputError):
 
 
 def files_of(place: Path) -> list[File]:
-    """The files below a folder, or the one file.
+    r"""The files below a folder, or the one file.
 
     Hidden files and folders are left out, and links that lead out of the folder. A name is relative to the folder,
-    with ``/`` between its parts.
+    with ``/`` between its parts; bytes in it that are no UTF-8 are written as ``\xff``.
     """
     if place.is_file():
         return [_checked(place, place.name)]
@@ -68,4 +69,4 @@ def _checked(path: Path, name: str) -> File:
         raise FolderError(f"cannot read {path}: {error.strerror}") from None
     if size > MOST_BYTES:
         raise FolderError(f"{path} has {size / 1024**3:.1f} GiB; a file may have {MOST_BYTES // 1024**3}")
-    return File(path, name=name)
+    return File(path, name=os.fsencode(name).decode("utf-8", "backslashreplace"))
