@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import click
@@ -54,6 +55,14 @@ def lists(xs: list[list[int]]) -> int: ...
 def reefs(xs: list[Reef]) -> int: ...
 
 
+@takes.task
+def instant(xs: datetime) -> int: ...
+
+
+@takes.task
+def reef(xs: Reef) -> int: ...
+
+
 def given(task: Any, *words: str) -> Any:
     command = click.Command("run", params=[*options_of(task, ())])
     return values_of(command.make_context("run", [part for word in words for part in ("--xs", word)]).params)
@@ -93,4 +102,18 @@ def test_a_text_may_begin_like_a_list() -> None:
 @pytest.mark.parametrize(("task", "word"), [(numbers, '[1, "two"]'), (texts, '["one", 2]')])
 def test_json_that_does_not_fit_is_refused_with_its_place(task: Any, word: str) -> None:
     with pytest.raises(click.BadParameter, match=r"at \$\[1\]"):
+        given(task, word)
+
+
+@pytest.mark.parametrize(
+    ("task", "word", "why"),
+    [
+        (instant, "2026-01-01T00:00:00", "Expected `datetime` with a timezone component"),
+        (instant, "2026", "Expected `datetime`, got `int`"),
+        (reef, '{"depth": ', "truncated"),
+        (reef, "deep", "Expected `object`, got `str`"),
+    ],
+)
+def test_a_bare_text_that_does_not_fit_is_told_as_the_text_it_is(task: Any, word: str, why: str) -> None:
+    with pytest.raises(click.BadParameter, match=why):
         given(task, word)

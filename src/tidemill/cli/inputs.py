@@ -40,13 +40,13 @@ class TextType(click.ParamType[Any]):
                 return self._plan.decode_bytes(data.encode(), Encoding.JSON)
             except DoesNotFitError as error:
                 reasons.append(str(error))
-        return self.fail(f"{shown!r} is no {self._plan.name}: {_clearer(reasons)}")
+        return self.fail(f"{shown!r} is no {self._plan.name}: {_clearer(text, reasons)}")
 
 
-def _clearer(reasons: Sequence[str]) -> str:
-    """Of JSON that is none, what the bare text lacks says more."""
-    first, second = reasons
-    return second if first.startswith("JSON is malformed") else first
+def _clearer(text: str, reasons: Sequence[str]) -> str:
+    """Of what is no JSON and does not begin like it, what the bare text lacks says more."""
+    as_json, as_bare_text = reasons
+    return as_json if _is_json(text) or text.lstrip()[:1] in ("{", "[", '"') else as_bare_text
 
 
 def _read(path: str, fail: Any) -> str:
