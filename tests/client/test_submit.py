@@ -75,7 +75,7 @@ async def test_a_cancelled_run_says_so(client: AsyncClient) -> None:
 
 async def test_a_result_may_be_waited_for_again_after_a_timeout(client: AsyncClient) -> None:
     run = await client.submit(sleepy, 0.3)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=f"^run {run.id} has not ended within 0.01 s; it goes on$"):
         await run.result(0.01)
     assert await run.result(10) == 0.3
     assert await client.run(run.id, sleepy).result(10) == 0.3

@@ -106,8 +106,11 @@ class AsyncRun(Generic[R_co]):
     async def ended(self, timeout: float | timedelta | None = None) -> api.Finished:
         """Wait for the end, whatever it is."""
         await self._watch()
-        async with asyncio.timeout(_seconds(timeout)):
-            return await self._awaited.ended()
+        try:
+            async with asyncio.timeout(_seconds(timeout)):
+                return await self._awaited.ended()
+        except TimeoutError:
+            raise TimeoutError(f"run {self.id} has not ended within {_seconds(timeout):g} s; it goes on") from None
 
     async def _watch(self) -> None:
         if not self._is_watched:
