@@ -72,6 +72,16 @@ async def test_a_wrong_input_is_refused_with_every_violation(working: Http) -> N
     assert kept.status == 201
 
 
+async def test_a_field_that_a_submission_does_not_have_is_refused(working: Http) -> None:
+    misspelt = {"task": "media.add", "input": {"a": 1}, "timeout": 5}
+    alone = await working.post(RUNS, misspelt)
+    assert (alone.status, alone.problem) == (422, "invalid_body")
+    assert "timeout" in alone.json["detail"]
+    batch = await working.post(f"{RUNS}/batch", {"runs": [misspelt]})
+    assert (batch.status, batch.problem) == (422, "invalid_body")
+    assert (await working.get(RUNS)).json["runs"] == []
+
+
 async def test_an_unknown_task_is_refused_with_the_nearest_names(working: Http) -> None:
     answer = await working.post(RUNS, {"task": "media.ad", "input": {}})
     assert (answer.status, answer.problem) == (422, "unknown_task")

@@ -18,7 +18,7 @@ FRAMES = "application/vnd.tidemill.frames"  # four bytes of length, then msgpack
 BATCH_LIMIT = 10_000  # submissions of one request
 
 
-class Submission(Struct, frozen=True, omit_defaults=True):
+class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A run to be: exactly one of ``task``, ``workflow`` (a published name) and ``graph`` (a digest text).
 
     ``input`` is plain data: one key per parameter, or the bare record of a task with one record parameter.
@@ -38,7 +38,7 @@ class Submission(Struct, frozen=True, omit_defaults=True):
     timeout_s: float | None = None
 
 
-class SubmitMany(Struct, frozen=True):
+class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):
     """``watch``: a token of the client's own; outcomes are then sent down the stream that it opened with it."""
 
     runs: tuple[Submission, ...]
