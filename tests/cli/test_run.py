@@ -17,6 +17,14 @@ def test_a_task_runs_without_anything_started_before(mill: Mill) -> None:
     assert "42" in said.out.splitlines()
 
 
+def test_the_live_page_is_promised_for_as_long_as_its_server_lives(mill: Mill) -> None:
+    double = ("run", "mill.py", "--workflow", "double", "--x", "21")
+    assert "\nlive page, while this runs: http://127.0.0.1:" in mill.tidemill(*double).out
+    with mill.server() as (_, url):
+        assert f"\nlive page: {url}/runs/" in mill.tidemill(*double).out, "found by its address in the data folder"
+        assert f"\nlive page: {url}/runs/" in mill.tidemill(*double, "--url", url).out
+
+
 def test_a_workflow_prints_its_result_and_the_page_of_its_run(mill: Mill) -> None:
     said = mill.tidemill("run", "mill.py", "--xs", "[1, 2, 4]")
     assert said.code == 0, said.err

@@ -28,7 +28,8 @@ class Found:
 
     def page_of(self, run: str) -> str:
         """The line that says where the run is to be seen."""
-        return f"live page: {self.url}/runs/{run}"
+        how_long = ", while this runs" if self.stay is Stay.PASSES else ""
+        return f"live page{how_long}: {self.url}/runs/{run}"
 
 
 async def find_server(settings: Settings) -> Found | None:
