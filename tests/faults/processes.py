@@ -34,10 +34,10 @@ class Program:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, *self.arguments],
+                [*COMMAND, *self.arguments, "--end-with-parent"],
                 stdout=log,
                 stderr=log,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end tells the process that the tests are gone
                 env=self.environment,
                 start_new_session=True,
             )
@@ -47,10 +47,16 @@ class Program:
         assert self.process is not None
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._let_go()
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 class Mill:
