@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from textwrap import dedent
 
 import pytest
 
@@ -73,6 +74,26 @@ def test_a_failure_says_where_and_why_and_its_exit_code_is_1(mill: Mill) -> None
     assert said.code == 1
     assert "failed at fail: no flour (permanent)" in said.out
     assert "Traceback" not in said.out + said.err
+
+
+def test_an_error_that_nobody_meant_is_shown_with_its_place_in_the_code(mill: Mill) -> None:
+    code = """
+        from tidemill import Worker
+        w = Worker("w")
+        @w.task
+        def divide(x: int) -> int:
+            return x // 0
+        @w.task
+        def promise(x: int) -> int:
+            return str(x)
+    """
+    (mill.folder / "hasty.py").write_text(dedent(code))
+    divided = mill.tidemill("run", "hasty.py", "--workflow", "divide", "--x", "1")
+    assert "failed at divide: ZeroDivisionError: integer division or modulo by zero (internal)" in divided.out
+    assert 'hasty.py", line 6, in divide' in divided.out
+    promised = mill.tidemill("run", "hasty.py", "--workflow", "promise", "--x", "1")
+    assert "the task gave no int" in promised.out
+    assert "Traceback" not in promised.out + promised.err
 
 
 @pytest.mark.parametrize(

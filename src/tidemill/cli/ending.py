@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from tidemill.cli.outputs import fetch_files
 from tidemill.cli.show import lines_of, parts_of, scalar
 from tidemill.cli.snapshot import snapshot_of
 from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.core.run import Code
 from tidemill.sdk.file import File, to_wire
 from tidemill.wire.api import Finished, RunView
 
@@ -108,6 +110,8 @@ def tell_failure(view: RunView) -> None:
     if view.failure:
         where = f" at {view.failure.path}" if view.failure.path else ""
         click.echo(f"failed{where}: {view.failure.message or view.failure.type} ({view.failure.code.value})")
+        if view.failure.code is Code.INTERNAL:  # nobody meant it, so where in the code it was is wanted
+            click.echo(indent(view.failure.traceback, "  "), nl=False)
         for place, reason in view.failure.violations:
             click.echo(f"  {place}: {reason}")
     if view.reason:

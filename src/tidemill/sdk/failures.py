@@ -37,7 +37,8 @@ def classify(error: BaseException, *, told_to_stop: bool) -> Failure:
         code=code,
         message=text or name,
         type=name,
-        traceback="".join(traceback.format_exception(error)),
+        # Of a value that does not fit the signature, the lines would all be ours.
+        traceback="" if isinstance(error, NotAsDeclaredError) else "".join(traceback.format_exception(error)),
         retry_after_s=error.retry_after_s if isinstance(error, TransientError) else None,
         violations=error.violations if isinstance(error, InvalidInputError) else (),
     )
