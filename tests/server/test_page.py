@@ -55,6 +55,15 @@ async def test_a_run_is_shown_live_and_cancelled(working: Http, page: Any) -> No
 
 
 @in_a_browser
+async def test_a_run_shows_the_tags_of_its_user_and_not_ours(working: Http, page: Any) -> None:
+    tags = {"tidemill.input": "0" * 64, "team": "harbour"}
+    answer = await working.post(RUNS, {"task": "media.add", "input": {"a": 1}, "tags": tags})
+    await page.goto(f"{working.url}/runs/{answer.json['id']}")
+    await page.get_by_text("team: harbour").wait_for()
+    assert await page.locator(".tag").all_inner_texts() == ["team: harbour"]
+
+
+@in_a_browser
 async def test_what_tasks_say_is_text_and_stays_text(working: Http, page: Any) -> None:
     run = await submit(working, "media.broken", text=HOSTILE)
     await working.get(f"{RUNS}/{run}/result?wait=10")

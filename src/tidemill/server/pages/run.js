@@ -87,7 +87,8 @@ export function runPage(id, said) {
         make("span", {}, "started ", moment(run.created_at)),
         make("span", {}, ends ? "took " : "running for ", make("time", { "data-from": run.created_at, "data-to": run.ended_at }, between(run.created_at, run.ended_at))),
         make("span", {}, [`${run.done.toLocaleString()} done`, run.failed ? `${run.failed} failed` : "", run.live ? `${run.live} open` : ""].filter(Boolean).join(", ")),
-        Object.entries(run.tags ?? {}).map(([name, value]) => make("span", { class: "tag" }, `${name}: ${value}`))),
+        Object.entries(run.tags ?? {}).filter(([name]) => !name.startsWith("tidemill."))
+          .map(([name, value]) => make("span", { class: "tag" }, `${name}: ${value}`))),
       bar,
       run.failure ? failure(run.failure) : "",
       run.reason ? make("div", { class: "box" }, run.reason) : "");
