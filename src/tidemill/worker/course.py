@@ -40,6 +40,9 @@ class Parts:
     chores: Chores
 
 
+TURNS_TO_SEND = 3  # of the loop: the sender wakes, makes a frame, hands it to the link
+
+
 class Course:
     """On the control loop."""
 
@@ -91,12 +94,20 @@ class Course:
     def _run(self, attempt: LiveAttempt) -> None:
         attempt.phase = Phase.RUNNING
         started = Started(attempt.ref)
+        self._parts.stopping.watch(attempt)
         if is_on_loop(attempt):
             self._parts.outbox.put_lazily(started)
+            self._parts.performer.begin(attempt)
         else:
             self._parts.outbox.put(started)
-        self._parts.stopping.watch(attempt)
-        self._parts.performer.begin(attempt)
+            self._begin_after(TURNS_TO_SEND, attempt)
+
+    def _begin_after(self, turns: int, attempt: LiveAttempt) -> None:
+        """A body in a thread may take the process with it at once: let its start be sent first."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._begin_after, turns - 1, attempt)
+        else:
+            self._parts.performer.begin(attempt)
 
     def end(self, attempt: LiveAttempt, outcome: Outcome) -> None:
         """Its body has ended."""
