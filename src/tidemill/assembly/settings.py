@@ -43,6 +43,8 @@ class Settings:
     concurrency: int = 100  # attempts that one worker takes at once, where its code does not say
     pools: dict[str, int] = field(default_factory=dict)  # attempts at once per pool; these beat those in code
     health: str = ""  # host:port at which a worker says how it is; "" says nothing
+    spool_mib: int = 256  # of results that a worker keeps on disk until the server has them
+    reconnect_s: float = 15.0  # the longest wait between a worker's tries to connect
     drain_s: float = 30.0  # for what still runs when a worker is told to stop
     labels: dict[str, str] = field(default_factory=dict)
     fault: str = ""  # points at which the process ends, for tests: store.commit.after:3,…
@@ -150,6 +152,8 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "concurrency": ("a whole number from 1 to 100000", _whole(1, 100_000)),
     "pools": ("pool=limit, joined by commas, such as video=1,audio=4", _pools),
     "health": ("an address such as 127.0.0.1:7071", _health),
+    "spool_mib": ("MiB, a whole number from 1 to 1000000", _whole(1, 1_000_000)),
+    "reconnect_s": (_SECONDS, _seconds),
     "drain_s": (_SECONDS, _seconds),
     "labels": ("name=value, joined by commas", _labels),
     "fault": ("points with counts, such as store.commit.after:3", _fault),

@@ -31,7 +31,7 @@ from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
 from tidemill.worker.body import speaking
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
-from tidemill.worker.settings import WorkerSettings
+from tidemill.worker.settings import Reconnect, WorkerSettings
 
 _log = logging.getLogger("tidemill")
 
@@ -107,6 +107,8 @@ def _worker_settings(name: str, settings: Settings, pools: Pools) -> WorkerSetti
         folder=_folder(settings, name),
         pools=pools,
         drain_s=settings.drain_s,
+        spool_bytes=settings.spool_mib * 1024 * 1024,
+        reconnect=Reconnect(most_s=settings.reconnect_s),
         labels=settings.labels,
         version=VERSION,
         host=socket.gethostname(),
