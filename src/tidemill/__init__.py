@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     )
     from tidemill.client.remote import AsyncClient
     from tidemill.core.run import Code
+    from tidemill.sdk.clamps import Clamp
     from tidemill.sdk.context import Context
     from tidemill.sdk.definition import LocalTask, Task
     from tidemill.sdk.errors import DefinitionError, InvalidInputError, PermanentError, ResourceError, TransientError
@@ -32,6 +33,7 @@ _HOMES = {
     "tidemill.client.errors": ("RunCancelledError", "RunFailedError", "ServerUnreachableError", "UnknownTaskError"),
     "tidemill.client.remote": ("AsyncClient",),
     "tidemill.core.run": ("Code",),
+    "tidemill.sdk.clamps": ("Clamp",),
     "tidemill.sdk.context": ("Context",),
     "tidemill.sdk.definition": ("LocalTask", "Task"),
     "tidemill.sdk.errors": (
@@ -66,6 +68,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FOREVER",
     "AsyncClient",
+    "Clamp",
     "Client",
     "Code",
     "Context",

@@ -20,7 +20,8 @@ WITHIN_S = 60.0
 MILL = """
 import time
 from pathlib import Path
-from tidemill import Context, File, PermanentError, Worker, collect, map_over, workflow
+from typing import Annotated
+from tidemill import Clamp, Context, File, PermanentError, Worker, collect, map_over, workflow
 
 mill = Worker("mill")
 
@@ -29,6 +30,11 @@ mill = Worker("mill")
 def double(x: int) -> int:
     print("doubling", x)
     return 2 * x
+
+
+@mill.task
+def cut(width: Annotated[int, Clamp(1, 8)]) -> int:
+    return width
 
 
 @mill.task

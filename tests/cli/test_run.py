@@ -42,6 +42,17 @@ def test_json_is_one_document(mill: Mill) -> None:
     assert (found["status"], found["value"], found["workflow"]) == ("succeeded", 3, "grind")
 
 
+@pytest.mark.feature("A12")
+def test_a_number_that_was_corrected_is_told(mill: Mill) -> None:
+    cut = ("run", "mill.py", "--workflow", "cut", "--width")
+    said = mill.tidemill(*cut, "99")
+    assert "adjusted: $.width of cut from 99 to 8" in said.out
+    assert mill.tidemill(*cut, "0", "--json").json["adjustments"] == [
+        {"path": "$.width", "given": 0, "used": 1, "step": "cut"}
+    ]
+    assert "adjusted" not in mill.tidemill(*cut, "5").out
+
+
 def test_a_folder_goes_in_and_a_file_comes_out(mill: Mill) -> None:
     folder = mill.folder / "notes"
     (folder / "deep").mkdir(parents=True)

@@ -1,12 +1,12 @@
 """Tasks of one record each, tasks of several outputs, and one that nobody may wait for."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import Annotated, NamedTuple, TypedDict
 
 import msgspec
 from pydantic import BaseModel, field_validator
 
-from tidemill import Worker, workflow
+from tidemill import Clamp, Worker, map_over, workflow
 
 records = Worker("records")
 
@@ -88,3 +88,18 @@ def letter(letter: Letter) -> str:
 @records.task
 def loose(record: dict[str, int]) -> int:
     return sum(record.values())
+
+
+class Cut(NamedTuple):
+    size: Annotated[int, Clamp(1, 8)]
+    share: Annotated[float, Clamp(high=1.0)] = 0.5
+
+
+@records.task
+def cut(width: Annotated[int, Clamp(1, 8)], cuts: list[Cut]) -> list[float]:
+    return [width, *(each.size * each.share for each in cuts)]
+
+
+@workflow
+def two_cuts(width: int) -> list[list[float]]:
+    return map_over(lambda each: cut(each, []), [width, 2, 77])

@@ -86,6 +86,33 @@ def test_what_a_record_refuses_is_invalid_input_with_its_words(mill: Mill, task:
     assert said in refused["detail"]
 
 
+@pytest.mark.feature("A12", "B6")
+def test_a_clamp_corrects_what_the_server_lets_pass_and_the_result_says_so(mill: Mill) -> None:
+    answer = post(mill, "cut", {"width": 99, "cuts": [[3], [0, 2.5]]})
+    assert answer["value"] == [8, 1.5, 1.0]
+    assert sorted(answer["adjustments"], key=lambda each: str(each["path"])) == [
+        {"path": "$.cuts[1][0]", "given": 0, "used": 1, "step": "cut"},
+        {"path": "$.cuts[1][1]", "given": 2.5, "used": 1.0, "step": "cut"},
+        {"path": "$.width", "given": 99, "used": 8, "step": "cut"},
+    ]
+    assert "adjustments" not in post(mill, "cut", {"width": 8, "cuts": []})
+    refused = post(mill, "cut", {"width": "99", "cuts": [["x"]]})
+    assert [place for place, _ in refused["violations"]] == ["$.width", "$.cuts[0][0]"]
+    sys.path.insert(0, str(HERE))
+    import records
+
+    with Client(mill.url) as client:
+        run = client.submit(records.two_cuts, 99)
+        assert run.result(timeout=30) == [[8], [2], [8]]
+        assert {(each.step, each.given, each.used) for each in run.adjustments()} == {
+            ("map[0]/cut", 99, 8),
+            ("map[2]/cut", 77, 8),
+        }
+        assert [len(step.adjustments) for step in run.steps() if step.kind == "task"] == [1, 0, 1]
+        schema = next(each.definition for each in client.tasks() if each.definition.name == "records.cut")
+        assert schema.inputs["properties"]["width"]["x-tidemill-clamp"] == {"minimum": 1, "maximum": 8}
+
+
 @pytest.mark.feature("E17")
 def test_a_step_waits_for_a_worker_only_as_long_as_it_may(tmp_path: Path) -> None:
     with Mill(tmp_path, HERE / "impatient.py") as mill, Client(mill.url) as client, mill.telling():

@@ -1,11 +1,11 @@
 """pydantic models, where pydantic is installed; it is never imported on its own."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from tidemill import InvalidInputError, Worker, branch, record, workflow
+from tidemill import Clamp, DefinitionError, InvalidInputError, Worker, branch, record, workflow
 from tidemill.core.graph import RecordExpr, Ref
 from tidemill.core.values import Given
 from tidemill.sdk.plans import plan_of
@@ -58,3 +58,11 @@ def test_fields_and_records_go_by_name_and_alias() -> None:
     inputs = flow.compiled.workflow.body.nodes["branch"].cases[0].body.nodes["keep"].inputs  # type: ignore[union-attr]
     assert isinstance(inputs["order"], RecordExpr)
     assert inputs["order"].fields["theName"] == Ref(port="order", fields=("theName",))
+
+
+def test_a_clamp_in_a_model_is_refused_since_pydantic_would_not_see_it() -> None:
+    class Cut(pydantic.BaseModel):  # type: ignore[misc,name-defined]
+        width: Annotated[int, Clamp(1, 8)]
+
+    with pytest.raises(DefinitionError, match=r"Cut\.width: pydantic does not see a Clamp; .* validator"):
+        plan_of(list[Cut])

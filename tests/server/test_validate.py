@@ -100,3 +100,12 @@ def test_no_data_breaks_the_check(data: dict[str, Any]) -> None:
     for path, text in Checks().of_task(definition).violations(msgspec.msgpack.decode(msgspec.msgpack.encode(data))):
         assert path.startswith("$.")
         assert 0 < len(text) <= 300
+
+
+def test_a_number_of_more_than_64_bits_is_refused_where_it_is() -> None:
+    for number in (2**64, 10**30, -(2**63) - 1):
+        assert wrong(some=[1, number]) == {
+            "$.some[1]": f"{number} has more than 64 bits; take it as text (str) or Decimal"
+        }
+    assert wrong(some=[2**64 - 1, -(2**63)]) == {}
+    assert wrong(part={"name": "a", "weight": 10**30}, free=10**30) == {}

@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Literal, NamedTuple, TypedDict, assert_type
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict, assert_type
 
 from stubs import Draft, Verdict, judge, shorten
 
+from tidemill.client.blocking import Run
 from tidemill import (
+    Clamp,
     Code,
     Context,
     Failure,
@@ -258,6 +260,16 @@ def chain(draft: Draft) -> Draft:
 @workflow
 def verdict(draft: Draft) -> Verdict:
     return judge(chain(draft))
+
+
+@media.task
+def pale(width: Annotated[int, Clamp(1, 8)], share: Annotated[float | None, Clamp(high=1.0)] = None) -> int:
+    return width + 1
+
+
+def corrected(run: Run[int]) -> None:
+    assert_type(pale(3), int)
+    assert_type([each.used for each in run.adjustments()], list[int | float])
 
 
 class Both(NamedTuple):

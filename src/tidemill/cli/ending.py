@@ -84,6 +84,7 @@ def document_of(ending: Ending) -> dict[str, Any]:
         "files": {way: str(path) for way, path in ending.files.items()},
         "failure": msgspec.to_builtins(view.failure),
         "reason": view.reason,
+        "adjustments": msgspec.to_builtins(view.adjustments),
         "failed_elements": dict(ending.failures),
         "page": str(ending.page),
     }
@@ -97,6 +98,7 @@ def _tell_people(ending: Ending) -> None:
     view = ending.view
     click.echo(f"\n{view.workflow} {summary_of(view)}")
     tell_failure(view)
+    tell_adjustments(view)
     _tell_failures(ending.failures)
     _tell_value(ending)
     click.echo(f"the run's page: {ending.page}")
@@ -116,6 +118,12 @@ def tell_failure(view: RunView) -> None:
             click.echo(f"  {place}: {reason}")
     if view.reason:
         click.echo(f"reason: {view.reason}")
+
+
+def tell_adjustments(view: RunView) -> None:
+    """Numbers of the input that were corrected."""
+    for each in view.adjustments:
+        click.echo(f"adjusted: {each.path} of {each.step} from {each.given} to {each.used}")
 
 
 def _tell_failures(failures: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 import click
 
 from tidemill.cli.asking import ask, print_json
-from tidemill.cli.ending import tell_failure
+from tidemill.cli.ending import tell_adjustments, tell_failure
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, summary_of
@@ -70,6 +70,7 @@ def show(run: str, url: str | None, output: Output) -> None:
         return
     click.echo(f"{view.workflow} {summary_of(view)}")
     tell_failure(view)
+    tell_adjustments(view)
     for line in lines_of_outline(steps):
         click.echo(line)
 

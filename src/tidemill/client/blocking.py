@@ -90,6 +90,7 @@ class Run(Generic[R_co]):
         return self._thread.iterate(self._run.events(after))
 
     ended = _of_run(AsyncRun.ended)
+    adjustments = _of_run(AsyncRun.adjustments)
     view = _of_run(AsyncRun.view)
     status = _of_run(AsyncRun.status)
     graph = _of_run(AsyncRun.graph)

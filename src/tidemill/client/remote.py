@@ -24,6 +24,7 @@ from tidemill.client.values import Values
 from tidemill.core.documents import parse_document
 from tidemill.core.graph import Workflow
 from tidemill.core.ids import parse_run_id
+from tidemill.core.run import Adjustment
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.file import File
 from tidemill.wire import api
@@ -111,6 +112,10 @@ class AsyncRun(Generic[R_co]):
                 return await self._awaited.ended()
         except TimeoutError:
             raise TimeoutError(f"run {self.id} has not ended within {_seconds(timeout):g} s; it goes on") from None
+
+    async def adjustments(self) -> Sequence[Adjustment]:
+        """Wait for the end; what a Clamp corrected on the way, the first 20. `steps` has all, step by step."""
+        return (await self.ended()).adjustments
 
     async def _watch(self) -> None:
         if not self._is_watched:

@@ -29,6 +29,8 @@ from tidemill.core.retry import (
 )
 from tidemill.core.rows import Artifact, StreamItems, Timer, TimerKind
 from tidemill.core.run import (
+    ADJUSTMENTS_KEPT,
+    Adjustment,
     Attempt,
     AttemptEnded,
     Code,
@@ -157,12 +159,21 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
     mover.count(live=-1, done=1)
     mover.note("step_succeeded", event.path, event.number, status=event.status)
     draft.order(Acknowledge(event.run, event.path, event.number))
-    state = StepSucceeded(event.status)
+    state = StepSucceeded(event.status, adjustments=_record_adjustments(mover, event))
     if mover.is_dead(_scope(event.path)):
         draft.put_step(replace(report.step, state=state))
         mover.gone()
     else:
         mover.node_done(event.path, state)
+
+
+def _record_adjustments(mover: Mover, event: AttemptSucceeded) -> tuple[Adjustment, ...]:
+    """What the worker corrected in the input: all with the step, the first of them with the run."""
+    found = tuple(replace(each, step=event.path) for each in event.adjustments)
+    if found and len(mover.run.adjustments) < ADJUSTMENTS_KEPT:
+        kept = (*mover.run.adjustments, *found)[:ADJUSTMENTS_KEPT]
+        mover.draft.put_run(replace(mover.run, adjustments=kept))
+    return found
 
 
 def _fault_of(report: Report, outputs: dict[str, Value]) -> Failure | None:

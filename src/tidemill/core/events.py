@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.rows import Artifact, Queued, Timer
-from tidemill.core.run import End, Failure, Lost
+from tidemill.core.run import Adjustment, End, Failure, Lost
 from tidemill.core.values import Inline, Value
 
 
@@ -15,6 +15,7 @@ class AttemptSucceeded(Struct, frozen=True, gc=False):
     outputs: dict[str, Value]
     status: str = "success"
     artifacts: tuple[Artifact, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 class AttemptStarted(Struct, frozen=True, gc=False):

@@ -41,6 +41,18 @@ class Failure(Struct, frozen=True, gc=False, omit_defaults=True):
     violations: tuple[tuple[str, str], ...] = ()  # (JSON path, what is wrong)
 
 
+class Adjustment(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A number of an input that its Clamp corrected."""
+
+    path: str  # JSON path in the input of the task
+    given: int | float
+    used: int | float
+    step: Path = ""  # of the run, whose task it was
+
+
+ADJUSTMENTS_KEPT = 20  # by the row of a run; those of a step are with the step
+
+
 # Outcomes of a run ---------------------------------------------------------------------------------
 
 
@@ -97,6 +109,7 @@ class Run(Struct, frozen=True, gc=False):
     done: int = 0
     failed: int = 0
     ended_at: Instant | None = None
+    adjustments: tuple[Adjustment, ...] = ()  # the first of them
 
     @property
     def status(self) -> str:
@@ -168,6 +181,7 @@ class Waiting(Struct, frozen=True, gc=False, tag="waiting"):
 class StepSucceeded(Struct, frozen=True, gc=False, tag="succeeded"):
     status: str = "success"
     arm: str = ""  # of a branch: the case that was taken
+    adjustments: tuple[Adjustment, ...] = ()  # of a task's input
 
 
 class StepFailed(Struct, frozen=True, gc=False, tag="failed"):

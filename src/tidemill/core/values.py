@@ -16,6 +16,7 @@ from tidemill.core.ids import Path
 
 INLINE_LIMIT_BYTES = 16 * 1024
 CHUNK_ELEMENTS = 256
+MIN_INT, MAX_INT = -(2**63), 2**64 - 1  # what msgpack can hold
 
 FieldPath = tuple[str | int, ...]  # into a decoded value: a key of a record, an index of a list
 

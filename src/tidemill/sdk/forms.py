@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from tidemill.sdk import carriers
+from tidemill.sdk.clamps import bounds_of
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.file import File
 
@@ -35,6 +36,7 @@ class Trait(enum.Flag):
     KEYS = enum.auto()  # dicts with other keys than text
     SETS = enum.auto()
     ANYTHING = enum.auto()
+    CLAMPED = enum.auto()  # numbers that a worker corrects
 
 
 class Form(Struct, frozen=True):
@@ -145,7 +147,19 @@ def _walk_annotated(kind: Any, trail: Trail) -> Form:
         return _native(kind) if metas else form
     if not metas:
         return form
-    return Form(Annotated[(form.wire, *metas)], form.traits)
+    traits = form.traits
+    for bounds in filter(None, map(bounds_of, metas)):
+        _check_clamp(inner, bounds)
+        traits |= Trait.CLAMPED
+    return Form(Annotated[(form.wire, *metas)], traits)
+
+
+def _check_clamp(kind: Any, bounds: Mapping[str, int | float]) -> None:
+    members = {each for each in (get_args(kind) or (kind,)) if each is not type(None)}
+    if not members or not members <= {int, float}:
+        raise DefinitionError(f"{name_of(kind)} cannot be corrected by a Clamp; it takes int and float")
+    if float not in members and not all(isinstance(bound, int) for bound in bounds.values()):
+        raise DefinitionError("the bounds of a Clamp of an int are whole numbers")
 
 
 def _walk_container(kind: Any, trail: Trail) -> Form:
@@ -155,6 +169,8 @@ def _walk_container(kind: Any, trail: Trail) -> Form:
     if origin in _SETS:
         traits |= Trait.SETS
     if origin in _DICTS and arguments[0] is not str:
+        if Trait.CLAMPED in parts[0].traits:
+            raise DefinitionError("the keys of a dict cannot be corrected by a Clamp, only its values")
         traits |= Trait.KEYS
     if all(part.wire is original for part, original in zip(parts, arguments, strict=False)):
         return _native(kind, traits)
@@ -208,10 +224,19 @@ def _walk_class(kind: Any, trail: Trail) -> Form:
     if issubclass(cls, enum.Enum):
         return _native(kind)
     if hasattr(cls, "__pydantic_validator__"):
+        _check_model(cls)
         return Form(kind, Trait.FILES | Trait.DATES)
     if not is_record(cls):
         refuse(kind)
     return _walk_record(kind, cls, trail)
+
+
+def _check_model(cls: Any) -> None:
+    for name, info in cls.model_fields.items():
+        if any(map(bounds_of, info.metadata)):
+            raise DefinitionError(
+                f"{name_of(cls)}.{name}: pydantic does not see a Clamp; correct the number in a validator of the model"
+            )
 
 
 def is_record(cls: Any) -> bool:

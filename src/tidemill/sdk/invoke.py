@@ -11,10 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tidemill.core.graph import VALUE
 from tidemill.core.normalise import unknown
-from tidemill.core.run import Failure
+from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument
 from tidemill.sdk.context import Context
 from tidemill.sdk.definition import LocalTask
@@ -49,14 +50,16 @@ class Completed(Struct, frozen=True):
     outputs: dict[str, Encoded]
     status: str = SUCCESS
     items: int = 0
+    adjustments: tuple[Adjustment, ...] = ()
 
 
 def invoke(call: Call, emit: Emit) -> Completed | Failure:
     """Run a body that is not async, in the thread that is to block. Raises nothing but KeyboardInterrupt."""
-    signature = call.task.signature
+    signature, adjusted = call.task.signature, list[Adjustment]()
     try:
-        given = call.task.fn(*_context(call), **_inputs(call))
-        return _emit_all(call, given, emit) if signature.item is not None else _completed(signature, given)
+        given = call.task.fn(*_context(call), **_inputs(call, adjusted))
+        completed = _emit_all(call, given, emit) if signature.item is not None else _completed(signature, given)
+        return _with(adjusted, completed)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # the outermost line of user code: it reports
@@ -65,12 +68,12 @@ def invoke(call: Call, emit: Emit) -> Completed | Failure:
 
 async def invoke_async(call: Call, emit: EmitAsync) -> Completed | Failure:
     """Run an async body. A cancellation of the surrounding task ends here too, as a `Failure`."""
-    signature = call.task.signature
+    signature, adjusted = call.task.signature, list[Adjustment]()
     try:
-        given = call.task.fn(*_context(call), **_inputs(call))
+        given = call.task.fn(*_context(call), **_inputs(call, adjusted))
         if signature.item is not None:
-            return await _emit_each(call, given, emit)
-        return _completed(signature, await given)
+            return _with(adjusted, await _emit_each(call, given, emit))
+        return _with(adjusted, _completed(signature, await given))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # the outermost line of user code: it reports
@@ -86,7 +89,11 @@ def _context(call: Call) -> tuple[Context, ...]:
     return (Context(call.facts, call.attempt),) if call.task.signature.context else ()
 
 
-def _inputs(call: Call) -> dict[str, Any]:
+def _with(adjusted: list[Adjustment], completed: Completed) -> Completed:
+    return replace(completed, adjustments=tuple(adjusted)) if adjusted else completed
+
+
+def _inputs(call: Call, adjusted: list[Adjustment]) -> dict[str, Any]:
     parameters = call.task.signature.parameters
     inputs: dict[str, Any] = {}
     for name, argument in call.arguments.items():
@@ -95,9 +102,10 @@ def _inputs(call: Call) -> dict[str, Any]:
             _refuse_unknown(call.task, name)
             continue
         try:
-            inputs[name] = parameter.plan.decode(argument, call.locate)
+            inputs[name], found = parameter.plan.decode_input(argument, call.locate)
         except DoesNotFitError as error:
             raise bad_input(name, error) from error
+        adjusted += [replace(each, path=f"$.{name}{each.path[1:]}") for each in found]
     if len(inputs) < len(parameters):
         _refuse_missing(call.task.signature, inputs)
     for name in call.task.signature.injections:

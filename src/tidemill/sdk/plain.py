@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tidemill.core.ids import parse_digest
+from tidemill.core.values import Given
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.file import File
 from tidemill.sdk.files import TaskFiles
+from tidemill.sdk.forms import Trait
+from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import AttemptFacts, IfExists
 from tidemill.sdk.result import FAILURE, Result
 from tidemill.sdk.signature import Body, Signature
@@ -57,7 +61,8 @@ def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound:
     awaits = signature.body in (Body.ASYNC, Body.ASYNC_ITEMS)
     if awaits and _is_loop_running():
         raise RuntimeError(f"{name} is async and a loop is running here: await {name.rpartition('.')[2]}.fn(…) instead")
-    given = fn(*_injected(name, signature), **_files(signature), **bound)
+    inputs = {each: _as_received(signature.parameters[each].plan, value) for each, value in bound.items()}
+    given = fn(*_injected(name, signature), **_files(signature), **inputs)
     match signature.body:
         case Body.SYNC:
             return _data(given)
@@ -67,6 +72,15 @@ def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound:
             return list(given)
         case Body.ASYNC_ITEMS:
             return asyncio.run(_gathered(given))
+
+
+def _as_received(plan: TypePlan, value: Any) -> Any:
+    """What a Clamp makes of a value; any other goes in as it is."""
+    if Trait.CLAMPED not in plan.traits:
+        return value
+    encoded = plan.encode(value)
+    paths = {local.digest: local.path for local in encoded.local}
+    return plan.decode_input(Given(encoded.inline), lambda file: paths[parse_digest(file.digest)])[0]
 
 
 def _is_loop_running() -> bool:

@@ -4,8 +4,10 @@ Between our own parts a value is msgpack by the table of docs/design/values.md; 
 Nothing is recorded that cannot be read again: a value is encoded, and then decoded as its declared type.
 """
 
+import contextlib
 import functools
 import re
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -14,8 +16,10 @@ from msgspec import Struct
 
 from tidemill.core.graph import Schema
 from tidemill.core.ids import parse_digest
+from tidemill.core.run import Adjustment
 from tidemill.core.values import Argument, Encoding, FieldPath, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk import carriers
+from tidemill.sdk.clamps import corrected
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.file import File, LocalFile, Locate, to_upload, to_wire
 from tidemill.sdk.forms import Trait, form_of, name_of
@@ -93,17 +97,25 @@ class TypePlan:
         """The value of an argument whose blobs and remote lists have been fetched. Raises DoesNotFitError."""
         if locate is None or not self.may_hold_files:
             return self._decoded(argument)
-        token = carriers.locating.set(locate)
-        try:
+        with _locating(locate):
             return self._decoded(argument)
-        finally:
-            carriers.locating.reset(token)
+
+    def decode_input(self, argument: Argument, locate: Locate | None = None) -> tuple[Any, tuple[Adjustment, ...]]:
+        """As ``decode``, of what a task takes in: with the numbers that a Clamp corrected, and their corrections."""
+        if Trait.CLAMPED not in self.traits:
+            return self.decode(argument, locate), ()
+        plain, found = corrected(_plain_of(argument), self.schema)
+        with _locating(locate):
+            return self._converted(plain), found
 
     def _decoded(self, argument: Argument) -> Any:
         if isinstance(argument, Given) and not argument.fields and isinstance(argument.value, Inline):
             return self.decode_bytes(argument.value.data, argument.value.encoding)
+        return self._converted(_plain_of(argument))
+
+    def _converted(self, plain: Any) -> Any:
         try:
-            return carriers.convert(_assembled(argument), self.wire)
+            return carriers.convert(plain, self.wire)
         except msgspec.ValidationError as error:
             raise _misfit(error) from error.__cause__
 
@@ -140,6 +152,16 @@ def plan_of(kind: Any) -> TypePlan:
     return _shared(kind)
 
 
+@contextlib.contextmanager
+def _locating(locate: Locate | None) -> Iterator[None]:
+    """Files that are decoded meanwhile find their bytes by it."""
+    token = carriers.locating.set(locate)
+    try:
+        yield
+    finally:
+        carriers.locating.reset(token)
+
+
 class _Files:
     """msgspec's ``enc_hook``, which sees each file of a value on its way."""
 
@@ -168,6 +190,13 @@ def _pack(encoder: msgspec.msgpack.Encoder, value: Any) -> bytes:
     try:
         return encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise DoesNotFitError(_first_line(error)) from None
+
+
+def _plain_of(argument: Argument) -> Any:
+    try:
+        return _assembled(argument)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise DoesNotFitError(_first_line(error)) from None
 
 

@@ -62,7 +62,7 @@ class Results:
             case Succeeded(status=status):
                 plain = await self._plains.outputs(run)
                 value = plain[VALUE] if plain.keys() == {VALUE} else plain
-                return answer(request, Result(text_of(run.id), "succeeded", value, status))
+                return answer(request, Result(text_of(run.id), "succeeded", value, status, run.adjustments))
             case Failed(failure=failure):
                 code, title = KINDS["run_failed"]
                 raise RequestError(
@@ -92,4 +92,4 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 def finished(run: Run, outputs: dict[str, Argument] | None) -> Finished:
     """What is told of a run that ended."""
     failure, reason, outcome = ending(run.state)
-    return Finished(text_of(run.id), run.status, outputs, failure, outcome, reason)
+    return Finished(text_of(run.id), run.status, outputs, failure, outcome, reason, run.adjustments)

@@ -77,6 +77,7 @@ def succeeded_of(message: Succeeded) -> AttemptSucceeded:
         outputs=message.outputs,
         status=message.status,
         artifacts=_artifacts(ref, message.artifacts),
+        adjustments=message.adjustments,
     )
 
 

@@ -14,10 +14,12 @@ from tidemill.core.definitions import TaskDefinition
 from tidemill.core.graph import Graph, Schema
 from tidemill.core.normalise import Violation, unknown
 from tidemill.core.single import parameters_of
+from tidemill.core.values import MAX_INT, MIN_INT
 
 KEPT = 2048  # compiled checks; the oldest goes first
 MOST_VIOLATIONS = 100
 TEXT_LIMIT = 300
+_DATA = ("default", "enum", "const", "examples")  # keys of a schema that hold no schema
 
 
 class BadSchemaError(ValueError):
@@ -78,9 +80,19 @@ class Checks:
 
 def _compile(schema: Schema) -> Draft202012Validator:
     try:
-        return Draft202012Validator(schema, offline=True)  # a schema must not make the server fetch anything
+        return Draft202012Validator(_bounded(schema), offline=True)  # a schema must not make the server fetch anything
     except ValidationError as error:
         raise BadSchemaError(str(error).partition("\n")[0]) from None
+
+
+def _bounded(schema: Any) -> Any:
+    """The schema of a worker, whole numbers limited to the 64 bits that travel further."""
+    if isinstance(schema, list):
+        return [_bounded(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    own = {key: each if key in _DATA else _bounded(each) for key, each in schema.items()}
+    return {"minimum": MIN_INT, "maximum": MAX_INT, **own} if schema.get("type") == "integer" else own
 
 
 def _violations(check: Draft202012Validator, name: str, value: Any) -> list[Violation]:
@@ -106,6 +118,8 @@ def _spelled(name: str, error: ValidationError) -> list[Violation]:
             return [(f"{place}.{each}", "no such field") for each in kind.unexpected]
         case "anyOf" | "oneOf" if inside := _meant(kind, len(error.instance_path)):
             return [violation for each in inside for violation in _spelled(name, each)]
+        case "maximum" | "minimum" if kind.limit in (MAX_INT, MIN_INT):
+            return [(place, f"{error.instance} has more than 64 bits; take it as text (str) or Decimal"[:TEXT_LIMIT])]
         case _:
             return [(place, error.message[:TEXT_LIMIT])]
 

@@ -17,6 +17,7 @@ from tidemill.core.run import (
     RunState,
     Step,
     StepFailed,
+    StepSucceeded,
     Succeeded,
 )
 from tidemill.wire.api import AttemptView, GraphView, RunView, StepView, TaskView, WorkerView
@@ -61,6 +62,7 @@ def run_view(run: Run) -> RunView:
         failure=failure,
         reason=reason,
         outcome=outcome,
+        adjustments=run.adjustments,
     )
 
 
@@ -79,6 +81,7 @@ def step_view(step: Step, what: tuple[str, str], attempt: Attempt | None, elemen
         started_at=seen.started_at if seen else "",
         ended_at=seen.ended_at if seen else "",
         elements=elements,
+        adjustments=step.state.adjustments if isinstance(step.state, StepSucceeded) else (),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from tidemill.core.definitions import TaskDefinition
-from tidemill.core.run import Failure
+from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
 
 MSGPACK = "application/msgpack"
@@ -82,6 +82,7 @@ class Finished(Struct, frozen=True, omit_defaults=True):
     failure: Failure | None = None
     outcome: str = ""  # the custom status of a success
     reason: str = ""
+    adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
 
 
 class RunView(Struct, frozen=True, omit_defaults=True):
@@ -99,6 +100,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     failure: Failure | None = None
     reason: str = ""
     outcome: str = ""
+    adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):
@@ -118,6 +120,7 @@ class StepView(Struct, frozen=True, omit_defaults=True):
     started_at: str = ""
     ended_at: str = ""
     elements: dict[str, int] = field(default_factory=dict)  # of a map: length, open, done, failed
+    adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected
 
 
 class StepPage(Struct, frozen=True, omit_defaults=True):
@@ -206,6 +209,7 @@ class Result(Struct, frozen=True, omit_defaults=True):
     status: str
     value: Any = None
     outcome: str = ""  # the custom status
+    adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
 
 
 class CancelRequest(Struct, frozen=True):

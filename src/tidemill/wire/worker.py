@@ -25,7 +25,7 @@ from msgspec import Struct, field
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.errors import InputError
 from tidemill.core.ids import Path
-from tidemill.core.run import End, Failure
+from tidemill.core.run import Adjustment, End, Failure
 from tidemill.core.values import Argument, Value
 
 PROTOCOL = "1.0"
@@ -125,6 +125,7 @@ class Succeeded(Struct, frozen=True, gc=False, array_like=True, tag="succeeded")
     outputs: dict[str, Value]  # by port; Streamed for a stream's items
     status: str = "success"
     artifacts: tuple[Published, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()  # numbers of the input that a Clamp corrected, ``step`` left out
 
 
 class Failed(Struct, frozen=True, gc=False, array_like=True, tag="failed"):

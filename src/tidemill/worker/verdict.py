@@ -34,7 +34,7 @@ def stopped(attempt: AttemptRef, stop: Stop, proof: End, failure: Failure | None
 def succeeded(
     attempt: AttemptRef, completed: Completed, outputs: Mapping[str, Value], artifacts: tuple[Published, ...]
 ) -> Succeeded:
-    return Succeeded(attempt, dict(outputs), completed.status, artifacts)
+    return Succeeded(attempt, dict(outputs), completed.status, artifacts, completed.adjustments)
 
 
 def on_the_way(error: TidemillError | OSError) -> Failure:
