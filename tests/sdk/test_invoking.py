@@ -25,13 +25,13 @@ from tidemill import (
     Worker,
     injected,
 )
+from tidemill.core.bodies import AttemptFacts, Completed, Encoded
 from tidemill.core.run import Failure
 from tidemill.core.values import Encoding, Given, Inline
 from tidemill.sdk.errors import EscapeError
 from tidemill.sdk.failures import classify, public_text
-from tidemill.sdk.invoke import Call, Completed, invoke, invoke_async
-from tidemill.sdk.plans import Encoded
-from tidemill.sdk.ports import AttemptFacts, IfExists
+from tidemill.sdk.invoke import Call, invoke, invoke_async
+from tidemill.sdk.ports import IfExists
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

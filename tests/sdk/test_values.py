@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidemill.core.bodies import Encoded
 from tidemill.core.ids import digest_of
 from tidemill.core.values import Encoding, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError, NoLocalCopyError
 from tidemill.sdk.file import File, stored
-from tidemill.sdk.plans import Encoded, plan_of
+from tidemill.sdk.plans import plan_of
 from tidemill.sdk.result import Failure
 
 T = TypeVar("T")

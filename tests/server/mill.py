@@ -10,6 +10,8 @@ from pathlib import Path
 
 import uvicorn
 
+from tidemill.adapters.backends.inline.backend import InlineBackend
+from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
@@ -24,10 +26,11 @@ from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.core.definitions import Pools
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
-from tidemill.sdk.worker import Worker
+from tidemill.ports.backend import speaking
+from tidemill.sdk.options import Backend
+from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.app import App, Backing, WebSettings, build_app
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
-from tidemill.worker.body import speaking
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
@@ -44,15 +47,19 @@ class Mill:
     async def worker(self, *workers: Worker, slots: int = 20, name: str = "w1") -> AsyncIterator[WorkerRuntime]:
         folder = self.folder / name
         threads = ThreadPool()
+        stage = UserLoop(slots, asyncio.new_event_loop)
+        around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
+        inline = InlineBackend(tasks_in(workers), stage, around)
         ports = WorkerPorts(
             dialer=WsDialer(WsAddress(self.url.replace("http", "ws") + PATH, SUBPROTOCOL, FRAME_LIMIT_BYTES)),
-            clock=SystemClock(),
+            clock=around.clock,
             threads=threads,
             entropy=OsEntropy(),
             disk=OsDisk(folder),
-            stage=UserLoop(slots, asyncio.new_event_loop),
+            stage=stage,
             fetcher=ServerFetcher(self.url),
-            files=LocalFiles(folder, threads),
+            files=around.files,
+            backends=dict.fromkeys(Backend, inline),
         )
         runtime = WorkerRuntime(workers, ports, WorkerSettings(name=name, folder=folder, pools=Pools(slots)))
         running = asyncio.create_task(runtime.run())

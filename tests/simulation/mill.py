@@ -14,6 +14,8 @@ from tests.simulation.plans import Case
 from tests.simulation.stage import NoFiles, SharedStage
 from tests.simulation.workflows import WORKFLOWS, tasks_of
 from tests.simulation.world import Outcome, Ports, World
+from tidemill.adapters.backends.inline.backend import InlineBackend
+from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
@@ -29,6 +31,8 @@ from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
 from tidemill.ports.link import Link, LinkDownError, LinkRefusedError
 from tidemill.ports.store import StoreLostError
+from tidemill.sdk.options import Backend
+from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.sessions import WorkerDesk
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
@@ -183,7 +187,8 @@ class NoFetcher:
 async def work(ports: Ports, case: Case, ledger: Ledger) -> None:
     """Under a supervisor, which starts a refused worker again."""
     while True:
-        runtime = WorkerRuntime([tasks_of(case.seed, ledger.begin)], _around(ports), _settings(ports.process.name))
+        workers = [tasks_of(case.seed, ledger.begin)]
+        runtime = WorkerRuntime(workers, _around(ports, workers), _settings(ports.process.name))
         ports.process.probes[:] = [runtime]
         try:
             await runtime.run()
@@ -201,15 +206,18 @@ def _settings(name: str) -> WorkerSettings:
     )
 
 
-def _around(ports: Ports) -> WorkerPorts:
+def _around(ports: Ports, workers: list[Worker]) -> WorkerPorts:
+    stage, files = SharedStage(ports.threads), NoFiles()
+    inline = InlineBackend(tasks_in(workers), stage, Surroundings(ports.clock, ports.threads, files))
     return WorkerPorts(
         dialer=ports.dialer("server:worker"),
         clock=ports.clock,
         threads=ports.threads,
         entropy=ports.entropy,
         disk=ports.files,
-        stage=SharedStage(ports.threads),
-        files=NoFiles(),
+        stage=stage,
+        backends={Backend.INLINE: inline},
+        files=files,
         fetcher=NoFetcher(),
     )
 

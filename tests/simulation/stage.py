@@ -6,8 +6,8 @@ from contextvars import copy_context
 from typing import NoReturn
 
 from tidemill.core.errors import UnavailableError
+from tidemill.ports.stage import Call
 from tidemill.ports.threads import Threads
-from tidemill.worker.stage import Call
 
 
 class SharedStage:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tidemill.adapters.backends.inline.backend import InlineBackend
+from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
@@ -18,8 +20,9 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.core.values import Argument, Given, Inline
 from tidemill.ports.blobs import BlobMissingError
+from tidemill.sdk.options import Backend
 from tidemill.sdk.plans import plan_of
-from tidemill.sdk.worker import Worker
+from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire import worker as wire
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
@@ -163,17 +166,20 @@ class Bench:
             **{"name": "w1", "folder": folder, "reconnect": Reconnect(0.001, 0.01), **settings}
         )
         self.threads = ThreadPool()
+        around = Surroundings(SystemClock(), self.threads, LocalFiles(folder, self.threads))
+        inline = InlineBackend(tasks_in(workers), self.stage, around)
         self.runtime = WorkerRuntime(
             workers,
             WorkerPorts(
                 dialer=self.server,
-                clock=SystemClock(),
+                clock=around.clock,
                 threads=self.threads,
                 entropy=OsEntropy(),
                 disk=OsDisk(folder),
                 stage=self.stage,
                 fetcher=self.blobs,
-                files=LocalFiles(folder, self.threads),
+                files=around.files,
+                backends=dict.fromkeys(Backend, inline),
             ),
             self.settings,
         )

@@ -14,10 +14,10 @@ import pytest
 from tests.worker.scripted import RUN, Bench, Gate, assign, given, ref, value_of
 from tidemill.adapters.system.capture import captured_output
 from tidemill.core.ids import text_of
+from tidemill.ports.backend import speaking
 from tidemill.sdk.context import Context
 from tidemill.sdk.worker import Worker
 from tidemill.wire import worker as wire
-from tidemill.worker.body import speaking
 
 w = Worker("w")
 gate = Gate()

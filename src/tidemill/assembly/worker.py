@@ -14,6 +14,8 @@ from pathlib import Path
 
 import uvloop
 
+from tidemill.adapters.backends.inline.backend import InlineBackend
+from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
@@ -26,9 +28,10 @@ from tidemill.assembly.settings import Settings, SettingsError
 from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
 from tidemill.core.version import VERSION
-from tidemill.sdk.worker import Worker
+from tidemill.ports.backend import speaking
+from tidemill.sdk.options import Backend
+from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
-from tidemill.worker.body import speaking
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
@@ -55,15 +58,19 @@ def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> Non
 
 async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings, ends: Ends) -> None:
     threads = ThreadPool()
+    stage = UserLoop(own.pools.total, uvloop.new_event_loop)
+    around = Surroundings(SystemClock(), threads, LocalFiles(own.folder, threads))
+    inline = InlineBackend(tasks_in(workers), stage, around)
     ports = WorkerPorts(
         dialer=WsDialer(WsAddress(_socket_url(settings.server_url), SUBPROTOCOL, FRAME_LIMIT_BYTES)),
-        clock=SystemClock(),
+        clock=around.clock,
         threads=threads,
         entropy=OsEntropy(),
         disk=OsDisk(own.folder),
-        stage=UserLoop(own.pools.total, uvloop.new_event_loop),
+        stage=stage,
         fetcher=ServerFetcher(settings.server_url),
-        files=LocalFiles(own.folder, threads),
+        files=around.files,
+        backends=dict.fromkeys(Backend, inline),
     )
     runtime = WorkerRuntime(workers, ports, own)
     _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))

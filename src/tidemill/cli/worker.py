@@ -28,7 +28,7 @@ def worker(target: str, ends: Ends, **given: object) -> None:
     if not found.workers:
         raise TargetError(f"{target} declares no worker at its top level")
     from tidemill.assembly.worker import run_worker
-    from tidemill.worker.body import speaking
+    from tidemill.ports.backend import speaking
 
     log_to_console(speaking.get)
     run_worker(found.workers, settings, ends)

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tidemill.core.bodies import Encoded
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import InternalError
 from tidemill.core.graph import VALUE
 from tidemill.core.values import Argument, Encoding, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk.definition import Definition, Task
-from tidemill.sdk.plans import Encoded
 from tidemill.sdk.workflow import Workflow
 
 _unpack = msgspec.msgpack.Decoder().decode

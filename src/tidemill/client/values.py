@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from tidemill.client.blobs import HttpBlobs
+from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.ids import digest_of
 from tidemill.core.values import (
     INLINE_LIMIT_BYTES,
@@ -16,8 +17,6 @@ from tidemill.core.values import (
     Remote,
     Value,
 )
-from tidemill.sdk.file import LocalFile
-from tidemill.sdk.plans import Encoded
 
 CHUNK_BYTES = 1024 * 1024
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tidemill.core.bodies import AttemptFacts
 from tidemill.sdk.errors import CancelledRunError
 from tidemill.sdk.file import File
-from tidemill.sdk.ports import AttemptFacts, AttemptPort, IfExists
+from tidemill.sdk.ports import AttemptPort, IfExists
 
 
 class Context:

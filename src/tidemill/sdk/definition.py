@@ -11,14 +11,14 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 import msgspec
 
 from tidemill.core import definitions
+from tidemill.core.bodies import Encoded
 from tidemill.core.graph import VALUE, Input, Node, NodeOptions, TaskNode
 from tidemill.core.values import Argument
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputError
 from tidemill.sdk.file import Locate
-from tidemill.sdk.options import Options, node_options
+from tidemill.sdk.options import Backend, Options, node_options
 from tidemill.sdk.plain import call_plainly
-from tidemill.sdk.plans import Encoded
 from tidemill.sdk.schemas import undescribed
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
@@ -201,6 +201,8 @@ class Task(Definition[P, R_co]):
 
 class LocalTask(Task[P, R_co], Generic[P, R_co, F_co]):
     """A task whose function is here, not behind a stub."""
+
+    backend = Backend.INLINE
 
     @property
     def fn(self) -> F_co:

@@ -6,8 +6,7 @@ from mimetypes import MimeTypes
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
-from msgspec import Struct
-
+from tidemill.core.bodies import LocalFile
 from tidemill.core.ids import Digest, digest_text, parse_digest
 from tidemill.sdk.errors import DoesNotFitError, NoLocalCopyError
 
@@ -26,15 +25,6 @@ SCHEMA: dict[str, Any] = {
 }
 
 _types = MimeTypes()
-
-
-class LocalFile(Struct, frozen=True):
-    """A file on this machine that the blob store may lack: to be uploaded before the value that names it."""
-
-    path: str
-    digest: Digest
-    size: int
-    media_type: str
 
 
 Locate = Callable[["File"], str]  # the path of a local copy; may fetch it, and then blocks

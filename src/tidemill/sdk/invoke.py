@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tidemill.core.bodies import AttemptFacts, Completed, Encoded
 from tidemill.core.graph import VALUE
 from tidemill.core.normalise import unknown
 from tidemill.core.run import Adjustment, Failure
@@ -23,8 +24,8 @@ from tidemill.sdk.errors import DoesNotFitError, InvalidInputError, PermanentErr
 from tidemill.sdk.failures import NotAsDeclaredError, bad_input, classify
 from tidemill.sdk.file import Locate
 from tidemill.sdk.files import TaskFiles
-from tidemill.sdk.plans import Encoded, TypePlan, path_text
-from tidemill.sdk.ports import AttemptFacts, AttemptPort, FilesPort
+from tidemill.sdk.plans import TypePlan, path_text
+from tidemill.sdk.ports import AttemptPort, FilesPort
 from tidemill.sdk.result import FAILURE, SUCCESS, Result
 from tidemill.sdk.signature import Body, Signature
 
@@ -42,15 +43,6 @@ class Call(Struct, frozen=True):
     attempt: AttemptPort
     files: FilesPort
     locate: Locate | None = None
-
-
-class Completed(Struct, frozen=True):
-    """Outputs by port. A stream has none: its items, of which there were ``items``, have been emitted."""
-
-    outputs: dict[str, Encoded]
-    status: str = SUCCESS
-    items: int = 0
-    adjustments: tuple[Adjustment, ...] = ()
 
 
 def invoke(call: Call, emit: Emit) -> Completed | Failure:

@@ -45,6 +45,12 @@ ELEMENT_FAILURES: dict[OnFailure | Collect, ElementFailure] = {
 }
 
 
+class Backend(Enum):
+    """Where the body of a task runs."""
+
+    INLINE = "inline"  # in the worker's process; can be asked to stop, not killed
+
+
 class Options(TypedDict, total=False):
     """Options that a task has, and that a use of it may change. Lengths of time in seconds."""
 
@@ -59,6 +65,7 @@ class TaskOptions(Options, total=False):
     queue_timeout: Seconds | Forever  # waiting for a worker; seven days where nothing is said
     ignore_unknown: bool  # unknown input keys are dropped instead of refused
     statuses: Sequence[str]  # that it may return by `Result`
+    backend: Backend  # where it runs; that of its worker where nothing is said
 
 
 def seconds(length: Seconds | None) -> float | None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tidemill.core.bodies import AttemptFacts
 from tidemill.core.ids import parse_digest
 from tidemill.core.values import Given
 from tidemill.sdk.context import Context
@@ -15,7 +16,7 @@ from tidemill.sdk.file import File
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import Trait
 from tidemill.sdk.plans import TypePlan
-from tidemill.sdk.ports import AttemptFacts, IfExists
+from tidemill.sdk.ports import IfExists
 from tidemill.sdk.result import FAILURE, Result
 from tidemill.sdk.signature import Body, Signature
 

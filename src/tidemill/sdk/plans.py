@@ -12,8 +12,8 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
 
+from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.graph import Schema
 from tidemill.core.ids import parse_digest
 from tidemill.core.run import Adjustment
@@ -21,7 +21,7 @@ from tidemill.core.values import Argument, Encoding, FieldPath, Given, GivenList
 from tidemill.sdk import carriers
 from tidemill.sdk.clamps import corrected
 from tidemill.sdk.errors import DoesNotFitError
-from tidemill.sdk.file import File, LocalFile, Locate, to_upload, to_wire
+from tidemill.sdk.file import File, Locate, to_upload, to_wire
 from tidemill.sdk.forms import Trait, form_of, name_of
 from tidemill.sdk.schemas import schema_of
 
@@ -32,18 +32,6 @@ _PLACE = re.compile(r" - at (?:`key` in )?`\$([^`]*)`$")
 _SORTED: Literal["deterministic"] = "deterministic"  # sorts the keys of dicts too
 _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder()
-
-
-class Encoded(Struct, frozen=True):
-    """A value as it travels. ``local`` are files that must be uploaded before the value is sent."""
-
-    data: bytes
-    refs: tuple[bytes, ...] = ()
-    local: tuple[LocalFile, ...] = ()
-
-    @property
-    def inline(self) -> Inline:
-        return Inline(self.data, Encoding.MSGPACK, self.refs)
 
 
 class TypePlan:

@@ -5,8 +5,6 @@ from datetime import datetime
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from msgspec import Struct
-
 from tidemill.sdk.file import File
 
 T = TypeVar("T")
@@ -45,17 +43,3 @@ class FilesPort(Protocol):
     def in_thread(self, function: Callable[[], T]) -> Awaitable[T]:
         """Run a blocking function off the loop."""
         ...
-
-
-class AttemptFacts(Struct, frozen=True, kw_only=True):
-    """What does not change during an attempt."""
-
-    run: str
-    path: str
-    number: int
-    task: str
-    worker: str
-    workflow: str = ""
-    priority: int = 0
-    tags: dict[str, str] = {}
-    deadline: datetime | None = None

@@ -2,13 +2,13 @@
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.definition import Coro, LocalTask, ReadSignature, Task, WithContext
 from tidemill.sdk.errors import DefinitionError
-from tidemill.sdk.options import TaskOptions, task_options
+from tidemill.sdk.options import Backend, TaskOptions, task_options
 from tidemill.sdk.result import Result
 from tidemill.sdk.signature import read_stream, read_task
 
@@ -37,6 +37,7 @@ class _Decorator:
         name = check_name(self._name or getattr(first, "__name__", ""), "task")
         task = LocalTask[..., Any, Any](f"{self._worker.name}.{name}", first, read, local_names(depth=3))
         task.task_options = task_options(self._options)
+        task.backend = self._options.get("backend", self._worker.backend)
         task.statuses = tuple(self._options.get("statuses", ()))
         self._worker.add(task)
         return task
@@ -97,14 +98,23 @@ class Worker:
     ``@worker.task`` takes functions, async or not; ``@worker.stream`` takes generators, async or not.
     """
 
-    def __init__(self, name: str, /, *, concurrency: int | None = None, pools: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        /,
+        *,
+        concurrency: int | None = None,
+        pools: Mapping[str, int] | None = None,
+        backend: Backend = Backend.INLINE,
+    ) -> None:
         """Declare a worker.
 
         Args:
             concurrency: attempts at once in all; None leaves it to the process's setting.
             pools: attempts at once of the tasks of a pool. A task of another pool, or of none, counts only in all.
+            backend: where its tasks run that do not say so themselves.
         """
-        self.name = check_name(name, "worker")
+        self.name, self.backend = check_name(name, "worker"), backend
         self.concurrency, self.pools = concurrency, dict(pools or {})
         for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
             if limit < 1:
@@ -126,6 +136,17 @@ class Worker:
 
     def __repr__(self) -> str:
         return f"<worker {self.name}: {', '.join(self.tasks) or 'no tasks'}>"
+
+
+def tasks_in(workers: Iterable[Worker]) -> Mapping[str, LocalTask[..., Any, Any]]:
+    """The tasks of several workers by name. Raises DefinitionError for one that two declare."""
+    tasks: dict[str, LocalTask[..., Any, Any]] = {}
+    for worker in workers:
+        for name, task in worker.tasks.items():
+            if name in tasks:
+                raise DefinitionError(f"{name} is declared by two workers of this process")
+            tasks[name] = task
+    return tasks
 
 
 class StubDecorator:

@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
+from tidemill.adapters.backends.inline.backend import InlineBackend
+from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
@@ -32,11 +34,12 @@ from tidemill.client.blocking import Client
 from tidemill.client.remote import AsyncClient
 from tidemill.core.definitions import Pools
 from tidemill.core.rows import Changes
-from tidemill.sdk.worker import Worker
+from tidemill.ports.backend import speaking
+from tidemill.sdk.options import Backend
+from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.app import Backing, WebSettings, build_app
 from tidemill.server.sessions import WorkerDesk
 from tidemill.testing.asgi_transport import AsgiTransport
-from tidemill.worker.body import speaking
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
 
@@ -134,15 +137,19 @@ class _House:
 
     def _runtime(self, parts: Backing, transport: AsgiTransport, group: asyncio.TaskGroup) -> WorkerRuntime:
         folder, threads = self._folder / "worker", ThreadPool()
+        stage = UserLoop(self._concurrency, asyncio.new_event_loop)
+        around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
+        inline = InlineBackend(tasks_in(self._workers), stage, around)
         ports = WorkerPorts(
             dialer=_Inside(WorkerDesk(parts.engine, parts.logs), group),
-            clock=SystemClock(),
+            clock=around.clock,
             threads=threads,
             entropy=OsEntropy(),
             disk=OsDisk(folder),
-            stage=UserLoop(self._concurrency, asyncio.new_event_loop),
+            stage=stage,
             fetcher=HttpBlobs(transport),
-            files=LocalFiles(folder, threads),
+            files=around.files,
+            backends=dict.fromkeys(Backend, inline),
         )
         return WorkerRuntime(self._workers, ports, WorkerSettings(NAME, folder, Pools(self._concurrency)))
 

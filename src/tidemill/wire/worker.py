@@ -34,6 +34,7 @@ PATH = "/worker/v1"
 FRAME_VALUES_BYTES = 64 * 1024  # values of one frame; a larger one goes by blob
 FRAME_LIMIT_BYTES = 1024 * 1024
 UNACKNOWLEDGED_ITEMS = 256  # of one stream
+ITEM_LIMIT_BYTES = 512 * 1024  # of one item
 
 
 class BadMessageError(InputError):

@@ -10,11 +10,19 @@ and does not is reported as abandoned, and keeps its slot while its body runs.
 """
 
 import asyncio
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import Enum
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from tidemill.sdk.file import LocalFile
+from tidemill.core.bodies import AttemptFacts, Encoded, LocalFile
+from tidemill.core.ids import text_of
+from tidemill.core.values import Argument
+from tidemill.ports.backend import BackendPort, Ending
+from tidemill.ports.clock import Clock
 from tidemill.sdk.invoke import AnyTask
 from tidemill.wire.worker import Assign, AttemptRef, Published
 from tidemill.worker.stream import Stream
@@ -50,18 +58,37 @@ class Saved(Struct, frozen=True):
     local: LocalFile
 
 
+class Host(Protocol):
+    """Who brings what bodies say to the control loop. ``call`` and ``end`` may be called from any thread."""
+
+    clock: Clock
+    worker: str
+
+    def backend_of(self, task: AnyTask) -> BackendPort: ...
+
+    def call(self, attempt: "LiveAttempt") -> None:
+        """It has something to say."""
+        ...
+
+    def end(self, attempt: "LiveAttempt", ending: Ending) -> None: ...
+
+
 class LiveAttempt:
-    """The record of one attempt, made by the control loop. Fields that the body's side writes are marked."""
+    """The record of one attempt, made by the control loop, and the Work of a back-end.
+
+    Fields that the body's side writes are marked; the methods are its too, and callable from any thread.
+    """
 
     __slots__ = (
-        "assign", "began", "body", "errand", "folder", "inputs", "is_abandoned", "is_begun", "is_called", "phase",
-        "pool", "ref", "room", "saved", "seen", "stop", "stream", "task", "timer", "voice",
+        "_host", "assign", "backend", "began", "errand", "folder", "grip", "inputs", "is_abandoned", "is_called",
+        "is_killed", "phase", "pool", "ref", "saved", "seen", "stop", "stream", "task", "timer", "voice",
     )  # fmt: skip
 
-    def __init__(self, assign: Assign, task: AnyTask, pool: str) -> None:
-        self.assign, self.task, self.pool = assign, task, pool
+    def __init__(self, assign: Assign, task: AnyTask, pool: str, host: Host) -> None:
+        self.assign, self.task, self.pool, self._host = assign, task, pool, host
+        self.backend = host.backend_of(task)
         self.ref: AttemptRef = assign.attempt
-        self.inputs = assign.inputs
+        self.inputs: Mapping[str, Argument] = assign.inputs
         self.phase = Phase.PREPARING
         self.stop: Stop | None = None
         self.errand: asyncio.Task[None] | None = None  # while it prepares or stores
@@ -69,11 +96,92 @@ class LiveAttempt:
         self.is_abandoned = False
         self.began = 0.0
         self.seen = 0.0  # the body's: its last sign of life
-        self.body: asyncio.Task[None] | None = None  # the user loop's
-        self.is_begun = False  # the body's
-        self.room: asyncio.Event | None = None  # the user loop's: an async stream waits for it
+        self.grip: Any = None  # the back-end's
+        self.is_killed = False
         self.voice: Voice | None = None  # the body's
         self.stream: Stream | None = None  # the body's
         self.folder = ""  # the body's
         self.saved: dict[str, Saved] = {}  # the body's
         self.is_called = False  # the control loop was told that the voice or the stream has something
+
+    @property
+    def is_on_loop(self) -> bool:
+        """Whether the body runs on the user loop."""
+        return self.task.definition.is_async and not self.backend.can_kill
+
+    @property
+    def target(self) -> str:
+        return self.assign.task
+
+    @property
+    def facts(self) -> AttemptFacts:
+        assign = self.assign
+        return AttemptFacts(
+            run=text_of(assign.attempt.run),
+            path=assign.attempt.path,
+            number=assign.attempt.number,
+            task=assign.task,
+            worker=self._host.worker,
+            workflow=assign.workflow,
+            priority=assign.priority,
+            tags=assign.tags,
+            deadline=self._deadline(),
+        )
+
+    def _deadline(self) -> datetime | None:
+        assign, began_at = self.assign, self._host.clock.now()
+        ends = [assign.deadline_at] if assign.deadline_at is not None else []
+        if assign.timeout_s is not None:
+            ends.append(began_at + int(assign.timeout_s * 1_000_000))
+        return datetime.fromtimestamp(min(ends) / 1_000_000, UTC) if ends else None
+
+    @property
+    def is_told_to_stop(self) -> bool:
+        return self.stop is not None
+
+    @property
+    def durable(self) -> int:
+        return self.stream.durable if self.stream else 0
+
+    def use_folder(self) -> str:
+        if not self.folder:
+            place = hashlib.sha256(self.ref.path.encode()).hexdigest()[:16]
+            self.folder = f"{self.ref.run.hex()}-{place}-{self.ref.number}"
+        return self.folder
+
+    def progress(self, fraction: float, stage: str, message: str) -> None:
+        self._live()
+        self._voice().progress(fraction, stage, message)
+
+    def heartbeat(self, details: str) -> None:
+        self._live()
+        if details:
+            self._voice().details = details
+
+    def log(self, level: str, logger: str, text: str) -> None:
+        self._voice().line(self._host.clock.now(), level, logger, text)
+
+    def add_item(self, item: Encoded) -> None:
+        if self.stream is None:
+            self.stream = Stream(self.ref, self._call)
+        self.stream.add(item)
+        self._live()
+
+    def save(self, name: str, file: LocalFile) -> None:
+        self._live()
+        self.saved[name] = Saved(Published(name, file.digest, file.size, file.media_type), file)
+
+    def end(self, ending: Ending) -> None:
+        self._live()
+        self._host.end(self, ending)
+
+    def _voice(self) -> Voice:
+        if self.voice is None:
+            self.voice = Voice(self.ref, self._call)
+        return self.voice
+
+    def _call(self) -> None:
+        self._host.call(self)
+
+    def _live(self) -> None:
+        self.seen = self._host.clock.monotonic()

@@ -6,24 +6,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from tidemill.core.bodies import Completed, Crashed
 from tidemill.core.errors import TidemillError
 from tidemill.core.run import End, Failure
-from tidemill.sdk.invoke import Completed
+from tidemill.ports.backend import Ending
+from tidemill.ports.files import Files
 from tidemill.wire.worker import Failed, Progress, Published, Released, Started, Succeeded
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
 from tidemill.worker.chatter import Chatter
 from tidemill.worker.chores import Chores
 from tidemill.worker.exchange import is_at_hand
-from tidemill.worker.files import Files
 from tidemill.worker.holdings import Holdings
 from tidemill.worker.outbox import Outbox
-from tidemill.worker.performer import Outcome, Performer, is_on_loop
+from tidemill.worker.performer import Performer
 from tidemill.worker.reports import Reports
 from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing, has_nothing_left, inline, is_stored
 from tidemill.worker.stream import Stream
-from tidemill.worker.verdict import failed, on_the_way, stopped, succeeded
+from tidemill.worker.verdict import crashed, failed, on_the_way, stopped, succeeded
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ class Course:
         attempt.phase = Phase.RUNNING
         started = Started(attempt.ref)
         self._parts.stopping.watch(attempt)
-        if is_on_loop(attempt):
+        if attempt.is_on_loop or attempt.backend.can_kill:
             self._parts.outbox.put_lazily(started)
-            self._parts.performer.begin(attempt)
+            attempt.backend.begin(attempt)
         else:
             self._parts.outbox.put(started)
             self._begin_after(TURNS_TO_SEND, attempt)
@@ -107,9 +108,9 @@ class Course:
         if turns:
             asyncio.get_running_loop().call_soon(self._begin_after, turns - 1, attempt)
         else:
-            self._parts.performer.begin(attempt)
+            attempt.backend.begin(attempt)
 
-    def end(self, attempt: LiveAttempt, outcome: Outcome) -> None:
+    def end(self, attempt: LiveAttempt, ending: Ending) -> None:
         """Its body has ended."""
         self._parts.stopping.forget(attempt)
         self._parts.chatter.finish(attempt)
@@ -118,6 +119,7 @@ class Course:
             self._leave(attempt)
             return
         attempt.phase = Phase.STORING
+        outcome = crashed(ending) if isinstance(ending, Crashed) else ending
         if isinstance(outcome, Completed) and is_stored(attempt, outcome):
             self._report(attempt, succeeded(attempt.ref, outcome, inline(outcome), ()))
         elif isinstance(outcome, Failure) and (attempt.stop or has_nothing_left(attempt)):
@@ -125,7 +127,7 @@ class Course:
         else:
             self._send(attempt, self._store(attempt, outcome))
 
-    async def _store(self, attempt: LiveAttempt, outcome: Outcome) -> None:
+    async def _store(self, attempt: LiveAttempt, outcome: Completed | Failure) -> None:
         storing = self._parts.storing
         try:
             await storing.finish_stream(attempt)
@@ -160,7 +162,8 @@ class Course:
 
     def _fail(self, attempt: LiveAttempt, failure: Failure | None, artifacts: tuple[Published, ...] = ()) -> None:
         if attempt.stop is not None:
-            report = stopped(attempt.ref, attempt.stop, End.STOPPED, failure)
+            proof = End.KILLED if attempt.is_killed else End.STOPPED
+            report = stopped(attempt.ref, attempt.stop, proof, failure)
         else:
             report = failed(attempt.ref, failure, artifacts) if failure else None
         self._report(attempt, report)

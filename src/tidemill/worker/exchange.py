@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import TypeVar
 
+from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.errors import UnavailableError
 from tidemill.core.ids import digest_of
 from tidemill.core.values import (
@@ -22,11 +23,9 @@ from tidemill.core.values import (
     refs_in,
 )
 from tidemill.ports.blobs import BlobDamagedError
-from tidemill.sdk.file import LocalFile
-from tidemill.sdk.plans import Encoded
+from tidemill.ports.files import Files
 from tidemill.wire.worker import FRAME_VALUES_BYTES
 from tidemill.worker.fetcher import Fetcher
-from tidemill.worker.files import Files
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -4,7 +4,6 @@ import asyncio
 
 from tidemill.wire.worker import AttemptRef
 from tidemill.worker.attempt import LiveAttempt, Phase
-from tidemill.worker.performer import is_on_loop
 from tidemill.worker.slots import Slots
 
 
@@ -22,7 +21,7 @@ class Holdings:
     @property
     def running(self) -> list[LiveAttempt]:
         """Attempts whose body has the floor on the user loop."""
-        return [each for each in self.live.values() if each.phase is Phase.RUNNING and is_on_loop(each)]
+        return [each for each in self.live.values() if each.phase is Phase.RUNNING and each.is_on_loop]
 
     def holds(self, attempt: LiveAttempt) -> bool:
         """False for one that was reported, given up or dropped, though its body may still run."""

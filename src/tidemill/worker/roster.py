@@ -49,7 +49,7 @@ class Roster:
             reason = "the worker takes nothing new" if task else f"this worker has no task {assign.task}"
             parts.outbox.put(Released(assign.attempt, reason))
         else:
-            attempt = LiveAttempt(assign, task, pool)
+            attempt = LiveAttempt(assign, task, pool, parts.performer)
             self._holdings.add(attempt)
             self._course.begin(attempt)
 
@@ -71,7 +71,7 @@ class Roster:
     def acknowledge_items(self, ref: AttemptRef, upto: int) -> None:
         if (attempt := self._holdings.live.get(ref)) and attempt.stream:
             attempt.stream.acknowledge(upto)
-            self._parts.performer.make_room(attempt)
+            attempt.backend.make_room(attempt)
 
     def resume(self) -> None:
         """A welcome: say again what the server may not have heard, in order."""

@@ -14,22 +14,22 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidemill.ports.backend import BackendPort
 from tidemill.ports.clock import Clock
 from tidemill.ports.disk import Disk
 from tidemill.ports.entropy import Entropy
+from tidemill.ports.files import Files
 from tidemill.ports.link import Dialer, Link, LinkDownError
+from tidemill.ports.stage import Stage
 from tidemill.ports.threads import Threads
-from tidemill.sdk.errors import DefinitionError
-from tidemill.sdk.invoke import AnyTask
-from tidemill.sdk.worker import Worker
+from tidemill.sdk.options import Backend
+from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
-from tidemill.worker.body import Surroundings
 from tidemill.worker.chatter import Chatter
 from tidemill.worker.chores import Chores
 from tidemill.worker.course import Course, Parts
 from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
-from tidemill.worker.files import Files
 from tidemill.worker.holdings import Holdings
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Performer
@@ -39,7 +39,6 @@ from tidemill.worker.session import RefusedForNowError, Session
 from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots
 from tidemill.worker.spool import Spool
-from tidemill.worker.stage import Stage
 from tidemill.worker.status import WorkerStatus
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing
@@ -60,6 +59,7 @@ class WorkerPorts:
     entropy: Entropy
     disk: Disk
     stage: Stage
+    backends: Mapping[Backend, BackendPort]  # as many as tasks ask for; the inline one is on ``stage``
     fetcher: Fetcher
     files: Files
 
@@ -73,7 +73,7 @@ class WorkerRuntime:
 
     def __init__(self, workers: Iterable[Worker], ports: WorkerPorts, settings: WorkerSettings) -> None:
         self._ports, self._settings = ports, settings
-        self._tasks = _joined(workers)
+        self._tasks = tasks_in(workers)
         self._definitions = tuple(task.definition for task in self._tasks.values())
         self._instance = ports.entropy.bytes(16)
         self._slots = Slots(settings.pools)
@@ -85,8 +85,8 @@ class WorkerRuntime:
         self._holdings = Holdings(self._slots, settings.abandoned)
         self._course = Course(self._holdings, settings)
         self._roster = Roster(self._tasks, self._slots, self._holdings, settings.grace_s)
-        around = Surroundings(ports.clock, ports.threads, ports.files, settings.name)
-        self._performer = Performer(ports.stage, around, self._course.end, self._course.hear)
+        told = (ports.clock, settings.name)
+        self._performer = Performer(ports.backends, ports.stage, told, self._course.end, self._course.hear)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -95,6 +95,7 @@ class WorkerRuntime:
         """Raises LinkRefusedError with the reason; connecting again would change nothing."""
         await self._ports.stage.open()
         try:
+            await self._performer.open()
             if not self._left.is_set():
                 self._main = asyncio.create_task(self._live(), name="worker")
                 await self._main
@@ -102,6 +103,7 @@ class WorkerRuntime:
             if not self._left.is_set():
                 raise
         finally:
+            await self._performer.close()
             await self._ports.stage.close()
             await self._ports.fetcher.close()
 
@@ -146,7 +148,7 @@ class WorkerRuntime:
             reports=self._reports,
             chatter=self._chatter,
             performer=self._performer,
-            stopping=Stopping(self._performer, ports.clock, settings.grace_s, self._course.give_up),
+            stopping=Stopping(ports.clock, settings.grace_s, self._course.give_up),
             storing=Storing(Exchange(ports.files, ports.fetcher), self._chatter),
             files=ports.files,
             chores=self._chores,
@@ -263,16 +265,6 @@ async def _within(limit_s: float, work: Coroutine[Any, Any, None]) -> bool:
             await work
             return True
     return False
-
-
-def _joined(workers: Iterable[Worker]) -> Mapping[str, AnyTask]:
-    tasks: dict[str, AnyTask] = {}
-    for worker in workers:
-        for name, task in worker.tasks.items():
-            if name in tasks:
-                raise DefinitionError(f"{name} is declared by two workers of this process")
-            tasks[name] = task
-    return tasks
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

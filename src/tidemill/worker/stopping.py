@@ -2,7 +2,8 @@
 
 ```text
 runs --timeout, silence--> told --ends--> stopped
-     --cancel, drain, stale-^    --grace is over--> abandoned: reported, and its slot is lost while its body runs
+     --cancel, drain, stale-^    --grace is over--> killed, where its back-end can
+                                                    abandoned: reported, and its slot is lost while its body runs
 ```
 """
 
@@ -12,7 +13,6 @@ from collections.abc import Callable
 
 from tidemill.ports.clock import Clock
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
-from tidemill.worker.performer import Performer
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,11 @@ class Stopping:
     """On the control loop.
 
     Args:
-        give_up: called with an attempt whose grace is over and whose body goes on.
+        give_up: called with an attempt whose grace is over and whose body goes on, where nothing can be done.
     """
 
-    def __init__(
-        self, performer: Performer, clock: Clock, grace_s: float, give_up: Callable[[LiveAttempt], None]
-    ) -> None:
-        self._performer, self._clock, self._grace_s, self._give_up = performer, clock, grace_s, give_up
+    def __init__(self, clock: Clock, grace_s: float, give_up: Callable[[LiveAttempt], None]) -> None:
+        self._clock, self._grace_s, self._give_up = clock, grace_s, give_up
 
     def watch(self, attempt: LiveAttempt) -> None:
         """Its body begins now."""
@@ -47,7 +45,7 @@ class Stopping:
             if attempt.errand:
                 attempt.errand.cancel()
         elif not attempt.is_abandoned:
-            self._performer.stop(attempt)
+            attempt.backend.stop(attempt)
             self._set_timer(attempt, stop.grace_s, self._end_grace)
 
     def forget(self, attempt: LiveAttempt) -> None:
@@ -74,12 +72,16 @@ class Stopping:
 
     def _end_grace(self, attempt: LiveAttempt) -> None:
         attempt.timer = None
+        if attempt.backend.can_kill:
+            attempt.is_killed = True
+            attempt.backend.kill(attempt)  # its end is the proof
+            return
         log.warning(
             "%s was told to stop (%s) and goes on %s s later: it is given up, and keeps its slot",
             attempt.assign.task, attempt.stop and attempt.stop.text, attempt.stop and attempt.stop.grace_s,
         )  # fmt: skip
         self._give_up(attempt)
-        self._performer.stop(attempt)  # once more: a body may have swallowed the first
+        attempt.backend.stop(attempt)  # once more: a body may have swallowed the first
 
     def _set_timer(self, attempt: LiveAttempt, delay_s: float, call: Callable[[LiveAttempt], None]) -> None:
         self.forget(attempt)

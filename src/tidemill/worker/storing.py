@@ -1,8 +1,8 @@
 """Before and after a body: its inputs are fetched, its outputs and files uploaded, its stream's items acknowledged."""
 
+from tidemill.core.bodies import Completed
 from tidemill.core.graph import VALUE
 from tidemill.core.values import Streamed, Value
-from tidemill.sdk.invoke import Completed
 from tidemill.wire.worker import Published
 from tidemill.worker.attempt import LiveAttempt
 from tidemill.worker.chatter import Chatter

@@ -4,12 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from tidemill.sdk.errors import PermanentError
-from tidemill.sdk.file import LocalFile
-from tidemill.sdk.plans import Encoded
-from tidemill.wire.worker import FRAME_VALUES_BYTES, UNACKNOWLEDGED_ITEMS, AttemptRef, Chunk
-
-ITEM_LIMIT_BYTES = 512 * 1024
+from tidemill.core.bodies import Encoded, LocalFile
+from tidemill.wire.worker import FRAME_VALUES_BYTES, AttemptRef, Chunk
 
 
 class Stream:
@@ -32,19 +28,10 @@ class Stream:
         self._moved = asyncio.Event()
 
     @property
-    def is_full(self) -> bool:
-        return self.count - self.durable >= UNACKNOWLEDGED_ITEMS
-
-    @property
     def is_durable(self) -> bool:
         return self.count == self.durable
 
     def add(self, item: Encoded) -> None:
-        """Raises PermanentError for an item that no frame can carry."""
-        if len(item.data) > ITEM_LIMIT_BYTES:
-            raise PermanentError(
-                f"an item has {len(item.data):,} bytes, and a stream takes {ITEM_LIMIT_BYTES:,}: yield a File instead"
-            )
         self.count += 1
         self._unsent.append(item)
         self._wake()

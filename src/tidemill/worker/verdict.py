@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tidemill.core.bodies import Completed, Crashed
 from tidemill.core.errors import TidemillError, UnavailableError
 from tidemill.core.run import Code, End, Failure
 from tidemill.core.values import Value
 from tidemill.ports.blobs import BlobDamagedError
 from tidemill.sdk.failures import classify
-from tidemill.sdk.invoke import Completed
 from tidemill.wire.worker import AttemptRef, Failed, Published, Released, Succeeded
 from tidemill.worker.attempt import Stop, Why
 
@@ -35,6 +35,11 @@ def succeeded(
     attempt: AttemptRef, completed: Completed, outputs: Mapping[str, Value], artifacts: tuple[Published, ...]
 ) -> Succeeded:
     return Succeeded(attempt, dict(outputs), completed.status, artifacts, completed.adjustments)
+
+
+def crashed(crash: Crashed) -> Failure:
+    """The process of the body is lost, as a worker is when it dies: that counts apart from the task's retries."""
+    return Failure(code=Code.WORKER_LOST, message=crash.text, type=crash.how)
 
 
 def on_the_way(error: TidemillError | OSError) -> Failure:

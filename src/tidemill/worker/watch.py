@@ -4,8 +4,8 @@ import asyncio
 import logging
 
 from tidemill.ports.clock import Clock
+from tidemill.ports.stage import Stage
 from tidemill.worker.holdings import Holdings
-from tidemill.worker.stage import Stage
 
 log = logging.getLogger(__name__)
 

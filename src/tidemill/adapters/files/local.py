@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from tidemill.core.bodies import LocalFile
 from tidemill.core.ids import Digest, digest_of
 from tidemill.ports.blobs import BlobDamagedError
 from tidemill.ports.threads import Threads
-from tidemill.sdk.file import LocalFile
 
 T = TypeVar("T")
 

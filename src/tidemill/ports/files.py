@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from tidemill.sdk.file import LocalFile
+from tidemill.core.bodies import LocalFile
 
 
 class Files(Protocol):

@@ -1,0 +1,63 @@
+"""What goes into the body of a task and what comes out of it, whichever back-end runs it."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from tidemill.core.ids import Digest
+from tidemill.core.run import Adjustment
+from tidemill.core.values import Encoding, Inline
+
+
+class AttemptFacts(Struct, frozen=True, kw_only=True):
+    """What does not change during an attempt."""
+
+    run: str
+    path: str
+    number: int
+    task: str
+    worker: str
+    workflow: str = ""
+    priority: int = 0
+    tags: dict[str, str] = {}
+    deadline: datetime | None = None
+
+
+class LocalFile(Struct, frozen=True):
+    """A file on this machine that the blob store may lack: to be uploaded before the value that names it."""
+
+    path: str
+    digest: Digest
+    size: int
+    media_type: str
+
+
+class Encoded(Struct, frozen=True):
+    """A value as it travels. ``local`` are files that must be uploaded before the value is sent."""
+
+    data: bytes
+    refs: tuple[bytes, ...] = ()
+    local: tuple[LocalFile, ...] = ()
+
+    @property
+    def inline(self) -> Inline:
+        return Inline(self.data, Encoding.MSGPACK, self.refs)
+
+
+class Completed(Struct, frozen=True, tag="completed"):
+    """Outputs by port. A stream has none: its items, of which there were ``items``, have been emitted."""
+
+    outputs: dict[str, Encoded]
+    status: str = "success"
+    items: int = 0
+    adjustments: tuple[Adjustment, ...] = ()
+
+
+class Crashed(Struct, frozen=True, tag="crashed"):
+    """The process that ran the body ended before the body did.
+
+    ``how`` is a name that people know, such as ``SIGSEGV`` or ``exit code 3``; ``text`` says the same in a sentence.
+    """
+
+    how: str
+    text: str

@@ -1,0 +1,126 @@
+"""The means by which a worker executes the bodies of tasks: in its own process, in a child, as a program.
+
+```text
+worker                                   back-end
+begin(work) --------------------------->  the body has the floor
+                 <----------------------  progress, heartbeat, log, add_item, save: while it runs
+make_room(work) ----------------------->  items of its stream are durable
+stop(work) ---------------------------->  asked; async code is cancelled, other code may look
+kill(work) ---------------------------->  where it can: the body and all that it started are gone
+                 <----------------------  end(Completed | Failure | Crashed), once for each begin
+```
+A back-end moves opaque bytes and the name of a target. The worker keeps time: it decides when to stop and to kill.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from tidemill.core.bodies import AttemptFacts, Completed, Crashed, Encoded, LocalFile
+from tidemill.core.run import Failure
+from tidemill.core.values import Argument
+
+Ending = Completed | Failure | Crashed
+
+
+class Work(Protocol):
+    """One attempt as a back-end sees it. Its methods may be called from any thread, and none waits."""
+
+    grip: Any  # the back-end's own: what it needs to find the body again
+
+    @property
+    def target(self) -> str:
+        """The task's name."""
+        ...
+
+    @property
+    def inputs(self) -> Mapping[str, Argument]:
+        """Every value inline, every file on this machine."""
+        ...
+
+    @property
+    def facts(self) -> AttemptFacts:
+        """Made at each call."""
+        ...
+
+    @property
+    def is_told_to_stop(self) -> bool: ...
+
+    @property
+    def durable(self) -> int:
+        """Items of its stream that the server has; a body waits when it is too many ahead."""
+        ...
+
+    def use_folder(self) -> str:
+        """The name of its private folder, which from now on counts as used, and is removed in the end."""
+        ...
+
+    def progress(self, fraction: float, stage: str, message: str) -> None: ...
+
+    def heartbeat(self, details: str) -> None:
+        """A sign of life; ``details`` may be ""."""
+        ...
+
+    def log(self, level: str, logger: str, text: str) -> None:
+        """One line. ``level`` is a name of `logging`, or STDOUT or STDERR."""
+        ...
+
+    def add_item(self, item: Encoded) -> None:
+        """The next item of its stream; a sign of life."""
+        ...
+
+    def save(self, name: str, file: LocalFile) -> None:
+        """A file that it keeps by name; a sign of life."""
+        ...
+
+    def end(self, ending: Ending) -> None:
+        """The last call: nothing of the body runs any more."""
+        ...
+
+
+class BackendPort(Protocol):
+    """Opened, closed and called on the control loop; nothing here waits but ``open`` and ``close``."""
+
+    @property
+    def can_kill(self) -> bool:
+        """Whether bodies run outside the worker's process, so that one that does not stop can be ended by force."""
+        ...
+
+    async def open(self) -> None:
+        """Make ready. Raises TidemillError when no body could be run, with the reason."""
+        ...
+
+    async def close(self) -> None:
+        """End what still runs; what cannot be ended is left behind."""
+        ...
+
+    def begin(self, work: Work) -> None: ...
+
+    def stop(self, work: Work) -> None:
+        """``work.is_told_to_stop`` is true from now on: let the body see it. May come again."""
+        ...
+
+    def kill(self, work: Work) -> None:
+        """End it by force; its end is told as any other. Only where ``can_kill``."""
+        ...
+
+    def make_room(self, work: Work) -> None:
+        """``work.durable`` has grown."""
+        ...
+
+    def idle_violation(self) -> str | None:
+        """For simulations: why this back-end must not sleep now."""
+        ...
+
+
+class Speaker(Protocol):
+    """The attempt whose code runs, where it runs in this process."""
+
+    def log(self, level: str, logger: str, text: str) -> None: ...
+
+    def write(self, level: str, text: str) -> None:
+        """A piece of output, with or without line ends."""
+        ...
+
+
+speaking: ContextVar[Speaker | None] = ContextVar("speaking", default=None)  # set by the back-end that runs it
