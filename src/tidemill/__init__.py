@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.errors import DefinitionError, InvalidInputError, PermanentError, ResourceError, TransientError
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
-    from tidemill.sdk.options import FOREVER, OnFailure, collect, injected
+    from tidemill.sdk.options import FOREVER, Backoff, Cache, OnFailure, RateLimit, collect, injected
     from tidemill.sdk.result import Failure, Result
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.words import all_of, any_of, branch, call, if_some, map_over, not_, record, size, switch
@@ -45,7 +45,7 @@ _HOMES = {
     ),
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
-    "tidemill.sdk.options": ("FOREVER", "OnFailure", "collect", "injected"),
+    "tidemill.sdk.options": ("FOREVER", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
     "tidemill.sdk.result": ("Failure", "Result"),
     "tidemill.sdk.standin": ("TraceError",),
     "tidemill.sdk.words": (
@@ -68,6 +68,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FOREVER",
     "AsyncClient",
+    "Backoff",
+    "Cache",
     "Clamp",
     "Client",
     "Code",
@@ -79,6 +81,7 @@ __all__ = [
     "LocalTask",
     "OnFailure",
     "PermanentError",
+    "RateLimit",
     "ResourceError",
     "Result",
     "RunCancelledError",

@@ -25,11 +25,11 @@ from tidemill.core.retry import (
     DEFAULT_BACKOFF,
     MAX_LOSSES,
     MAX_UNSTARTED,
-    Backoff,
     next_delay,
     policy_of,
     tries_of,
 )
+from tidemill.core.rules import Backoff
 from tidemill.core.run import (
     AttemptEnded,
     Code,
@@ -109,8 +109,8 @@ def test_a_delay_doubles_up_to_its_cap_and_jitter_takes_off(attempt: int, jitter
 
 @given(st.integers(1, 10**9), st.floats(0, 1), st.integers(1, 10**6), st.floats(0, 1))
 def test_a_delay_is_never_longer_than_its_cap(attempt: int, jitter: float, base: int, spread: float) -> None:
-    policy = Backoff(base=timedelta(milliseconds=base), spread=spread)
-    assert timedelta(0) <= next_delay(policy, attempt, jitter) <= policy.cap
+    policy = Backoff(first_s=base / 1000, spread=spread)
+    assert timedelta(0) <= next_delay(policy, attempt, jitter) <= timedelta(seconds=policy.most_s)
 
 
 def test_a_failure_may_ask_for_a_longer_wait_but_not_for_a_shorter_one() -> None:

@@ -5,9 +5,9 @@ import copy
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast
 
-from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
+from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun, SubmitOptions
 from tidemill.client.transport import Transport
 from tidemill.sdk.definition import Definition
 from tidemill.wire import api
@@ -129,17 +129,10 @@ class Client:
         self._thread.wait(self._client.close())
         self._thread.stop()
 
-    def options(
-        self,
-        *,
-        priority: int | None = None,
-        retries: int | None = None,
-        timeout: float | timedelta | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> Self:
+    def options(self, **options: Unpack[SubmitOptions]) -> Self:
         """The same client, whose submissions say this too."""
         other = copy.copy(self)
-        vars(other)["_client"] = self._client.options(priority=priority, retries=retries, timeout=timeout, tags=tags)
+        vars(other)["_client"] = self._client.options(**options)
         return other
 
     def submit(self, target: Definition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Run[R]:

@@ -5,9 +5,8 @@ import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tidemill.client.blobs import HttpBlobs
@@ -22,11 +21,12 @@ from tidemill.client.targets import Decode, Target, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.values import Values
 from tidemill.core.documents import parse_document
-from tidemill.core.graph import Workflow
+from tidemill.core.graph import NodeOptions, Workflow, overlaid
 from tidemill.core.ids import parse_run_id
 from tidemill.core.run import Adjustment
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.file import File
+from tidemill.sdk.options import Options, node_options
 from tidemill.wire import api
 
 P = ParamSpec("P")
@@ -38,13 +38,10 @@ DEFAULT_URL = "http://127.0.0.1:7070"
 PATIENCE_S = 30.0  # how long a server that was there before may be away
 
 
-class SubmitOptions(Struct, frozen=True):
-    """What a submission says beside its inputs; None leaves it to the task."""
+class SubmitOptions(Options, total=False):
+    """What a submission says beside its inputs. It stands above what the task or its use says."""
 
-    priority: int | None = None
-    retries: int | None = None
-    timeout_s: float | None = None
-    tags: dict[str, str] = {}
+    tags: Mapping[str, str]  # to find the run by
 
 
 class _Core:
@@ -186,7 +183,7 @@ class AsyncClient:
 
     def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
         self._core = _Core(transport or HttpTransport(url), Identity())
-        self._options = SubmitOptions()
+        self._options, self._tags = NodeOptions(), dict[str, str]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -197,19 +194,12 @@ class AsyncClient:
     async def close(self) -> None:
         await self._core.close()
 
-    def options(
-        self,
-        *,
-        priority: int | None = None,
-        retries: int | None = None,
-        timeout: float | timedelta | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> Self:
-        """The same client, whose submissions say this too. ``timeout`` is of one attempt."""
-        given = {"priority": priority, "retries": retries, "timeout_s": _seconds(timeout), "tags": tags and dict(tags)}
+    def options(self, **options: Unpack[SubmitOptions]) -> Self:
+        """The same client, whose submissions say this too. Those of one attempt are for single tasks."""
+        own = {name: value for name, value in options.items() if name != "tags"}
         other = copy.copy(self)
-        changed = {name: value for name, value in given.items() if value is not None}
-        vars(other)["_options"] = replace(self._options, **changed)
+        vars(other)["_options"] = overlaid(self._options, node_options(cast(Options, own)))
+        vars(other)["_tags"] = dict(options.get("tags", self._tags))
         return other
 
     # Submit ----------------------------------------------------------------------------------------
@@ -239,17 +229,16 @@ class AsyncClient:
         return [task.result() for task in tasks]
 
     async def _submit(self, target: Target, *, plain: Any = None, values: Any = None) -> Awaited:
-        said = self._options
+        said = overlaid(target.options, self._options)
         submission = api.Submission(
             task=target.task,
             graph=target.graph,
             input=plain,
             values=values,
             id=self._core.identity.run_id(),
-            priority=target.priority if said.priority is None else said.priority,
-            retries=target.retries if said.retries is None else said.retries,
-            timeout_s=target.timeout_s if said.timeout_s is None else said.timeout_s,
-            tags=said.tags,
+            priority=said.priority or 0,
+            options=replace(said, priority=None),
+            tags=self._tags,
         )
         awaited = Awaited(submission.id)
         answer = await self._core.joining.submit(submission, awaited)

@@ -10,7 +10,7 @@ import msgspec
 from tidemill.core.bodies import Encoded
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import InternalError
-from tidemill.core.graph import VALUE
+from tidemill.core.graph import VALUE, NodeOptions
 from tidemill.core.values import Argument, Encoding, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk.definition import Definition, Task
 from tidemill.sdk.workflow import Workflow
@@ -60,6 +60,9 @@ def _plain(argument: Argument) -> Any:
             raise InternalError("a value that lies elsewhere was not fetched")
 
 
+NONE_SAID = NodeOptions()
+
+
 @dataclass(frozen=True)
 class Target:
     """Either ``task`` or ``graph`` is set. ``or_workflow``: the name may be a workflow's."""
@@ -69,9 +72,7 @@ class Target:
     graph: str = ""
     document: bytes = b""
     or_workflow: bool = False
-    priority: int = 0
-    retries: int | None = None
-    timeout_s: float | None = None
+    options: NodeOptions = NONE_SAID
     definition: Definition[..., Any] | None = None
 
     async def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Encoded]:
@@ -88,14 +89,11 @@ def named(name: str) -> Target:
 
 
 def target_of(definition: Definition[..., Any]) -> Target:
-    options = definition.node_options
     if isinstance(definition, Task):
         return Target(
             Typed(definition),
             task=definition.name,
-            priority=options.priority or 0,
-            retries=options.retries,
-            timeout_s=options.timeout_s,
+            options=definition.node_options,
             definition=definition,
         )
     if not isinstance(definition, Workflow):
@@ -105,6 +103,6 @@ def target_of(definition: Definition[..., Any]) -> Target:
         Typed(definition),
         graph=compiled.digest,
         document=compiled.document,
-        priority=options.priority or 0,
+        options=definition.node_options,
         definition=definition,
     )

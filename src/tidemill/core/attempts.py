@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from tidemill.core import caching, limits
 from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, SlotFreed, TurnAway
 from tidemill.core.events import (
     AttemptFailed,
@@ -20,7 +21,6 @@ from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.retry import (
-    DEFAULT_BACKOFF,
     MAX_LOSSES,
     MAX_UNSTARTED,
     is_tried_again,
@@ -45,7 +45,7 @@ from tidemill.core.run import (
     Stopping,
     Waiting,
 )
-from tidemill.core.values import Blob, Streamed, Value
+from tidemill.core.values import Streamed, Value, blobs_of
 
 GRACE = timedelta(seconds=10)
 _RAN = {End.SUCCEEDED, End.FAILED}
@@ -75,6 +75,7 @@ class Report:
         self.draft.put_attempt(replace(attempt, state=state, started_at=started_at))
         if attempt.is_live:
             self.draft.order(SlotFreed(attempt.session, attempt.run, attempt.path, attempt.number))
+            limits.release(self.draft, attempt.limits)
         policy = self.mover.policy(self.node)
         if isinstance(attempt.state, Stopping):
             self.draft.timers_drop.append((attempt.run, attempt.path, TimerKind.STOP))
@@ -153,6 +154,7 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
         return
     report.leave_queue()
     report.end(End.SUCCEEDED)
+    caching.keep(report.mover, event.path, report.node, event.status, event.outputs)
     for port, value in event.outputs.items():
         draft.values[event.run, event.path, port] = value
     mover = report.mover
@@ -201,17 +203,6 @@ def _record_blobs(draft: Draft, run: RunId, values: dict[str, Value], artifacts:
     return missing
 
 
-def blobs_of(values: dict[str, Value]) -> list[Digest]:
-    """Digests that values name: their own bytes, and the files inside."""
-    found: dict[Digest, None] = {}
-    for value in values.values():
-        if isinstance(value, Blob):
-            found[Digest(value.digest)] = None
-        for digest in getattr(value, "refs", ()):
-            found[Digest(digest)] = None
-    return list(found)
-
-
 def failed(draft: Draft, event: AttemptFailed) -> None:
     report = _report(draft, event.run, event.path, event.number)
     if report is None:
@@ -246,7 +237,7 @@ def _fail(report: Report, failure: Failure) -> None:
 def _retry(report: Report, step: Step, failure: Failure) -> None:
     draft = report.draft
     jitter = draft.chance[0] / 255
-    delay = next_delay(DEFAULT_BACKOFF, step.failures, jitter)
+    delay = next_delay(report.mover.policy(report.node).backoff, step.failures, jitter)
     if failure.retry_after_s is not None:
         delay = max(delay, length_of(failure.retry_after_s))
     due = after(draft.at, delay)

@@ -1,5 +1,6 @@
 """A claim: the step is leased to a session, under a number that is its fence."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from msgspec import Struct
@@ -7,14 +8,16 @@ from msgspec.structs import replace
 
 from tidemill.core.decide import Needs, needs_of
 from tidemill.core.errors import InputError
-from tidemill.core.fill import Filler
 from tidemill.core.graph import TaskNode
 from tidemill.core.ground import after
+from tidemill.core.ids import Instant
+from tidemill.core.inputs import inputs_of
+from tidemill.core.limits import FREE, Admitted, Parked, TooSoon, Verdict, admit, park
 from tidemill.core.match import Claim
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
-from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Attempt, Code, Failure, Halted, Held, Ready, Run, Running, StepCancelled
+from tidemill.core.rows import Queued, Timer, TimerKind
+from tidemill.core.run import Attempt, Code, Failure, Halted, Held, Ready, Run, Running, Step, StepCancelled, Waiting
 from tidemill.core.values import Argument
 
 MARGIN = timedelta(seconds=15)  # past a timeout that the worker enforces itself
@@ -59,14 +62,21 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
         mover.gone()
         return Leasing(draft, None)
     _, _, node = mover.layout.node(queued.path)
-    if not isinstance(node, TaskNode):
-        return Leasing(draft, None)
+    return _start(mover, step, node, claim) if isinstance(node, TaskNode) else Leasing(draft, None)
+
+
+def _start(mover: Mover, step: Step, node: TaskNode, claim: Claim) -> Leasing:
+    draft, queued = mover.draft, claim.queued
     try:
-        inputs = _inputs(mover, queued.path, node)
+        inputs = dict(inputs_of(mover.resolver, queued.path, node))
+        verdict = _admitted(draft, node, inputs, step.turn_at)
     except InputError as error:
         mover.count(live=-1)
         mover.node_failed(queued.path, Failure(Code.INVALID_INPUT, str(error), path=queued.path))
         mover.gone()
+        return Leasing(draft, None)
+    if not isinstance(verdict, Admitted):
+        _put_off(mover, step, queued, verdict)
         return Leasing(draft, None)
     attempt = Attempt(
         run=queued.run,
@@ -76,19 +86,32 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
         worker=claim.worker,
         task=node.task,
         leased_at=draft.at,
+        limits=verdict.limits,
     )
     draft.put_attempt(attempt)
-    draft.put_step(replace(step, state=Held(running=False), latest=attempt.number))
+    draft.put_step(replace(step, state=Held(running=False), latest=attempt.number, turn_at=0))
     mover.note("attempt_leased", queued.path, attempt.number, worker=claim.worker)
     policy = mover.policy(node)
     if policy.timeout_s is not None:
         due = after(draft.at, timedelta(seconds=policy.timeout_s) + MARGIN)
         draft.timers_put.append(Timer(queued.run, queued.path, TimerKind.TIMEOUT, due, attempt.number))
-    return Leasing(draft, attempt, run, inputs, policy.timeout_s, policy.silence_s)
+    return Leasing(draft, attempt, mover.run, inputs, policy.timeout_s, policy.silence_s)
 
 
-def _inputs(mover: Mover, path: str, node: TaskNode) -> dict[str, Argument]:
-    filler = Filler(mover.resolver)
-    scope = path.rpartition("/")[0]
-    filled = {name: filler.fill(mover.resolver.resolve(scope, each)) for name, each in node.inputs.items()}
-    return {name: argument for name, argument in filled.items() if argument is not None}
+def _admitted(draft: Draft, node: TaskNode, inputs: Mapping[str, Argument], turn_at: Instant) -> Verdict:
+    definition = draft.catalog.find(node.task, node.schema)
+    return FREE if definition is None else admit(draft, definition, inputs, turn_at)
+
+
+def _put_off(mover: Mover, step: Step, queued: Queued, verdict: Parked | TooSoon) -> None:
+    """It may not start yet, and waits for what would let it."""
+    draft = mover.draft
+    match verdict:
+        case Parked(limit=limit):
+            draft.unready.clear()  # it moves, and does not leave
+            draft.ready[queued.run, queued.path] = park(queued, limit)
+            mover.note("step_parked", queued.path)
+        case TooSoon(until_at=until_at):
+            draft.put_step(replace(step, state=Waiting(until_at), turn_at=until_at))
+            draft.timers_put.append(Timer(queued.run, queued.path, TimerKind.RETRY, until_at, step.latest))
+            mover.note("step_delayed", queued.path, until_at=until_at)

@@ -42,6 +42,7 @@ from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissing
 from tidemill.core.plan import operands_in, scope_path
 from tidemill.core.rows import Entry, Keys, Timer, TimerKind
 from tidemill.core.run import Code, Failure, Ready, Run, Running, Waiting
+from tidemill.core.values import blobs_of
 
 ANSWER_WITHIN = timedelta(seconds=10)
 
@@ -140,7 +141,7 @@ def _submitted(draft: Draft, event: RunSubmitted) -> None:
     if known is not None:
         draft.order(AnswerSubmit(known, conflict=known.submitted != event.submitted))
         return
-    digests = attempts.blobs_of(event.inputs)
+    digests = blobs_of(event.inputs)
     missing = draft.require_blobs(digests) if digests else []
     if missing:
         draft.order(RefuseSubmit("unknown_blob", f"upload sha256:{missing[0].hex()} first"))

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from tidemill.core.graph import Schema
+from tidemill.core.rules import Backoff, CacheRule, Rate
 
 
 class TaskOptions(Struct, frozen=True, omit_defaults=True):
@@ -17,6 +18,11 @@ class TaskOptions(Struct, frozen=True, omit_defaults=True):
     queue_s: float | None = None  # waiting in the queue; None: seven days
     priority: int = 0
     ignore_unknown: bool = False  # unknown input keys are dropped instead of refused
+    backoff: Backoff | None = None
+    concurrency: int | None = None  # attempts at once over all workers, for each value of the key
+    concurrency_key: str = ""  # a place in the input, `user.id`; "" is one limit for all calls of the task
+    rate: Rate | None = None
+    cache: CacheRule | None = None
 
 
 class TaskDefinition(Struct, frozen=True, omit_defaults=True):

@@ -14,6 +14,9 @@ from enum import Enum
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
+
+from tidemill.core.rules import Backoff, CacheRule
 
 FORMAT = "tidemill.graph/1"
 VALUE = "value"  # the port of an output that is not a NamedTuple
@@ -113,6 +116,14 @@ class NodeOptions(Struct, frozen=True, omit_defaults=True):
     retries: int | None = None
     timeout_s: float | None = None
     priority: int | None = None
+    backoff: Backoff | None = None
+    cache: CacheRule | None = None
+
+
+def overlaid(under: NodeOptions, over: NodeOptions) -> NodeOptions:
+    """What ``over`` says, and where it says nothing, what ``under`` says."""
+    said = {name: value for name in over.__struct_fields__ if (value := getattr(over, name)) is not None}
+    return replace(under, **said) if said else under
 
 
 class TaskNode(Struct, frozen=True, tag="task", omit_defaults=True):

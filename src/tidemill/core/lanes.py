@@ -18,6 +18,11 @@ def lane_of(task: str, schema: str, alone: str = "") -> Lane:
 ALONE = "alone"
 
 
+def parked_lane(limit: bytes) -> Lane:
+    """Where steps wait for a limit. No worker offers it."""
+    return Lane(blake2b(b"parked\0" + limit, digest_size=16).digest())
+
+
 def place_in_lane(at: Instant, priority: int) -> int:
     """The virtual time that orders a lane; a low priority ages, so nothing starves."""
     return at - priority * PRIORITY_US

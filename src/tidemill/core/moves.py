@@ -12,19 +12,19 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from tidemill.core import lanes
+from tidemill.core import caching, lanes
 from tidemill.core.conditions import ConditionError, holds
 from tidemill.core.ending import Ending
 from tidemill.core.errors import InputError
 from tidemill.core.fill import Filler, LargeOperandError
 from tidemill.core.graph import BranchNode, CallNode, Condition, ConstNode, ElementFailure, MapNode, TaskNode
 from tidemill.core.ground import after
-from tidemill.core.ids import Path
+from tidemill.core.ids import Path, text_of
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import join, scope_path
 from tidemill.core.retry import ALONE_AFTER
-from tidemill.core.rows import Queued, Timer, TimerKind
+from tidemill.core.rows import Cached, Queued, Timer, TimerKind
 from tidemill.core.run import (
     Blocked,
     Code,
@@ -38,7 +38,7 @@ from tidemill.core.run import (
     StepSucceeded,
     Waiting,
 )
-from tidemill.core.values import Inline
+from tidemill.core.values import Inline, blobs_of
 
 
 class Mover(Ending):
@@ -68,7 +68,10 @@ class Mover(Ending):
         node = self.layout.scope(scope).body.graph.nodes[name]
         match node:
             case TaskNode():
-                self.make_ready(Step(self.id, path, Blocked(0)), node)
+                if (known := caching.find(self, path, node)) is not None:
+                    self.reuse(path, known)
+                else:
+                    self.make_ready(Step(self.id, path, Blocked(0)), node)
             case MapNode():
                 self.set_step(Step(self.id, path, Waiting()))
                 begin_map(self, path, node)
@@ -80,6 +83,15 @@ class Mover(Ending):
                 self.open_scope(path)
             case ConstNode():
                 pass
+
+    def reuse(self, path: Path, known: Cached) -> None:
+        """A recorded result stands for the step; nothing runs."""
+        for port, value in known.outputs.items():
+            self.draft.values[self.id, path, port] = value
+        self.draft.blob_refs.update(dict.fromkeys((self.id, digest) for digest in blobs_of(known.outputs)))
+        self.count(done=1)
+        self.note("step_reused", path, run=text_of(known.run), step=known.path)
+        self.node_done(path, StepSucceeded(known.status))
 
     def make_ready(self, step: Step, node: TaskNode) -> None:
         """Put a step into its lane; what it was before is over."""

@@ -15,9 +15,11 @@ from tidemill.core.plan import Layout
 from tidemill.core.rows import (
     Artifact,
     AttemptKey,
+    Cached,
     ChunkKey,
     Entry,
     Keys,
+    Limit,
     Queued,
     Rows,
     StepKey,
@@ -81,6 +83,9 @@ class Overlay:
         self.chunks: Table[ChunkKey, bytes] = Table()
         self.decoded: dict[ChunkKey, Sequence[Inline | Blob]] = {}  # chunks, unpacked once a beat
         self.blobs: dict[Digest, int | None] = {}
+        self.limits: Table[bytes, Limit] = Table()
+        self.cached: Table[bytes, Cached] = Table()
+        self.freed: dict[bytes, None] = {}  # limits with a slot that another step may have
         self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
         self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
         self.left_by_key: dict[StepKey, None] = {}
@@ -99,6 +104,8 @@ class Overlay:
         self.values.learn(rows.values)
         self.chunks.learn(rows.chunks)
         self.blobs.update(rows.blobs)
+        self.limits.learn(rows.limits)
+        self.cached.learn(rows.cached)
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""
@@ -107,6 +114,8 @@ class Overlay:
             self._lay_queue(draft)
         if draft.timers_put or draft.timers_drop:
             self._lay_timers(draft)
+        if draft.limits or draft.cached:
+            self._lay_rules(draft)
         if draft.blob_refs:
             self.blob_refs.update(draft.blob_refs)
         if draft.streams:
@@ -142,6 +151,11 @@ class Overlay:
         for queued in draft.left:
             self.left[queued.run, queued.path] = queued
 
+    def _lay_rules(self, draft: "Draft") -> None:
+        self.limits.put(draft.limits)
+        self.freed.update(draft.freed)
+        self.cached.put(draft.cached)
+
     def _lay_timers(self, draft: "Draft") -> None:
         """Drops, then puts: a timer that is due goes, and may set itself anew."""
         for key in draft.timers_drop:
@@ -161,13 +175,16 @@ class Draft:
         "at",
         "attempts",
         "blob_refs",
+        "cached",
         "catalog",
         "chance",
         "chunks",
         "commands",
+        "freed",
         "history",
         "left",
         "left_by_key",
+        "limits",
         "over",
         "ready",
         "runs",
@@ -189,6 +206,9 @@ class Draft:
         self.attempts: dict[AttemptKey, Attempt] = {}
         self.values: dict[ValueKey, Value] = {}
         self.chunks: dict[ChunkKey, bytes] = {}
+        self.limits: dict[bytes, Limit] = {}
+        self.cached: dict[bytes, Cached] = {}
+        self.freed: dict[bytes, None] = {}
         self.ready: dict[StepKey, Queued] = {}
         self.unready: list[StepKey] = []
         self.left: list[Queued] = []
@@ -255,6 +275,20 @@ class Draft:
         except KeyError:
             raise RowsMissingError(Keys(chunks=[key])) from None
 
+    def limit(self, key: bytes) -> Limit:
+        if (row := self.limits.get(key)) is not None:
+            return row
+        try:
+            return self.over.limits.rows[key] or Limit(key)
+        except KeyError:
+            raise RowsMissingError(Keys(limits=[key])) from None
+
+    def cached_result(self, key: bytes) -> Cached | None:
+        try:
+            return self.over.cached.rows[key]
+        except KeyError:
+            raise RowsMissingError(Keys(cached=[key])) from None
+
     def require_blobs(self, digests: list[Digest]) -> list[Digest]:
         """Those of ``digests`` that nobody has uploaded."""
         unseen = [digest for digest in digests if digest not in self.over.blobs]
@@ -282,6 +316,12 @@ class Draft:
 
     def put_attempt(self, row: Attempt) -> None:
         self.attempts[row.run, row.path, row.number] = row
+
+    def put_limit(self, row: Limit) -> None:
+        self.limits[row.key] = row
+
+    def put_cached(self, row: Cached) -> None:
+        self.cached[row.key] = row
 
     def note(self, run: RunId, entry: Entry) -> None:
         """Add a line to the run's history."""

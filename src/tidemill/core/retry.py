@@ -6,21 +6,14 @@ from msgspec import Struct
 
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import TaskNode
+from tidemill.core.rules import Backoff
 from tidemill.core.run import Code, Failure, Step
 
 MAX_LOSSES = 3  # workers that died under a step before it waits for a person
 ALONE_AFTER = 2  # losses after which it runs with no neighbour
 MAX_UNSTARTED = 10  # attempts that no worker ever started; each further one counts as a loss
 QUEUE_LIMIT = timedelta(days=7)
-
-
-class Backoff(Struct, frozen=True):
-    base: timedelta = timedelta(seconds=1)
-    cap: timedelta = timedelta(minutes=10)
-    max_doublings: int = 20
-    spread: float = 0.5  # of the delay, taken off at random
-
-
+MAX_DOUBLINGS = 30
 DEFAULT_BACKOFF = Backoff()
 _NO_OPTIONS = TaskOptions()
 _TRIES = {Code.TRANSIENT: 3, Code.TIMEOUT: 3, Code.RESOURCE: 3, Code.INTERNAL: 1}
@@ -36,6 +29,7 @@ class Policy(Struct, frozen=True):
     priority: int
     schema: str
     pool: str
+    backoff: Backoff = DEFAULT_BACKOFF
 
 
 LONGEST_S = 10 * 365 * 86400.0
@@ -60,6 +54,7 @@ def policy_of(node: TaskNode, definition: TaskDefinition | None, priority: int) 
         priority=max(-PRIORITIES, min(wanted, PRIORITIES)),
         schema=node.schema or (definition.digest if definition else ""),
         pool=own.pool,
+        backoff=options.backoff or own.backoff or DEFAULT_BACKOFF,
     )
 
 
@@ -78,5 +73,5 @@ def is_tried_again(step: Step, failure: Failure, retries: int | None) -> bool:
 
 def next_delay(policy: Backoff, attempt: int, jitter: float) -> timedelta:
     """The wait before the attempt after ``attempt``; ``jitter`` is 0 to 1."""
-    doublings = min(attempt - 1, policy.max_doublings)
-    return min(policy.base * (1 << doublings), policy.cap) * (1 - policy.spread * jitter)
+    whole_s = min(policy.first_s * 2.0 ** min(attempt - 1, MAX_DOUBLINGS), policy.most_s)
+    return length_of(whole_s) * (1 - min(max(policy.spread, 0.0), 1.0) * jitter)

@@ -18,6 +18,27 @@ ValueKey = tuple[RunId, Path, str]
 ChunkKey = tuple[RunId, Path, str, int]  # ..., parameter of the map, number of the chunk
 
 
+class Limit(Struct, frozen=True, gc=False):
+    """How much of one limit is taken: a task's, for one value of its key."""
+
+    key: bytes
+    used: int = 0  # live attempts
+    slots: int = 0  # attempts at once, as the last claim knew it
+    next_at: Instant = 0  # of a rate: when the next start would come, were starts spread evenly
+
+
+class Cached(Struct, frozen=True, gc=False):
+    """A recorded result, for a task's version and one input."""
+
+    key: bytes
+    run: RunId  # that it comes from
+    path: Path
+    status: str
+    outputs: dict[str, Value]
+    made_at: Instant
+    expires_at: Instant
+
+
 class Keys(Struct):
     """Rows that a decision needs and has not seen. Each list may hold a key once."""
 
@@ -28,9 +49,11 @@ class Keys(Struct):
     values: list[ValueKey] = field(default_factory=list)
     chunks: list[ChunkKey] = field(default_factory=list)
     blobs: list[Digest] = field(default_factory=list)
+    limits: list[bytes] = field(default_factory=list)
+    cached: list[bytes] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any((self.runs, self.scopes, self.steps, self.attempts, self.values, self.chunks, self.blobs))
+        return any(getattr(self, name) for name in self.__struct_fields__)
 
 
 class Rows(Struct):
@@ -43,6 +66,8 @@ class Rows(Struct):
     values: dict[ValueKey, Value | None] = field(default_factory=dict)
     chunks: dict[ChunkKey, bytes | None] = field(default_factory=dict)  # a msgpack or JSON list, see Chunk
     blobs: dict[Digest, int | None] = field(default_factory=dict)  # size in bytes
+    limits: dict[bytes, Limit | None] = field(default_factory=dict)
+    cached: dict[bytes, Cached | None] = field(default_factory=dict)
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -53,6 +78,8 @@ class Queued(Struct, frozen=True, gc=False):
     run: RunId
     path: Path
     expires_at: Instant  # waiting in the queue ends
+    limit: bytes = b""  # that it waits for, or was let go on by
+    home: Lane = b""  # while it waits for a limit: the lane that it goes back to
 
 
 class TimerKind(Enum):
@@ -164,6 +191,8 @@ class Changes(Struct):
     sessions: list[Session] = field(default_factory=list)
     tasks: list[TaskRow] = field(default_factory=list)
     graphs: list[GraphRow] = field(default_factory=list)
+    limits: list[Limit] = field(default_factory=list)
+    cached: list[Cached] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -204,6 +204,7 @@ class Step(Struct, frozen=True, gc=False):
     failures: int = 0  # attempts that count against the retries
     losses: int = 0  # attempts that were running on a worker that died
     avoid: str = ""  # the worker that failed it last
+    turn_at: Instant = 0  # the start that a rate has reserved for it
 
     @property
     def is_final(self) -> bool:
@@ -271,6 +272,7 @@ class Attempt(Struct, frozen=True, gc=False):
     started_at: Instant | None = None
     progress: tuple[float, str, str] | None = None  # fraction 0..1, stage, message
     streamed: int = 0  # items recorded so far
+    limits: tuple[bytes, ...] = ()  # of which it has a slot
 
     @property
     def is_live(self) -> bool:

@@ -8,11 +8,12 @@
 """
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 
 from msgspec import Struct
 
-from tidemill.core.ids import Path
+from tidemill.core.ids import Digest, Path
 
 INLINE_LIMIT_BYTES = 16 * 1024
 CHUNK_ELEMENTS = 256
@@ -66,6 +67,17 @@ def refs_in(data: bytes, encoding: Encoding = Encoding.MSGPACK) -> tuple[bytes, 
     if b"$file" not in data:
         return ()
     return tuple(dict.fromkeys(bytes.fromhex(found.decode()) for found in _FILES[encoding].findall(data)))
+
+
+def blobs_of(values: Mapping[str, Value]) -> list[Digest]:
+    """Digests that values name: their own bytes, and the files inside."""
+    found: dict[Digest, None] = {}
+    for value in values.values():
+        if isinstance(value, Blob):
+            found[Digest(value.digest)] = None
+        for digest in getattr(value, "refs", ()):
+            found[Digest(digest)] = None
+    return list(found)
 
 
 # Sources -------------------------------------------------------------------------------------------

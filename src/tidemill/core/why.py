@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from tidemill.core.catalog import Catalog
+from tidemill.core.definitions import TaskOptions
 from tidemill.core.graph import Node, TaskNode
 from tidemill.core.ids import Instant, Path
 from tidemill.core.match import Offer
 from tidemill.core.plan import Layout
-from tidemill.core.rows import Session
+from tidemill.core.rows import Queued, Session
 from tidemill.core.run import Attempt, Blocked, Held, Ready, Step, Waiting
 
 
@@ -36,6 +37,7 @@ class Fleet(Struct, frozen=True):
     at: Instant
     servers: Sequence[Server]
     holders: Mapping[Path, Attempt]  # the latest attempts of held steps
+    queued: Mapping[Path, Queued] = {}  # the queue rows of ready steps
 
 
 def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Fleet) -> Sequence[Reason]:
@@ -46,6 +48,8 @@ def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Flee
 def _explain(step: Step, node: Node, catalog: Catalog, fleet: Fleet) -> Reason:
     task = node.task if isinstance(node, TaskNode) else ""
     match step.state:
+        case Ready() if (row := fleet.queued.get(step.path)) is not None and row.home:
+            reasons, advice = _parked(node, catalog)
         case Ready():
             reasons, advice = _queue(node, catalog, fleet.servers)
         case Blocked(missing=missing):
@@ -54,11 +58,23 @@ def _explain(step: Step, node: Node, catalog: Catalog, fleet: Fleet) -> Reason:
             reasons, advice = _held(step, "is running" if running else "was sent, and is not started yet", fleet)
         case Waiting(until_at=None):
             reasons, advice = ("steps inside it are not done",), ""
+        case Waiting(until_at=int() as until_at) if step.turn_at:
+            left = max(0, until_at - fleet.at) / 1_000_000
+            reasons, advice = (f"its task's rate limit lets it start in {left:.0f} s",), "raise the task's rate_limit"
         case Waiting():
             reasons, advice = (f"it waits to be tried again, after {step.failures} failures",), ""
         case _:
             reasons, advice = (), ""
     return Reason(step.path, step.status, task, reasons, advice)
+
+
+def _parked(node: Node, catalog: Catalog) -> tuple[tuple[str, ...], str]:
+    definition = catalog.find(node.task, node.schema) if isinstance(node, TaskNode) else None
+    options = definition.options if definition else TaskOptions()
+    slots = options.concurrency or 1
+    key = f" for its value of {options.concurrency_key}" if options.concurrency_key else ""
+    reason = f"{slots} attempt{'s run' if slots > 1 else ' runs'} already, as many as its task allows at once{key}"
+    return (reason,), "wait until one of them ends, or raise the task's concurrency"
 
 
 def _held(step: Step, how: str, fleet: Fleet) -> tuple[tuple[str, ...], str]:

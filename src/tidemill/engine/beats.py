@@ -213,7 +213,10 @@ class Beats:
             turn = Turn(beat, overlay, self.graphs)
             await turn.take(arrivals)
             more = await self._take_time(turn, at)
+            await turn.let_go()
             await turn.match(self.seats.offers(), self.seats.lone)
+            if turn.declined:
+                await turn.let_go()
             wrote = await turn.write()
         except BaseException:
             await beat.rollback()
@@ -223,7 +226,7 @@ class Beats:
             self._next_look = min(self._next_look, queued.expires_at)
         if wrote and (turn.changes.timers_put or turn.changes.timers_drop):
             self._next_due = await self._store.next_due()
-        if more:
+        if more or turn.declined:
             self._inbox.ring()
 
     def _departures(self, at: Instant) -> list[Departure]:

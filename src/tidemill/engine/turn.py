@@ -7,6 +7,8 @@ from tidemill.core.claims import lease
 from tidemill.core.decide import Needs
 from tidemill.core.errors import InternalError, UnavailableError
 from tidemill.core.ids import RunId
+from tidemill.core.lanes import parked_lane
+from tidemill.core.limits import let_go, passed_on, room
 from tidemill.core.match import Claim, Offer, match
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Keys, Lane, Queued
@@ -19,6 +21,36 @@ _log = logging.getLogger("tidemill.engine")
 
 class Turn(Deciding):
     """A beat from its decisions to its commit."""
+
+    declined = False  # a claim gave nothing, so credit is left over
+
+    # Limits ----------------------------------------------------------------------------------------
+
+    async def let_go(self) -> None:
+        """Slots that are free again go to those who wait for them."""
+        overlay = self.overlay
+        if overlay.left_by_key:
+            for row in await self.beat.queued([key for key in overlay.left_by_key if key not in overlay.left]):
+                overlay.left[row.run, row.path] = row
+            overlay.left_by_key.clear()
+        overlay.freed.update(passed_on(overlay.left.values()))
+        freed, overlay.freed = overlay.freed, {}
+        if not freed:
+            return
+        await self._load(Keys(limits=[key for key in freed if key not in overlay.limits.rows]))
+        free = {parked_lane(key): room(overlay, key) for key in freed}
+        waiting = await self.beat.heads([lane for lane in free if free[lane]], min(max(free.values()), SWEEP_BITE))
+        here = [row for row in overlay.ready.values() if row.lane in free]
+        for row in sorted([*waiting, *here], key=lambda row: (row.order, row.run, row.path)):
+            if free[row.lane] > 0 and (row.run, row.path) not in overlay.left:
+                free[row.lane] -= 1
+                self._move(row)
+
+    def _move(self, row: Queued) -> None:
+        key = (row.run, row.path)
+        if key not in self.overlay.ready:
+            self.overlay.left[key] = row
+        self.overlay.ready[key] = let_go(row)
 
     # Matching --------------------------------------------------------------------------------------
 
@@ -75,6 +107,8 @@ class Turn(Deciding):
         self.orders.append((None, outcome.draft.commands))
         if outcome.attempt is not None:
             self.leases.append((claim, outcome))
+        else:
+            self.declined = True
         return None
 
     async def _give_up(self, claim: Claim, error: Exception) -> None:

@@ -127,6 +127,10 @@ class Queries(Protocol):
         """In order of path; "" starts."""
         ...
 
+    async def queued(self, run: RunId, paths: Sequence[Path]) -> Sequence[Queued]:
+        """The queue rows of these steps, those that have one."""
+        ...
+
     async def scopes(self, run: RunId, after: Path, limit: int) -> Sequence[ScopeRow]: ...
 
     async def attempts(self, run: RunId, path: Path | None, limit: int) -> Sequence[Attempt]:

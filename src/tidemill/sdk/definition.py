@@ -72,6 +72,10 @@ class Definition(Generic[P, R_co]):
         except DefinitionError:
             pass
         _ = self.signature
+        self.check_options()
+
+    def check_options(self) -> None:
+        """Raises DefinitionError for options that do not go with the signature."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         bound = self.bind_values(args, kwargs)
@@ -160,6 +164,17 @@ class Task(Definition[P, R_co]):
         self.statuses: tuple[str, ...] = ()
         self.expected: str | None = None  # a stub's: the digest that it was made from, "" for any
 
+    def check_options(self) -> None:
+        """Raises DefinitionError for options that do not go with the signature."""
+        options, signature = self.task_options, self.signature
+        keys = [options.concurrency_key, options.rate.key if options.rate else ""]
+        for key in filter(None, keys):
+            if key.partition(".")[0] not in signature.parameters:
+                known = ", ".join(signature.parameters) or "none"
+                raise DefinitionError(f"task {self.name}: the limit's key {key!r} names no parameter; there is {known}")
+        if options.cache and signature.item is not None:
+            raise DefinitionError(f"task {self.name}: a stream cannot be cached; return the list, from a task")
+
     def node_of(self, inputs: dict[str, Input]) -> TaskNode:
         definition = self.definition
         return TaskNode(
@@ -175,6 +190,7 @@ class Task(Definition[P, R_co]):
     @functools.cached_property
     def definition(self) -> definitions.TaskDefinition:
         """What its worker announces."""
+        self.check_options()
         signature, options = self.signature, self.task_options
         try:
             inputs = signature.inputs_schema(extra=OPEN if options.ignore_unknown else CLOSED)

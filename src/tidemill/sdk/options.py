@@ -1,11 +1,12 @@
 """The options of tasks and nodes, as users write them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, TypedDict
 
-from tidemill.core import definitions
+from tidemill.core import definitions, rules
 from tidemill.core.graph import ElementFailure, NodeOptions
 
 injected: Final[Any] = type("Injected", (), {"__repr__": lambda _: "injected"})()  # fits a parameter of any type
@@ -51,12 +52,52 @@ class Backend(Enum):
     INLINE = "inline"  # in the worker's process; can be asked to stop, not killed
 
 
+@dataclass(frozen=True)
+class Backoff:
+    """The wait before a failed step is tried again: doubled from ``first`` up to ``most``, then jittered.
+
+    Args:
+        spread: from 0 to 1: this part of a wait is left to chance, so that not all come back at once.
+    """
+
+    first: Seconds = 1.0
+    most: Seconds = 600.0
+    spread: float = 0.5
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """At most ``count`` starts in ``per`` seconds, over all workers; up to ``count`` of them at once.
+
+    Args:
+        key: a place in the input, such as ``"user.id"``: each value there has a limit of its own.
+    """
+
+    count: int
+    per: Seconds = 1.0
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The recorded result of the same input stands for ``lifetime`` seconds; nothing runs.
+
+    Args:
+        version: change it when the code changes what it gives; results of another version are not used.
+    """
+
+    lifetime: Seconds
+    version: str = ""
+
+
 class Options(TypedDict, total=False):
     """Options that a task has, and that a use of it may change. Lengths of time in seconds."""
 
     retries: int  # tries after the first
     timeout: Seconds  # of one attempt
     priority: int
+    backoff: Backoff
+    cache: Cache | Seconds
 
 
 class TaskOptions(Options, total=False):
@@ -66,6 +107,9 @@ class TaskOptions(Options, total=False):
     ignore_unknown: bool  # unknown input keys are dropped instead of refused
     statuses: Sequence[str]  # that it may return by `Result`
     backend: Backend  # where it runs; that of its worker where nothing is said
+    concurrency: int  # attempts at once, over all workers
+    concurrency_key: str  # a place in the input: the limit (1 if not said) is for each value there
+    rate_limit: RateLimit
 
 
 def seconds(length: Seconds | None) -> float | None:
@@ -82,6 +126,11 @@ def task_options(given: TaskOptions) -> definitions.TaskOptions:
         queue_s=_wait(given.get("queue_timeout")),
         priority=given.get("priority", 0),
         ignore_unknown=given.get("ignore_unknown", False),
+        backoff=_backoff(given.get("backoff")),
+        concurrency=given.get("concurrency"),
+        concurrency_key=given.get("concurrency_key", ""),
+        rate=_rate(given.get("rate_limit")),
+        cache=_cache(given.get("cache")),
     )
 
 
@@ -92,8 +141,40 @@ def _wait(length: Seconds | Forever | None) -> float | None:
 def node_options(given: Options) -> NodeOptions:
     _check(given)
     return NodeOptions(
-        retries=given.get("retries"), timeout_s=seconds(given.get("timeout")), priority=given.get("priority")
+        retries=given.get("retries"),
+        timeout_s=seconds(given.get("timeout")),
+        priority=given.get("priority"),
+        backoff=_backoff(given.get("backoff")),
+        cache=_cache(given.get("cache")),
     )
+
+
+def _backoff(given: Backoff | None) -> rules.Backoff | None:
+    if given is None:
+        return None
+    first_s, most_s = seconds(given.first) or 0.0, seconds(given.most) or 0.0
+    if not 0 <= first_s <= most_s or not 0 <= given.spread <= 1:
+        raise ValueError(f"a back-off goes from `first` up to `most`, with a spread from 0 to 1, not {given}")
+    return rules.Backoff(first_s, most_s, given.spread)
+
+
+def _rate(given: RateLimit | None) -> rules.Rate | None:
+    if given is None:
+        return None
+    per_s = seconds(given.per) or 0.0
+    if given.count < 1 or not per_s > 0:
+        raise ValueError(f"a rate is a count from 1 in a length of time above zero, not {given}")
+    return rules.Rate(given.count, per_s, given.key)
+
+
+def _cache(given: Cache | Seconds | None) -> rules.CacheRule | None:
+    if given is None:
+        return None
+    cache = given if isinstance(given, Cache) else Cache(given)
+    lifetime_s = seconds(cache.lifetime) or 0.0
+    if not lifetime_s > 0:
+        raise ValueError(f"a cached result stands for a length of time above zero, not {cache.lifetime!r}")
+    return rules.CacheRule(lifetime_s, cache.version)
 
 
 def _check(given: Options) -> None:
@@ -103,6 +184,9 @@ def _check(given: Options) -> None:
             raise TypeError(f"there is no option {name!r}; the options are {', '.join(known)}")
         if isinstance(value, float | int | timedelta) and name in _LENGTHS and not (seconds(value) or 0) > 0:
             raise ValueError(f"{name} is a length of time above zero, not {value!r}")
+    slots = given.get("concurrency", 1)
+    if isinstance(slots, int) and slots < 1:
+        raise ValueError(f"concurrency counts attempts at once, from 1, not {slots!r}")
     if given.get("retries", 0) < 0:
         raise ValueError(f"retries counts the tries after the first, from 0, not {given['retries']!r}")
 

@@ -26,6 +26,7 @@ from tidemill.wire.api import Submission
 CHECKED_BLOB_BYTES = 4 * 1024 * 1024  # a larger value is checked by the worker alone
 PRIORITIES = range(-1000, 1001)
 RETRIES = range(101)
+YEAR_S = 365 * 86400
 MOST_TAGS = 64
 TAG_LIMIT = 256
 
@@ -66,11 +67,11 @@ class Targets:
 
     async def find(self, submission: Submission) -> Target:
         """Raises RequestError."""
-        if not submission.task and (submission.retries is not None or submission.timeout_s is not None):
-            raise invalid("invalid_body", (("$", "retries and timeout_s are options of a single task"),))
+        if not submission.task and submission.options != NodeOptions():
+            raise invalid("invalid_body", (("$.options", "these are for a single task; a workflow says its own"),))
         match submission:
             case Submission(workflow="", graph="") if submission.task:
-                return await self._task(submission.task, NodeOptions(submission.retries, submission.timeout_s))
+                return await self._task(submission.task, submission.options)
             case Submission(task="", graph="") if submission.workflow:
                 return await self._workflow(submission.workflow)
             case Submission(task="", workflow="") if submission.graph:
@@ -215,10 +216,7 @@ def _check_options(submission: Submission) -> None:
     wrong: list[tuple[str, str]] = []
     if submission.priority not in PRIORITIES:
         wrong.append(("$.priority", f"is from {PRIORITIES[0]} to {PRIORITIES[-1]}"))
-    if submission.retries is not None and submission.retries not in RETRIES:
-        wrong.append(("$.retries", f"is from 0 to {RETRIES[-1]}"))
-    if submission.timeout_s is not None and not 0 < submission.timeout_s <= 365 * 86400:
-        wrong.append(("$.timeout_s", "is more than 0 and at most a year, in seconds"))
+    wrong += _wrong_options(submission.options)
     if submission.tags:
         sizes = [len(text) for pair in submission.tags.items() for text in pair]
         if len(submission.tags) > MOST_TAGS or max(sizes) > TAG_LIMIT:
@@ -227,8 +225,22 @@ def _check_options(submission: Submission) -> None:
         raise invalid("invalid_body", tuple(wrong))
 
 
+def _wrong_options(options: NodeOptions) -> list[tuple[str, str]]:
+    wrong = []
+    if options.retries is not None and options.retries not in RETRIES:
+        wrong.append(("$.options.retries", f"is from 0 to {RETRIES[-1]}"))
+    if options.timeout_s is not None and not 0 < options.timeout_s <= YEAR_S:
+        wrong.append(("$.options.timeout_s", "is more than 0 and at most a year, in seconds"))
+    if options.cache is not None and not 0 < options.cache.lifetime_s <= 10 * YEAR_S:
+        wrong.append(("$.options.cache.lifetime_s", "is more than 0 and at most ten years, in seconds"))
+    back = options.backoff
+    if back is not None and not (0 <= back.first_s <= back.most_s <= YEAR_S and 0 <= back.spread <= 1):
+        wrong.append(("$.options.backoff", "goes from first_s up to most_s, with a spread from 0 to 1"))
+    return wrong
+
+
 def _fingerprint(submission: Submission, inputs: dict[str, Value]) -> Digest:
     """The same for the same submission, whatever was published in between."""
     name = submission.task or submission.workflow or submission.graph
-    options = (submission.priority, submission.tags, submission.retries, submission.timeout_s)
+    options = (submission.priority, submission.tags, submission.options)
     return digest_of(_digestible((name, inputs, options)))

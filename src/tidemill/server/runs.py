@@ -9,7 +9,7 @@ from tidemill.core.graph import BranchNode, CallNode, ConstNode, MapNode, Node, 
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
-from tidemill.core.run import Held, MapScope, Run, Step
+from tidemill.core.run import Held, MapScope, Ready, Run, Step
 from tidemill.core.why import Fleet, explain
 from tidemill.engine.engine import Engine
 from tidemill.ports.store import RunFilter
@@ -131,10 +131,12 @@ class Runs:
     async def _fleet(self, run: RunId, steps: Sequence[Step]) -> Fleet:
         keys = [(run, step.path, step.latest) for step in steps if isinstance(step.state, Held)]
         held = (await self._queries.rows(Keys(attempts=keys))).attempts
+        ready = [step.path for step in steps if isinstance(step.state, Ready)]
         return Fleet(
             at=self._engine.clock.now(),
             servers=[seat.seen() for seat in self._engine.seats.all()],
             holders={attempt.path: attempt for attempt in held.values() if attempt},
+            queued={row.path: row for row in await self._queries.queued(run, ready)},
         )
 
 

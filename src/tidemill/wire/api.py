@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from tidemill.core.definitions import TaskDefinition
+from tidemill.core.graph import NodeOptions
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
 
@@ -34,8 +35,7 @@ class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     id: str = ""
     priority: int = 0
     tags: dict[str, str] = field(default_factory=dict)
-    retries: int | None = None
-    timeout_s: float | None = None
+    options: NodeOptions = NodeOptions()  # of a single task; they stand above its own
 
 
 class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,20 @@ from hypothesis import strategies as st
 from tests.contracts.store.conftest import OpenStore
 from tests.contracts.store.rows import any_of
 from tests.contracts.store.sample import R1, write
-from tidemill.core.rows import Artifact, Changes, GraphRow, History, Keys, Queued, Session, StreamItems, TaskRow, Timer
+from tidemill.core.rows import (
+    Artifact,
+    Cached,
+    Changes,
+    GraphRow,
+    History,
+    Keys,
+    Limit,
+    Queued,
+    Session,
+    StreamItems,
+    TaskRow,
+    Timer,
+)
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
 from tidemill.ports.store import Store
@@ -26,6 +39,11 @@ async def by_key(store: Store, keys: Keys) -> list[Any]:
     return [*rows.scopes.values(), *rows.steps.values(), *rows.attempts.values()]
 
 
+async def of_rules(store: Store, keys: Keys) -> list[Any]:
+    rows = await store.rows(keys)
+    return [*rows.limits.values(), *rows.cached.values()]
+
+
 # How a query finds the row, among others.
 FINDERS: dict[str, Finder] = {
     "scopes": lambda store, row: by_key(store, Keys(scopes=[(row.run, row.path)])),
@@ -36,6 +54,8 @@ FINDERS: dict[str, Finder] = {
     "sessions": lambda store, row: store.sessions(10_000),
     "tasks": lambda store, row: store.tasks(),
     "graphs": lambda store, row: store.graphs(10_000),
+    "limits": lambda store, row: of_rules(store, Keys(limits=[row.key])),
+    "cached": lambda store, row: of_rules(store, Keys(cached=[row.key])),
 }
 KINDS = {
     "scopes": any_of(ScopeRow),
@@ -45,6 +65,8 @@ KINDS = {
     "sessions": any_of(Session),
     "tasks": any_of(TaskRow),
     "graphs": any_of(GraphRow),
+    "limits": any_of(Limit),
+    "cached": any_of(Cached).filter(lambda row: row.expires_at > row.made_at),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 

@@ -106,6 +106,8 @@ class SqliteBeat:
         for name, bind in BINDINGS:
             if getattr(changes, name):
                 db.executemany(sql[name], bind(changes))
+        if changes.cached:
+            db.execute(sql["cached_sweep"], (max(row.made_at for row in changes.cached),))
         if changes.queue_drop:
             self._drop(db, changes.queue_drop)
         if changes.queue_put:

@@ -7,9 +7,11 @@ import msgspec
 
 from tidemill.core.rows import (
     Artifact,
+    Cached,
     Changes,
     GraphRow,
     History,
+    Limit,
     Queued,
     Session,
     StreamItems,
@@ -34,6 +36,8 @@ unpack_history = msgspec.msgpack.Decoder(History).decode
 unpack_session = msgspec.msgpack.Decoder(Session).decode
 unpack_task = msgspec.msgpack.Decoder(TaskRow).decode
 unpack_graph = msgspec.msgpack.Decoder(GraphRow).decode
+unpack_limit = msgspec.msgpack.Decoder(Limit).decode
+unpack_cached = msgspec.msgpack.Decoder(Cached).decode
 
 
 def queued_of(row: Bound) -> Queued:
@@ -63,6 +67,8 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("sessions", lambda c: [(r.id, int(r.live), r.seen_at, pack(r)) for r in c.sessions]),
     ("tasks", lambda c: [(r.definition.name, r.definition.digest, r.announced_at, pack(r)) for r in c.tasks]),
     ("graphs", lambda c: [(r.digest, r.created_at, pack(r)) for r in c.graphs]),
+    ("limits", lambda c: [(r.key, pack(r)) for r in c.limits]),
+    ("cached", lambda c: [(r.key, r.expires_at, pack(r)) for r in c.cached]),
 )
 
 
@@ -75,4 +81,4 @@ def queue_key(row: Queued) -> Bound:
 
 
 def queue_bindings(row: Queued) -> Bound:
-    return (row.lane, row.order, row.run, row.path, row.expires_at)
+    return (row.lane, row.order, row.run, row.path, row.expires_at, row.limit, row.home)

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import apsw
 
-from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch
+from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch, fetch_each
 from tidemill.adapters.storage.sqlite.packing import (
+    queued_of,
     unpack_artifact,
     unpack_attempt,
     unpack_graph,
@@ -22,7 +23,7 @@ from tidemill.adapters.storage.sqlite.packing import (
 from tidemill.adapters.storage.sqlite.reading import load_rows
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.ids import Digest, Instant, Path, RunId
-from tidemill.core.rows import Artifact, GraphRow, History, Keys, Rows, Session, StreamItems, TaskRow
+from tidemill.core.rows import Artifact, GraphRow, History, Keys, Queued, Rows, Session, StreamItems, TaskRow
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
 from tidemill.ports.store import RunFilter
@@ -63,6 +64,10 @@ class SqliteQueries:
 
     async def steps(self, run: RunId, after: Path, limit: int) -> Sequence[Step]:
         return [unpack_step(packed) for (packed,) in await self._fetch("steps", (run, _following(after), limit))]
+
+    async def queued(self, run: RunId, paths: Sequence[Path]) -> Sequence[Queued]:
+        db, sql = await self._connect(), statements("beat")["queued"]
+        return [queued_of(row) for row in fetch_each(db, sql, [(run, path) for path in paths])]
 
     async def scopes(self, run: RunId, after: Path, limit: int) -> Sequence[ScopeRow]:
         return [unpack_scope(packed) for (packed,) in await self._fetch("scopes", (run, _following(after), limit))]

@@ -5,7 +5,15 @@ from collections.abc import Collection, Mapping
 import apsw
 
 from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch_each
-from tidemill.adapters.storage.sqlite.packing import unpack_attempt, unpack_run, unpack_scope, unpack_step, unpack_value
+from tidemill.adapters.storage.sqlite.packing import (
+    unpack_attempt,
+    unpack_cached,
+    unpack_limit,
+    unpack_run,
+    unpack_scope,
+    unpack_step,
+    unpack_value,
+)
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.rows import Keys, Rows
 
@@ -20,6 +28,8 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         values=dict.fromkeys(keys.values),
         chunks=dict.fromkeys(keys.chunks),
         blobs=dict.fromkeys(keys.blobs),
+        limits=dict.fromkeys(keys.limits),
+        cached=dict.fromkeys(keys.cached),
     )
     _load_states(db, sql, rows)
     for run, path, port, packed in _each(db, sql["values"], keys.values):
@@ -28,7 +38,17 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         rows.chunks[run, path, param, number] = data
     for digest, size in _each(db, sql["blobs"], [(digest,) for digest in keys.blobs]):
         rows.blobs[digest] = size
+    _load_limits(db, sql, rows)
     return rows
+
+
+def _load_limits(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:
+    for (packed,) in _each(db, sql["limits"], [(key,) for key in rows.limits]):
+        limit = unpack_limit(packed)
+        rows.limits[limit.key] = limit
+    for (packed,) in _each(db, sql["cached"], [(key,) for key in rows.cached]):
+        cached = unpack_cached(packed)
+        rows.cached[cached.key] = cached
 
 
 def _load_states(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:

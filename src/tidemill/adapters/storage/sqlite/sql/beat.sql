@@ -1,13 +1,13 @@
 -- @heads
-select lane, place, run, path, expires_at from queue where lane = ? order by place, run, path limit ?;
+select lane, place, run, path, expires_at, limit_key, home from queue where lane = ? order by place, run, path limit ?;
 -- @due
 select packed from timer where due_at <= ? order by due_at, run, path, kind limit ?;
 -- @expired
-select lane, place, run, path, expires_at from queue where expires_at <= ? order by expires_at, run, path limit ?;
+select lane, place, run, path, expires_at, limit_key, home from queue where expires_at <= ? order by expires_at, run, path limit ?;
 -- @steps_after
 select packed from step where run = ? and path > ? order by path limit ?;
 -- @queued
-select lane, place, run, path, expires_at from queue where run = ? and path = ?;
+select lane, place, run, path, expires_at, limit_key, home from queue where run = ? and path = ?;
 -- @held_by
 select packed from attempt where holder = ? order by holder, run, path, number;
 -- @lane_counts

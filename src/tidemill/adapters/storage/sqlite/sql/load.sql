@@ -12,3 +12,7 @@ select run, path, port, packed from value where run = ? and path = ? and port = 
 select run, path, param, number, data from chunk where run = ? and path = ? and param = ? and number = ?;
 -- @blobs
 select digest, size from blob where digest = ?;
+-- @limits
+select packed from limit_row where key = ?;
+-- @cached
+select packed from cached where key = ?;

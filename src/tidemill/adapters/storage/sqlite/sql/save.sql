@@ -19,7 +19,7 @@ on conflict (run, path, param, number) do update set data = excluded.data;
 -- @queue_drop
 delete from queue where lane = ? and place = ? and run = ? and path = ?;
 -- @queue_put
-insert into queue (lane, place, run, path, expires_at) values (?, ?, ?, ?, ?);
+insert into queue (lane, place, run, path, expires_at, limit_key, home) values (?, ?, ?, ?, ?, ?, ?);
 -- @queue_take
 delete from queue where run = ? and path = ? returning lane;
 -- @timers_drop
@@ -47,6 +47,14 @@ on conflict (id) do update set live = excluded.live, seen_at = excluded.seen_at,
 -- @tasks
 insert into task (name, digest, announced_at, packed) values (?, ?, ?, ?)
 on conflict (name, digest) do update set announced_at = excluded.announced_at, packed = excluded.packed;
+-- @limits
+insert into limit_row (key, packed) values (?, ?)
+on conflict (key) do update set packed = excluded.packed;
+-- @cached
+insert into cached (key, expires_at, packed) values (?, ?, ?)
+on conflict (key) do update set expires_at = excluded.expires_at, packed = excluded.packed;
+-- @cached_sweep
+delete from cached where key in (select key from cached where expires_at <= ? order by expires_at limit 100);
 -- @graphs
 insert into graph (digest, created_at, packed) values (?, ?, ?)
 on conflict (digest) do update set created_at = excluded.created_at, packed = excluded.packed;
