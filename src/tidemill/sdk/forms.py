@@ -151,6 +151,8 @@ def _walk_annotated(kind: Any, trail: Trail) -> Form:
     for bounds in filter(None, map(bounds_of, metas)):
         _check_clamp(inner, bounds)
         traits |= Trait.CLAMPED
+    if form.wire is inner and metas == kind.__metadata__:
+        return Form(kind, traits)  # the same object: the record around it needs no carrier
     return Form(Annotated[(form.wire, *metas)], traits)
 
 
