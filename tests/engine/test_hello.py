@@ -150,7 +150,7 @@ NO_FRAMES = {
     "nothing": b"",
     "no msgpack": b"\xc1",
     "no list": msgspec.msgpack.encode({"a": 1}),
-    "an unknown tag": msgspec.msgpack.encode([["shutdown"]]),
+    "no tag": msgspec.msgpack.encode([[1]]),
     "a wrong field": msgspec.msgpack.encode([["started", "not a reference"]]),
     "nested without end": b"\x91" * 100_000,
 }
@@ -170,6 +170,13 @@ async def test_a_later_frame_that_cannot_be_read_ends_the_connection_with_the_re
     await peer.link.send(frame)
     assert "no frame of the worker protocol" in (await peer.hear(wire.Refused)).reason
     assert await peer.is_cut_off()
+
+
+async def test_a_message_of_a_later_minor_version_is_passed_over(mill: Mill) -> None:
+    peer = await mill.worker(credit=0)
+    await mill.started()
+    await peer.link.send(msgspec.msgpack.encode([["from_the_future", {"a": 1}], ["credit", {"": 1}, "to spare"]]))
+    await peer.succeed(await peer.take())
 
 
 async def test_a_worker_that_begins_without_hello_is_refused(mill: Mill) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.worker.scripted import STORE, Bench, Gate, assign, given, ref, value_of
@@ -51,6 +52,14 @@ async def test_hello_says_who_and_what_it_is(tmp_path: Path) -> None:
         assert [task.name for task in hello.tasks] == ["w.held", "w.film", "w.quick", "w.talker"]
         assert hello.pools == Pools(5, {"video": 1})
         assert (hello.labels, hello.version) == ({"zone": "a"}, "1.2")
+
+
+async def test_a_message_of_a_later_minor_version_is_passed_over(tmp_path: Path) -> None:
+    async with Bench(tmp_path, w).connected() as server:
+        later = msgspec.msgpack.encode([["from_the_future", {"a": 1}], ["ping", "to spare"]])
+        await server.link.send(later)
+        assert (await server.hear(wire.Heartbeat)).received == 0
+        assert len(server.all_of(wire.Hello)) == 1
 
 
 @pytest.mark.feature("D6")

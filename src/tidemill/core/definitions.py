@@ -1,10 +1,13 @@
 """What workers announce of their tasks, and options with one precedence: submit, node, task, default."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 from tidemill.core.graph import Schema
+from tidemill.core.ids import digest_of, digest_text
 from tidemill.core.rules import Backoff, CacheRule, Rate
 
 
@@ -31,7 +34,7 @@ class TaskDefinition(Struct, frozen=True, omit_defaults=True):
     name: str  # worker.function
     inputs: Schema  # an object schema: one property per data parameter
     outputs: dict[str, Schema]  # by port
-    digest: str  # over name, inputs, outputs and item
+    digest: str  # `task_digest`; a worker that leaves it empty lets the server fill it in
     item: Schema | None = None  # of a stream
     record: str = ""  # the parameter that a bare record may stand for; "" when there is none
     is_async: bool = False
@@ -47,3 +50,18 @@ class Pools(Struct, frozen=True):
 
     total: int
     limits: dict[str, int] = field(default_factory=dict)
+
+
+def task_digest(name: str, inputs: Schema, outputs: Mapping[str, Schema], item: Schema | None) -> str:
+    """What tells two versions of a task apart: JSON with sorted keys, without what is for people."""
+    told = _undescribed([name, inputs, dict(outputs), item])
+    return digest_text(digest_of(msgspec.json.encode(told, order="sorted")))
+
+
+def _undescribed(schema: Any) -> Any:
+    """A better docstring makes no other task."""
+    if isinstance(schema, dict):
+        return {
+            key: _undescribed(each) for key, each in schema.items() if key != "description" or not isinstance(each, str)
+        }
+    return [_undescribed(each) for each in schema] if isinstance(schema, list) else schema

@@ -3,12 +3,9 @@
 import copy
 import difflib
 import functools
-import hashlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast
-
-import msgspec
 
 from tidemill.core import definitions
 from tidemill.core.bodies import Encoded
@@ -19,7 +16,6 @@ from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputEr
 from tidemill.sdk.file import Locate
 from tidemill.sdk.options import Backend, Options, node_options
 from tidemill.sdk.plain import call_plainly
-from tidemill.sdk.schemas import undescribed
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
 P = ParamSpec("P")
@@ -198,13 +194,12 @@ class Task(Definition[P, R_co]):
             raise DefinitionError(f"task {self.name}: a default does not fit its type: {error}") from None
         outputs = {port: plan.schema for port, plan in signature.outputs.items()}
         item = signature.item.schema if signature.item else None
-        told = undescribed([self.name, inputs, outputs, item])
-        digest = hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
+        digest = definitions.task_digest(self.name, inputs, outputs, item)
         return definitions.TaskDefinition(
             name=self.name,
             inputs=inputs,
             outputs=outputs,
-            digest=f"sha256:{digest}" if self.expected is None else self.expected,
+            digest=digest if self.expected is None else self.expected,
             item=item,
             record=signature.record,
             is_async=signature.body in (Body.ASYNC, Body.ASYNC_ITEMS),

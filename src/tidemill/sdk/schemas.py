@@ -56,15 +56,6 @@ def closed(defs: Mapping[str, Schema]) -> dict[str, Schema]:
     }
 
 
-def undescribed(schema: Any) -> Any:
-    """Schemas without what is for people: a better docstring makes no other task."""
-    if isinstance(schema, dict):
-        return {
-            key: undescribed(each) for key, each in schema.items() if key != "description" or not isinstance(each, str)
-        }
-    return [undescribed(each) for each in schema] if isinstance(schema, list) else schema
-
-
 def closed_document(schema: Schema) -> Schema:
     """A document for what people send: a key that a record does not know is a typing error."""
     return {**schema, "$defs": closed(schema["$defs"])} if "$defs" in schema else schema

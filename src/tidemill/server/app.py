@@ -15,7 +15,9 @@ from tidemill.server.faults import Faults
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.guard import Guard
+from tidemill.server.handover import Handover
 from tidemill.server.intake import Ids, Intake, Targets
+from tidemill.server.json_link import JsonLink
 from tidemill.server.openapi import document
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
@@ -70,10 +72,15 @@ def build_app(backing: Backing, settings: WebSettings) -> App:
     streams = Streams()
     endpoints = table(_parts(backing, streams, settings.blob_limit_bytes))
     faults = Faults(backing.entropy)
-    routes: list[BaseRoute] = [WebSocketRoute(PATH, WorkerSocket(WorkerDesk(backing.engine, backing.logs).serve).serve)]
+    routes: list[BaseRoute] = [WebSocketRoute(PATH, _worker_socket(backing).serve)]
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
     routes += site_routes(document(endpoints))
     return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
+
+
+def _worker_socket(backing: Backing) -> WorkerSocket:
+    handover = Handover(backing.engine, backing.blobs)
+    return WorkerSocket(WorkerDesk(backing.engine, backing.logs).serve, lambda link: JsonLink(link, handover))
 
 
 def _parts(backing: Backing, streams: Streams, blob_limit: int) -> Parts:

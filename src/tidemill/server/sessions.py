@@ -3,6 +3,9 @@
 import asyncio
 import logging
 
+from msgspec.structs import replace
+
+from tidemill.core.definitions import task_digest
 from tidemill.engine.engine import Engine
 from tidemill.engine.seats import Dismissal
 from tidemill.ports.link import Link, LinkDownError
@@ -41,7 +44,7 @@ class WorkerDesk:
             if refusal is not None:
                 await link.send(encode_frame([refusal]))
                 return
-            await Conversation(self._engine, self._logs, link, hello).hold(first[1:])
+            await Conversation(self._engine, self._logs, link, _named(hello)).hold(first[1:])
         except BadMessageError as error:
             _log.warning("a worker is turned away: %s", error)
             await _say_no(link, str(error))
@@ -66,6 +69,17 @@ class WorkerDesk:
 _SWAPPED = Dismissal(
     "two processes use one worker id and take over from each other", "give each worker process an id of its own"
 )
+
+
+def _named(hello: Hello) -> Hello:
+    """Each task with its digest: a small worker leaves that to us."""
+    if all(task.digest for task in hello.tasks):
+        return hello
+    tasks = [
+        task if task.digest else replace(task, digest=task_digest(task.name, task.inputs, task.outputs, task.item))
+        for task in hello.tasks
+    ]
+    return replace(hello, tasks=tuple(tasks))
 
 
 async def _say_no(link: Link, reason: str) -> None:

@@ -3,30 +3,42 @@
 from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from tidemill.ports.link import Link, LinkDownError
 from tidemill.server.bodies import answer_problem
 from tidemill.server.problems import problem
-from tidemill.wire.worker import FRAME_LIMIT_BYTES, SUBPROTOCOL
+from tidemill.wire.worker import FRAME_LIMIT_BYTES, JSON_SUBPROTOCOL, SUBPROTOCOL
 
 Serve = Callable[[Link], Awaitable[None]]
+Interpret = Callable[[Link], Link]
 
 NORMAL, GOING_AWAY, WRONG_DATA, TOO_LARGE = 1000, 1001, 1003, 1009
 
 
 class WorkerSocket:
-    """The endpoint. ``serve`` speaks with one worker and returns when that is over."""
+    """The endpoint.
 
-    def __init__(self, serve: Serve) -> None:
-        self._serve = serve
+    Args:
+        serve: speaks msgpack with one worker and returns when that is over.
+        interpret: makes such a link of one to a worker that speaks JSON.
+    """
+
+    def __init__(self, serve: Serve, interpret: Interpret) -> None:
+        self._serve, self._interpret = serve, interpret
 
     async def serve(self, socket: WebSocket) -> None:
-        if SUBPROTOCOL not in socket.scope["subprotocols"]:
-            await socket.send_denial_response(_refusal(socket.scope["subprotocols"]))
-            return
-        await socket.accept(SUBPROTOCOL)
-        link = SocketLink(socket)
+        asked = socket.scope["subprotocols"]
+        if SUBPROTOCOL in asked:
+            await self._hold(socket, SUBPROTOCOL, SocketLink(socket))
+        elif JSON_SUBPROTOCOL in asked:
+            await self._hold(socket, JSON_SUBPROTOCOL, self._interpret(TextLink(socket)))
+        else:
+            await socket.send_denial_response(_refusal(asked))
+
+    async def _hold(self, socket: WebSocket, subprotocol: str, link: Link) -> None:
+        await socket.accept(subprotocol)
         try:
             await self._serve(link)
         finally:
@@ -35,19 +47,25 @@ class WorkerSocket:
 
 def _refusal(asked: list[str]) -> Response:
     said = f"not {', '.join(asked)[:200]}" if asked else "and the request names none"
-    detail = f"this server speaks {SUBPROTOCOL}, {said}: install the worker in the version of the server"
+    spoken = f"{SUBPROTOCOL} and {JSON_SUBPROTOCOL}"
+    detail = f"this server speaks {spoken}, {said}: install the worker in the version of the server"
     return answer_problem(problem("bad_request", detail), {"sec-websocket-protocol": SUBPROTOCOL})
 
 
 class SocketLink:
-    """An accepted WebSocket."""
+    """A WebSocket of binary frames, accepted before anything is said."""
+
+    expected = "frames are binary"
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
 
     async def send(self, frame: bytes) -> None:
+        await self._put({"type": "websocket.send", "bytes": frame})
+
+    async def _put(self, message: Message) -> None:
         try:
-            await self._socket.send({"type": "websocket.send", "bytes": frame})
+            await self._socket.send(message)
         except (WebSocketDisconnect, RuntimeError, OSError) as error:
             raise LinkDownError(f"the worker is gone: {error!r}") from None
 
@@ -58,11 +76,15 @@ class SocketLink:
             raise LinkDownError("the worker is gone") from None
         if message["type"] == "websocket.disconnect":
             raise LinkDownError(f"the worker is gone: {message.get('code')} {message.get('reason') or ''}")
-        frame: bytes | None = message.get("bytes")
+        frame = self._frame_of(message)
         if frame is None:
-            raise await self._refused(WRONG_DATA, "frames are binary")
+            raise await self._refused(WRONG_DATA, self.expected)
         if len(frame) > FRAME_LIMIT_BYTES:
             raise await self._refused(TOO_LARGE, f"a frame has at most {FRAME_LIMIT_BYTES} bytes")
+        return frame
+
+    def _frame_of(self, message: Message) -> bytes | None:
+        frame: bytes | None = message.get("bytes")
         return frame
 
     async def _refused(self, code: int, reason: str) -> LinkDownError:
@@ -79,3 +101,16 @@ class SocketLink:
             await self._socket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError, OSError):
             return  # it is closed already
+
+
+class TextLink(SocketLink):
+    """The same of text frames; they are bytes in UTF-8 on our side."""
+
+    expected = "frames are texts"
+
+    async def send(self, frame: bytes) -> None:
+        await self._put({"type": "websocket.send", "text": frame.decode()})
+
+    def _frame_of(self, message: Message) -> bytes | None:
+        text: str | None = message.get("text")
+        return None if text is None else text.encode()

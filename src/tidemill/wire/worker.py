@@ -1,7 +1,8 @@
 """The worker protocol, version 1: what a worker and the server say to each other (design.md, section 10).
 
-A frame is a msgpack list of messages; a message is a list whose first item is its tag. Within a major version
-fields are only added at the end, and what a peer does not know it ignores.
+A frame is a list of messages, in msgpack or in JSON as the sub-protocol says; a message is a list whose first item is
+its tag. Within a major version fields are only added at the end, and what a peer does not know it ignores: fields to
+spare, and messages of an unknown tag.
 
 ```text
 worker                                     server
@@ -17,7 +18,9 @@ goodbye -------------------------------->
 ```
 """
 
-from typing import Any
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Generic, TypeVar, get_args
 
 import msgspec
 from msgspec import Struct, field
@@ -30,6 +33,7 @@ from tidemill.core.values import Argument, Value
 
 PROTOCOL = "1.0"
 SUBPROTOCOL = "tidemill.v1+msgpack"
+JSON_SUBPROTOCOL = "tidemill.v1+json"
 PATH = "/worker/v1"
 FRAME_VALUES_BYTES = 64 * 1024  # values of one frame; a larger one goes by blob
 FRAME_LIMIT_BYTES = 1024 * 1024
@@ -105,7 +109,7 @@ class Log(Struct, frozen=True, gc=False, array_like=True, tag="log"):
 
 
 class Chunk(Struct, frozen=True, gc=False, array_like=True, tag="chunk"):
-    """Items of a stream, from item ``first`` on, each encoded in msgpack."""
+    """Items of a stream, from item ``first`` on, each encoded as the sub-protocol says."""
 
     attempt: AttemptRef
     first: int
@@ -244,9 +248,41 @@ def protocol_schema() -> dict[str, Any]:
 
 # Frames --------------------------------------------------------------------------------------------
 
-_encoder = msgspec.msgpack.Encoder()
-_to_server = msgspec.msgpack.Decoder(list[ToServer])
-_to_worker = msgspec.msgpack.Decoder(list[ToWorker])
+T = TypeVar("T")
+
+
+class _Frames(Generic[T]):
+    """Frames of one direction in one encoding. Messages of a later minor version are passed over."""
+
+    def __init__(self, encoding: ModuleType, messages: Any) -> None:
+        self._tags = frozenset(each.__struct_config__.tag for each in get_args(messages))
+        self._all: Callable[[bytes], list[T]] = encoding.Decoder(list[messages]).decode
+        self._each: Callable[[bytes], list[msgspec.Raw]] = encoding.Decoder(list[msgspec.Raw]).decode
+        self._one: Callable[[bytes], T] = encoding.Decoder(messages).decode
+        self._plain: Callable[[bytes], Any] = encoding.Decoder().decode
+
+    def read(self, frame: bytes) -> list[T]:
+        """Raises BadMessageError with the place of the first fault."""
+        try:
+            return self._all(frame)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            fault = BadMessageError(f"no frame of the worker protocol {PROTOCOL}: {error}")
+        try:
+            known = [bytes(each) for each in self._each(frame) if self._is_known(self._plain(bytes(each)))]
+            return [self._one(each) for each in known]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise fault from None
+
+    def _is_known(self, message: Any) -> bool:
+        is_tagged = isinstance(message, list) and bool(message) and isinstance(message[0], str)
+        return not is_tagged or message[0] in self._tags
+
+
+_encoder, _json_encoder = msgspec.msgpack.Encoder(), msgspec.json.Encoder()
+_to_server: _Frames[ToServer] = _Frames(msgspec.msgpack, ToServer)
+_to_worker: _Frames[ToWorker] = _Frames(msgspec.msgpack, ToWorker)
+_json_to_server: _Frames[ToServer] = _Frames(msgspec.json, ToServer)
+_json_to_worker: _Frames[ToWorker] = _Frames(msgspec.json, ToWorker)
 
 
 def encode_frame(messages: list[Any]) -> bytes:
@@ -254,17 +290,26 @@ def encode_frame(messages: list[Any]) -> bytes:
     return _encoder.encode(messages)
 
 
+def encode_json_frame(messages: list[Any]) -> bytes:
+    """The same as a JSON text."""
+    return _json_encoder.encode(messages)
+
+
 def decode_to_server(frame: bytes) -> list[ToServer]:
     """Raises BadMessageError with the place of the first fault."""
-    try:
-        return _to_server.decode(frame)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise BadMessageError(f"no frame of the worker protocol {PROTOCOL}: {error}") from None
+    return _to_server.read(frame)
 
 
 def decode_to_worker(frame: bytes) -> list[ToWorker]:
     """Raises BadMessageError with the place of the first fault."""
-    try:
-        return _to_worker.decode(frame)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise BadMessageError(f"no frame of the worker protocol {PROTOCOL}: {error}") from None
+    return _to_worker.read(frame)
+
+
+def decode_json_to_server(frame: bytes) -> list[ToServer]:
+    """Raises BadMessageError with the place of the first fault."""
+    return _json_to_server.read(frame)
+
+
+def decode_json_to_worker(frame: bytes) -> list[ToWorker]:
+    """Raises BadMessageError with the place of the first fault."""
+    return _json_to_worker.read(frame)
