@@ -9,9 +9,11 @@ if TYPE_CHECKING:
         RunCancelledError,
         RunFailedError,
         ServerUnreachableError,
+        StreamRestartedError,
         UnknownTaskError,
     )
     from tidemill.client.remote import AsyncClient
+    from tidemill.client.streams import Numbered, Restarted
     from tidemill.core.run import Code
     from tidemill.sdk.clamps import Clamp
     from tidemill.sdk.context import Context
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
     from tidemill.sdk.options import FOREVER, Backoff, Cache, OnFailure, RateLimit, collect, injected
-    from tidemill.sdk.result import Failure, Result
+    from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.words import all_of, any_of, branch, call, if_some, map_over, not_, record, size, switch
     from tidemill.sdk.worker import StubCalledError, Worker, stub
@@ -30,8 +32,15 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "tidemill.client.blocking": ("Client",),
-    "tidemill.client.errors": ("RunCancelledError", "RunFailedError", "ServerUnreachableError", "UnknownTaskError"),
+    "tidemill.client.errors": (
+        "RunCancelledError",
+        "RunFailedError",
+        "ServerUnreachableError",
+        "StreamRestartedError",
+        "UnknownTaskError",
+    ),
     "tidemill.client.remote": ("AsyncClient",),
+    "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.run": ("Code",),
     "tidemill.sdk.clamps": ("Clamp",),
     "tidemill.sdk.context": ("Context",),
@@ -46,7 +55,7 @@ _HOMES = {
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
     "tidemill.sdk.options": ("FOREVER", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
-    "tidemill.sdk.result": ("Failure", "Result"),
+    "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.standin": ("TraceError",),
     "tidemill.sdk.words": (
         "all_of",
@@ -77,16 +86,21 @@ __all__ = [
     "DefinitionError",
     "Failure",
     "File",
+    "Final",
     "InvalidInputError",
     "LocalTask",
+    "Numbered",
     "OnFailure",
     "PermanentError",
     "RateLimit",
     "ResourceError",
+    "Restarted",
     "Result",
     "RunCancelledError",
     "RunFailedError",
     "ServerUnreachableError",
+    "StreamRestartedError",
+    "Streamed",
     "StubCalledError",
     "Task",
     "TaskFiles",

@@ -80,10 +80,14 @@ class Mill:
 
 @asynccontextmanager
 async def mill(
-    folder: Path, hosts: Iterable[str] = (), blob_limit: int = 1 << 30, port: int = 0
+    folder: Path,
+    hosts: Iterable[str] = (),
+    blob_limit: int = 1 << 30,
+    port: int = 0,
+    threads: ThreadPool | None = None,
 ) -> AsyncIterator[Mill]:
     folder.mkdir(parents=True, exist_ok=True)
-    threads, entropy, clock = ThreadPool(), OsEntropy(), SystemClock()
+    threads, entropy, clock = threads or ThreadPool(), OsEntropy(), SystemClock()
     blobs = FolderBlobs(OsDisk(folder / "blobs"), threads)
     store = SqliteStore(folder / "store.db", threads, entropy)
     logs = SqliteLogs(folder / "logs.db", threads)

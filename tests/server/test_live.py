@@ -67,10 +67,13 @@ async def test_a_stream_is_read_from_any_offset_while_it_runs_and_after(working:
     live = messages((await working.get(f"{RUNS}/{run}/stream")).body)
     assert [message["data"] for message in live[:-1]] == list(range(700))
     assert live[-1]["event"] == "end"
-    resumed = messages((await working.get(f"{RUNS}/{run}/stream/count", last_event_id="690")).body)
+    assert live[690]["id"] == "1:691"
+    resumed = messages((await working.get(f"{RUNS}/{run}/stream/count", last_event_id="1:691")).body)
     assert [message["data"] for message in resumed[:-1]] == list(range(691, 700))
     lines = (await working.get(f"{RUNS}/{run}/stream?from=697", accept="application/x-ndjson")).body.splitlines()
-    assert [msgspec.json.decode(line) for line in lines] == [{"index": each, "item": each} for each in (697, 698, 699)]
+    told = [msgspec.json.decode(line) for line in lines]
+    assert told == [{"index": each, "item": each, "epoch": 1} for each in (697, 698, 699)]
+    assert (await working.get(f"{RUNS}/{run}/stream?epoch=2")).problem == "bad_request"
 
 
 @pytest.mark.feature("C6")

@@ -1,6 +1,6 @@
 """Wrong uses: each line with the mark is refused by each checker, and no other line is. It is never run."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from good import (
@@ -19,6 +19,7 @@ from good import (
     letters,
     media,
     poster,
+    spoken,
     star,
     style,
     thumb,
@@ -31,6 +32,7 @@ from tidemill import (
     Failure,
     Result,
     File,
+    Final,
     Task,
     TaskFiles,
     TransientError,
@@ -174,6 +176,15 @@ def fast() -> None: ...
 @media.stream  # E
 def single() -> int:
     return 1
+
+
+@media.stream(final=3)  # E
+async def odd(topic: str) -> AsyncIterator[str | Final[int]]:
+    yield topic
+
+
+def of_streams(draft: Draft) -> str:
+    return spoken("a").final  # E
 
 
 @stub("review.judge", schema=3)  # E

@@ -1,6 +1,6 @@
 """Right uses: both checkers accept each line, each workflow compiles. The first part is the example of the tutorial."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -11,13 +11,18 @@ from stubs import Draft, Verdict, judge, shorten
 from tidemill.client.blocking import Run
 from tidemill import (
     Clamp,
+    Client,
     Code,
     Context,
     Failure,
     File,
+    Final,
     LocalTask,
+    Numbered,
     OnFailure,
+    Restarted,
     Result,
+    Streamed,
     Task,
     TaskFiles,
     TransientError,
@@ -283,4 +288,42 @@ def both(draft: Draft) -> Both:
     return Both(better, judge(better))
 
 
-WORKFLOWS = (album, atlas, chain, verdict, both)
+# Streams with a final value --------------------------------------------------------------------------------
+
+
+@media.stream
+def spoken(topic: str) -> Generator[Word, None, Verdict]:
+    yield Word(topic)
+    return Verdict(1.0, "long")
+
+
+@media.stream(final=Verdict, retries=2)
+async def heard(ctx: Context, topic: str) -> AsyncIterator[Word | Final[Verdict]]:
+    yield Word(ctx.task)
+    yield Final(Verdict(1.0, "long"))
+
+
+@media.stream
+def hummed(topic: str) -> Generator[Word, None, None]:
+    yield Word(topic)
+
+
+def of_streams(client: Client) -> None:
+    assert_type(spoken("a"), Streamed[Word, Verdict])
+    assert_type(heard("a").final, Verdict)
+    assert_type(hummed("a"), list[Word])
+    run = client.submit(heard, "a")
+    assert_type(run.result(), Streamed[Word, Verdict])
+    assert_type(list(run.stream(on_restart=lambda told: print(told.epoch))), list[Word])
+    assert_type(next(run.numbered()), Numbered[Word] | Restarted)
+    assert_type(list(client.submit(hummed, "a").stream(3)), list[Word])
+
+
+@workflow
+def retold(topic: str) -> Streamed[Word, Verdict]:
+    said = spoken(topic)
+    assert_type(said.items, list[Word])
+    return Streamed(said.items, said.final)
+
+
+WORKFLOWS = (album, atlas, chain, verdict, both, retold)

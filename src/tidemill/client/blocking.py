@@ -5,11 +5,13 @@ import copy
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun, SubmitOptions
+from tidemill.client.streams import Numbered, OnRestart, Restarted
 from tidemill.client.transport import Transport
 from tidemill.sdk.definition import Definition
+from tidemill.sdk.result import Streamed
 from tidemill.wire import api
 
 P = ParamSpec("P")
@@ -81,9 +83,29 @@ class Run(Generic[R_co]):
         """Wait for the end; raises RunFailedError, RunCancelledError, TimeoutError, UnavailableError."""
         return self._thread.wait(self._run.result(timeout))
 
-    def stream(self: "Run[list[T]]", offset: int = 0) -> Iterator[T]:
-        """The items of a stream as they become durable."""
-        return self._thread.iterate(self._run.stream(offset))
+    @overload
+    def stream(self: "Run[list[T]]", offset: int = 0, *, on_restart: OnRestart | None = None) -> Iterator[T]: ...
+    @overload
+    def stream(
+        self: "Run[Streamed[T, Any]]", offset: int = 0, *, on_restart: OnRestart | None = None
+    ) -> Iterator[T]: ...
+    def stream(self: "Run[Any]", offset: int = 0, *, on_restart: OnRestart | None = None) -> Iterator[Any]:
+        """The items of a stream as they become durable; see `AsyncRun.stream`."""
+        return self._thread.iterate(self._run.stream(offset, on_restart=on_restart))
+
+    @overload
+    def numbered(
+        self: "Run[list[T]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+    ) -> Iterator[Numbered[T] | Restarted]: ...
+    @overload
+    def numbered(
+        self: "Run[Streamed[T, Any]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+    ) -> Iterator[Numbered[T] | Restarted]: ...
+    def numbered(
+        self: "Run[Any]", offset: int = 0, *, epoch: int = 0, path: str = ""
+    ) -> Iterator[Numbered[Any] | Restarted]:
+        """The items with their places, and a word when they begin anew; see `AsyncRun.numbered`."""
+        return self._thread.iterate(self._run.numbered(offset, epoch=epoch, path=path))
 
     def events(self, after: int = 0) -> Iterator[api.EventView]:
         """What happened and happens, until the run ends."""

@@ -72,6 +72,17 @@ class RunFailedError(TidemillError):
         self.violations = failure.violations
 
 
+class StreamRestartedError(ConflictError):
+    """An attempt that had streamed items failed, and the next one (``epoch``) streams anew: begin the stream again."""
+
+    def __init__(self, run: str, epoch: int) -> None:
+        super().__init__(
+            f"the stream of run {run} began anew with attempt {epoch}: items read so far are superseded; read it "
+            "again, or give stream(on_restart=…) what takes them back"
+        )
+        self.run, self.epoch = run, epoch
+
+
 class RunCancelledError(TidemillError):
     def __init__(self, run: str, reason: str) -> None:
         super().__init__(f"run {run} was cancelled" + (f": {reason}" if reason else ""))

@@ -5,17 +5,24 @@ import copy
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from msgspec.structs import replace
 
 from tidemill.client.blobs import HttpBlobs
 from tidemill.client.calls import Calls
-from tidemill.client.errors import RunCancelledError, RunFailedError, RunHaltedError, error_of
+from tidemill.client.errors import (
+    RunCancelledError,
+    RunFailedError,
+    RunHaltedError,
+    StreamRestartedError,
+    error_of,
+)
 from tidemill.client.files import Files, Progress
 from tidemill.client.identity import Identity
 from tidemill.client.joining import Joining
 from tidemill.client.outcomes import Awaited, Outcomes
+from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Tails
 from tidemill.client.targets import Decode, Target, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
@@ -27,6 +34,7 @@ from tidemill.core.run import Adjustment
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.file import File
 from tidemill.sdk.options import Options, node_options
+from tidemill.sdk.result import Streamed
 from tidemill.wire import api
 
 P = ParamSpec("P")
@@ -135,16 +143,53 @@ class AsyncRun(Generic[R_co]):
         """Ask it to stop; it ends when each of its steps has."""
         return await self._core.calls.post(f"/runs/{self.id}/cancel", api.CancelRequest(reason), api.RunView)
 
-    async def stream(self: "AsyncRun[list[T]]", offset: int = 0) -> AsyncIterator[T]:
+    @overload
+    def stream(
+        self: "AsyncRun[list[T]]", offset: int = 0, *, on_restart: OnRestart | None = None
+    ) -> AsyncIterator[T]: ...
+    @overload
+    def stream(
+        self: "AsyncRun[Streamed[T, Any]]", offset: int = 0, *, on_restart: OnRestart | None = None
+    ) -> AsyncIterator[T]: ...
+    async def stream(
+        self: "AsyncRun[Any]", offset: int = 0, *, on_restart: OnRestart | None = None
+    ) -> AsyncIterator[Any]:
         """The items of a stream as they become durable, from ``offset`` on; of a task or workflow that gives one.
 
+        Args:
+            on_restart: called when an attempt failed and the next one streams anew; its items follow from the first.
         Raises:
+            StreamRestartedError: the same, where ``on_restart`` is not given.
             RunFailedError: after the items, when the run failed.
         """
-        async for data in self._core.tails.items(self.id, offset):
-            item: T = self._decode.item(data)
-            yield item
+        async for each in self.numbered(offset):
+            if isinstance(each, Numbered):
+                yield each.item
+            elif on_restart is None:
+                raise StreamRestartedError(self.id, each.epoch)
+            else:
+                on_restart(each)
         await self._core.outputs(await self.ended())
+
+    @overload
+    def numbered(
+        self: "AsyncRun[list[T]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+    ) -> AsyncIterator[Numbered[T] | Restarted]: ...
+    @overload
+    def numbered(
+        self: "AsyncRun[Streamed[T, Any]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+    ) -> AsyncIterator[Numbered[T] | Restarted]: ...
+    def numbered(
+        self: "AsyncRun[Any]", offset: int = 0, *, epoch: int = 0, path: str = ""
+    ) -> AsyncIterator[Numbered[Any] | Restarted]:
+        """The items with their places, and a word when they begin anew; ends with the stream, however the run ends.
+
+        Args:
+            offset: index of the first item, in ``epoch`` when that is given, else in the current one.
+            epoch: of the items that the reader has; should there be a newer one by now, it begins with `Restarted`.
+            path: of a step, for the stream of that one.
+        """
+        return numbered(self._core.tails.items(self.id, path, offset, epoch), self._decode.item)
 
     def events(self, after: int = 0) -> AsyncIterator[api.EventView]:
         """What happened and happens, until the run ends. An event's ``number`` is what to go on after."""

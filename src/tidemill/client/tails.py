@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -15,12 +16,16 @@ from tidemill.wire.api import FRAMES, MSGPACK, EventView, LogLineView, LogPage, 
 RETRIES, RETRY_S = 20, 0.5
 
 
-class _Item(Struct):
-    index: int
-    item: msgspec.Raw
+class Part(Struct):
+    """An item of a stream; or, with ``restart``, the news that items of another epoch follow."""
+
+    index: int = -1
+    item: msgspec.Raw = msgspec.Raw()
+    epoch: int = 0
+    restart: int = 0
 
 
-_items = msgspec.msgpack.Decoder(list[_Item]).decode
+_parts = msgspec.msgpack.Decoder(list[Part]).decode
 _events = msgspec.json.Decoder(list[EventView]).decode
 _event = msgspec.json.Decoder(EventView).decode
 
@@ -29,15 +34,16 @@ class Tails:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def items(self, run: str, offset: int) -> AsyncIterator[bytes]:
-        """Encoded items of the run's stream from ``offset`` on, each once, until there will be no more."""
+    async def items(self, run: str, path: str, offset: int, epoch: int) -> AsyncIterator[Part]:
+        """Encoded items of a stream from ``offset`` on, each once in its epoch, until there will be no more."""
         left = RETRIES
+        place = f"/runs/{escaped(run)}/stream" + (f"/{quote(path)}" if path else "")
         while True:
             try:
-                async for frame in self._frames(f"/runs/{escaped(run)}/stream?from={offset}"):
-                    for each in _items(frame):
-                        yield bytes(each.item)
-                        offset, left = each.index + 1, RETRIES
+                async for frame in self._frames(f"{place}?from={offset}&epoch={epoch}"):
+                    for each in _parts(frame):
+                        yield each
+                        offset, epoch, left = each.index + 1, each.restart or each.epoch, RETRIES
                 return
             except UnavailableError:
                 left -= 1

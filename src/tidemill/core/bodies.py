@@ -45,7 +45,7 @@ class Encoded(Struct, frozen=True):
 
 
 class Completed(Struct, frozen=True, tag="completed"):
-    """Outputs by port. A stream has none: its items, of which there were ``items``, have been emitted."""
+    """Outputs by port. Items of a stream, of which there were ``items``, were given before, and are not among them."""
 
     outputs: dict[str, Encoded]
     status: str = "success"

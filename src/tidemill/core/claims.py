@@ -88,6 +88,7 @@ def _start(mover: Mover, step: Step, node: TaskNode, claim: Claim) -> Leasing:
         leased_at=draft.at,
         limits=verdict.limits,
     )
+    _supersede(mover, step, node)
     draft.put_attempt(attempt)
     draft.put_step(replace(step, state=Held(running=False), latest=attempt.number, turn_at=0))
     mover.note("attempt_leased", queued.path, attempt.number, worker=claim.worker)
@@ -115,3 +116,10 @@ def _put_off(mover: Mover, step: Step, queued: Queued, verdict: Parked | TooSoon
             draft.put_step(replace(step, state=Waiting(until_at), turn_at=until_at))
             draft.timers_put.append(Timer(queued.run, queued.path, TimerKind.RETRY, until_at, step.latest))
             mover.note("step_delayed", queued.path, until_at=until_at)
+
+
+def _supersede(mover: Mover, step: Step, node: TaskNode) -> None:
+    """From here on nothing of the attempt before counts: what it streamed is another epoch."""
+    last = mover.draft.attempt(step.run, step.path, step.latest) if node.stream and step.latest else None
+    if last is not None and last.streamed:
+        mover.note("items_superseded", step.path, last.number, count=last.streamed)

@@ -20,6 +20,7 @@ from tidemill.core.rules import Backoff, CacheRule
 
 FORMAT = "tidemill.graph/1"
 VALUE = "value"  # the port of an output that is not a NamedTuple
+ITEMS, FINAL = "items", "final"  # the ports of a stream with a final value
 
 Schema = dict[str, Any]  # a JSON Schema document; opaque here but for `core.fit`
 

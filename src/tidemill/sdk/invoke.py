@@ -7,14 +7,14 @@ arguments -> decode -> call the body -> encode -> Completed | Failure
 Nothing is raised but KeyboardInterrupt: each exception of a body becomes a `Failure`, and so does a cancelled one.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tidemill.core.bodies import AttemptFacts, Completed, Encoded
-from tidemill.core.graph import VALUE
+from tidemill.core.graph import FINAL, VALUE
 from tidemill.core.normalise import unknown
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument
@@ -26,7 +26,7 @@ from tidemill.sdk.file import Locate
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.plans import TypePlan, path_text
 from tidemill.sdk.ports import AttemptPort, FilesPort
-from tidemill.sdk.result import FAILURE, SUCCESS, Result
+from tidemill.sdk.result import FAILURE, SUCCESS, Final, Result
 from tidemill.sdk.signature import Body, Signature
 
 AnyTask = LocalTask[..., Any, Any]
@@ -144,28 +144,55 @@ def _encoded(plan: TypePlan, value: Any, place: tuple[str | int, ...]) -> Encode
 
 
 def _emit_all(call: Call, given: Any, emit: Emit) -> Completed:
-    plan, count = _item(call), 0
+    plan, count, items = _item(call), 0, _Returning(given)
     try:
-        for item in given:
+        for item in items:
             emit(_encoded(plan, item, (count,)))
             count += 1
             Context(call.facts, call.attempt).raise_if_cancelled()
     finally:
         _close(given)
-    return Completed({}, items=count)
+    return Completed(_final(call.task.signature, items.returned), items=count)
+
+
+class _Returning:
+    """Iterates, and keeps what a generator returns at its end."""
+
+    def __init__(self, given: Any) -> None:
+        self._given, self.returned = given, None
+
+    def __iter__(self) -> Iterator[Any]:
+        self.returned = yield from self._given
+
+
+def _final(signature: Signature, value: Any) -> dict[str, Encoded]:
+    """The final value of a stream that has one, as an output."""
+    return {} if signature.final is None else {FINAL: _encoded(signature.final, value, (FINAL,))}
 
 
 async def _emit_each(call: Call, given: Any, emit: EmitAsync) -> Completed:
     plan, count = _item(call), 0
+    last: Final[Any] | None = None
     try:
         async for item in given:
+            if last is not None:
+                raise NotAsDeclaredError("the stream went on after its Final")
+            if isinstance(item, Final) and call.task.signature.final is not None:
+                last = item
+                continue
             await emit(_encoded(plan, item, (count,)))
             count += 1
             Context(call.facts, call.attempt).raise_if_cancelled()
     finally:
         if hasattr(given, "aclose"):
             await given.aclose()
-    return Completed({}, items=count)
+    return Completed(_last(call.task.signature, last), items=count)
+
+
+def _last(signature: Signature, last: Final[Any] | None) -> dict[str, Encoded]:
+    if signature.final is not None and last is None:
+        raise NotAsDeclaredError(f"the stream ended without a Final[{signature.final.name}]")
+    return _final(signature, last and last.value)
 
 
 def _item(call: Call) -> TypePlan:

@@ -17,7 +17,7 @@ from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import Trait
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import IfExists
-from tidemill.sdk.result import FAILURE, Result
+from tidemill.sdk.result import FAILURE, Final, Result, Streamed
 from tidemill.sdk.signature import Body, Signature
 
 T = TypeVar("T")
@@ -70,9 +70,9 @@ def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound:
         case Body.ASYNC:
             return _data(asyncio.run(given))
         case Body.ITEMS:
-            return list(given)
+            return _listed(given, signature)
         case Body.ASYNC_ITEMS:
-            return asyncio.run(_gathered(given))
+            return _parted(asyncio.run(_gathered(given)), signature)
 
 
 def _as_received(plan: TypePlan, value: Any) -> Any:
@@ -99,6 +99,24 @@ def _injected(name: str, signature: Signature) -> list[Context]:
 
 def _files(signature: Signature) -> dict[str, TaskFiles]:
     return {name: TaskFiles(_Here()) for name in signature.injections}
+
+
+def _listed(given: Any, signature: Signature) -> Any:
+    items, generator = [], iter(given)
+    while True:
+        try:
+            items.append(next(generator))
+        except StopIteration as end:
+            return items if signature.final is None else Streamed(items, end.value)
+
+
+def _parted(given: list[Any], signature: Signature) -> Any:
+    if signature.final is None:
+        return given
+    *items, last = given or [None]
+    if not isinstance(last, Final):
+        raise PermanentError("the stream ended without a Final")
+    return Streamed(items, last.value)
 
 
 async def _gathered(items: Any) -> list[Any]:

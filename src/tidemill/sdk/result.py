@@ -1,7 +1,7 @@
 """What a task may return when data alone does not say enough."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from msgspec import Struct, field
 
@@ -9,6 +9,8 @@ from tidemill.core.fit import FAILURE_KEY
 from tidemill.core.run import Code
 
 T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+F = TypeVar("F")
 
 SUCCESS = "success"
 FAILURE = "failure"
@@ -24,6 +26,20 @@ class Result(Generic[T_co]):
     status: str = SUCCESS
     data: T_co = cast(Any, None)  # noqa: RUF009  # a cast makes nothing
     error: str | Exception = ""
+
+
+@dataclass(frozen=True)
+class Final(Generic[T_co]):
+    """The last word of an async stream: what it gives besides its items. A plain generator returns it instead."""
+
+    value: T_co
+
+
+class Streamed(NamedTuple, Generic[T, F]):
+    """What a stream with a final value is to its callers: its items, and that value."""
+
+    items: list[T]
+    final: F
 
 
 class Failure(Struct, frozen=True):

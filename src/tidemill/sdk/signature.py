@@ -10,14 +10,14 @@ from typing import Any, Union, get_args, get_origin
 
 from msgspec import NODEFAULT, Struct
 
-from tidemill.core.graph import VALUE, Schema
+from tidemill.core.graph import FINAL, ITEMS, VALUE, Schema
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, union_of
 from tidemill.sdk.options import injected
 from tidemill.sdk.plans import TypePlan, plan_of
-from tidemill.sdk.result import Result
+from tidemill.sdk.result import Final, Result, Streamed
 from tidemill.sdk.schemas import closed, document, schemas_of
 
 
@@ -52,12 +52,19 @@ class Signature(Struct, frozen=True):
     injections: tuple[str, ...] = ()  # parameters that take the TaskFiles
     item: TypePlan | None = None
     tuple_type: Any = None
+    final: TypePlan | None = None  # of a stream that gives one more value at its end
 
     @property
     def text(self) -> str:
         """As its callers see it: without what a worker injects, types by their own names."""
         given = ", ".join(f"{each.name}: {each.plan.name}{_told(each.default)}" for each in self.parameters.values())
-        return f"({given}) -> {f'Iterator[{self.item.name}]' if self.item else self.result.name}"
+        return f"({given}) -> {self._given}"
+
+    @property
+    def _given(self) -> str:
+        if self.item is None:
+            return self.result.name
+        return f"Iterator[{self.item.name}]" if self.final is None else self.result.name
 
     @property
     def record(self) -> str:
@@ -112,23 +119,60 @@ def read_task(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
     hints = _hints(fn, names)
     returned = _data_type(hints.get("return", inspect.Parameter.empty))
     result = _planned("its result", returned)
-    if not is_named_tuple(returned):
+    tuple_type = get_origin(returned) or returned
+    if not is_named_tuple(tuple_type):
         return _read(fn, hints, outputs={VALUE: result}, result=result, body=body)
     outputs = {name: _planned(f"its output {name}", kind) for name, kind in fields_of(returned).items()}
-    return _read(fn, hints, outputs=outputs, result=result, body=body, tuple_type=returned)
+    return _read(fn, hints, outputs=outputs, result=result, body=body, tuple_type=tuple_type)
 
 
-def read_stream(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
-    """The signature of a task that streams items. Arguments and errors as for ``read_task``."""
+def read_stream(fn: Callable[..., Any], names: Mapping[str, Any], final: Any = None) -> Signature:
+    """The signature of a task that streams items. Arguments and errors as for ``read_task``.
+
+    Args:
+        final: the type of an async stream's final value; that of another is what its generator returns.
+    """
     hints = _hints(fn, names)
     returned = hints.get("return")
     origin = get_origin(returned)
     if origin not in _ITERATORS + _ASYNC_ITERATORS or inspect.iscoroutinefunction(fn):
         raise DefinitionError("a stream is a generator: `-> Iterator[…]`, or `-> AsyncIterator[…]` with async def")
-    kind = get_args(returned)[0]
     body = Body.ASYNC_ITEMS if origin in _ASYNC_ITERATORS else Body.ITEMS
-    result = _planned("its items", types.GenericAlias(list, (kind,)))
-    return _read(fn, hints, outputs={VALUE: result}, result=result, body=body, item=_planned("its items", kind))
+    kind, final = _stream_types(returned, body, final)
+    items = _planned("its items", types.GenericAlias(list, (kind,)))
+    item = _planned("its items", kind)
+    if final is type(None):
+        return _read(fn, hints, outputs={VALUE: items}, result=items, body=body, item=item)
+    last = _planned("its final value", final)
+    whole = _planned("its result", _generic(Streamed, kind, final))
+    outputs = {ITEMS: items, FINAL: last}
+    return _read(fn, hints, outputs=outputs, result=whole, body=body, item=item, final=last, tuple_type=Streamed)
+
+
+def _stream_types(returned: Any, body: Body, declared: Any) -> tuple[Any, Any]:
+    """The type of the items, and that of the final value: None's where there is none."""
+    kind, *rest = get_args(returned)
+    finals = [get_args(each)[0] for each in _members(kind) if get_origin(each) is Final]
+    if body is Body.ITEMS:
+        if finals or declared is not None:
+            raise DefinitionError("a generator returns its final value: `-> Generator[Item, None, Summary]`")
+        return kind, rest[1] if len(rest) > 1 else type(None)
+    if not finals and declared is None:
+        return kind, type(None)
+    if finals != [declared]:
+        raise DefinitionError(
+            "an async stream with a final value says its type twice: `@….stream(final=Summary)` and "
+            "`-> AsyncIterator[Item | Final[Summary]]`"
+        )
+    return union_of([each for each in _members(kind) if get_origin(each) is not Final]), declared
+
+
+def _members(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+
+
+def _generic(cls: Any, *arguments: Any) -> Any:
+    return cls[arguments]
 
 
 def read_workflow(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:

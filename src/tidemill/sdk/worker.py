@@ -2,19 +2,21 @@
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any, ParamSpec, TypeVar, Unpack, overload
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.definition import Coro, LocalTask, ReadSignature, Task, WithContext
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.options import Backend, TaskOptions, task_options
-from tidemill.sdk.result import Result
+from tidemill.sdk.result import Final, Result, Streamed
 from tidemill.sdk.signature import read_stream, read_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+F = TypeVar("F")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -73,7 +75,41 @@ class TaskDecorator(_Decorator):
         return self._declared(first, options, read_task)
 
 
+class FinalStreamDecorator(_Decorator, Generic[F]):
+    """Of ``@worker.stream(final=…)``: mypy cannot find the type of the final value in a union by itself."""
+
+    final: Any = None
+
+    @overload
+    def __call__(
+        self, body: WithContext[P, AsyncIterator[T | Final[F]]], /
+    ) -> LocalTask[P, Streamed[T, F], WithContext[P, AsyncIterator[T | Final[F]]]]: ...
+    @overload
+    def __call__(
+        self, body: Callable[P, AsyncIterator[T | Final[F]]], /
+    ) -> LocalTask[P, Streamed[T, F], Callable[P, AsyncIterator[T | Final[F]]]]: ...
+    def __call__(self, body: Callable[..., Any], /) -> object:
+        return self._declared(body, {}, partial(read_stream, final=self.final))
+
+
 class StreamDecorator(_Decorator):
+    # Those with a final value first: to mypy they overlap with the others, as is meant.
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: WithContext[P, Generator[T, Any, None]], /
+    ) -> LocalTask[P, list[T], WithContext[P, Iterator[T]]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: WithContext[P, Generator[T, Any, F]], /
+    ) -> LocalTask[P, Streamed[T, F], WithContext[P, Generator[T, Any, F]]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: Callable[P, Generator[T, Any, None]], /
+    ) -> LocalTask[P, list[T], Callable[P, Iterator[T]]]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self, body: Callable[P, Generator[T, Any, F]], /
+    ) -> LocalTask[P, Streamed[T, F], Callable[P, Generator[T, Any, F]]]: ...
     @overload
     def __call__(self, body: WithContext[P, Iterator[T]], /) -> LocalTask[P, list[T], WithContext[P, Iterator[T]]]: ...
     @overload
@@ -87,9 +123,19 @@ class StreamDecorator(_Decorator):
         self, body: Callable[P, AsyncIterator[T]], /
     ) -> LocalTask[P, list[T], Callable[P, AsyncIterator[T]]]: ...
     @overload
+    def __call__(
+        self, name: str = ..., /, *, final: type[F], **options: Unpack[TaskOptions]
+    ) -> "FinalStreamDecorator[F]": ...
+    @overload
     def __call__(self, name: str = ..., /, **options: Unpack[TaskOptions]) -> "StreamDecorator": ...
-    def __call__(self, first: Callable[..., Any] | str = "", /, **options: Unpack[TaskOptions]) -> object:
-        return self._declared(first, options, read_stream)
+    def __call__(
+        self, first: Callable[..., Any] | str = "", /, *, final: Any = None, **options: Unpack[TaskOptions]
+    ) -> object:
+        if final is None or not isinstance(first, str):
+            return self._declared(first, options, read_stream)
+        made = FinalStreamDecorator[Any](self._worker, first, {**self._options, **options})
+        made.final = final
+        return made
 
 
 class Worker:

@@ -102,14 +102,18 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
 
 def _live(parts: Parts) -> tuple[Endpoint, ...]:
     feeds, tails = parts.feeds, parts.tails
-    first = Query("from", "Index of the first item", "integer")
+    offset = (
+        Query("from", "Index of the first item", "integer"),
+        Query("epoch", "The epoch that the reader has items of; a newer one begins with `restart`", "integer"),
+        Query("attempt", "Items of this attempt only, superseded or not", "integer"),
+    )
     path = Query("path", "Of this step")
     return (
         Endpoint("GET", "/events", feeds.all_events, "Events of all runs", EVENTS, query=(AFTER, LIMIT, FOLLOW)),
         Endpoint("GET", "/runs/{run}/events", feeds.events, "Events of a run", EVENTS, query=(AFTER, LIMIT, FOLLOW)),
         Endpoint("GET", "/runs/{run}/logs", tails.logs, "Its logs", api.LogPage, query=(path, AFTER, LIMIT, FOLLOW)),
-        Endpoint("GET", "/runs/{run}/stream", tails.stream, "Items of its stream", EVENTS, query=(first,)),
-        Endpoint("GET", "/runs/{run}/stream/{path:path}", tails.stream, "Items of a step", EVENTS, query=(first,)),
+        Endpoint("GET", "/runs/{run}/stream", tails.stream, "Items of its stream", EVENTS, query=offset),
+        Endpoint("GET", "/runs/{run}/stream/{path:path}", tails.stream, "Items of a step", EVENTS, query=offset),
     )
 
 

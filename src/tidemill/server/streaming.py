@@ -127,7 +127,7 @@ async def _closed(source: AsyncIterator[object]) -> None:
         await close()
 
 
-def sse(event: str, data: object, number: int | None = None) -> bytes:
+def sse(event: str, data: object, number: int | str | None = None) -> bytes:
     """One server-sent event; ``number`` is what a client says to go on from here."""
     head = f"id: {number}\n" if number is not None else ""
     return b"%sevent: %s\ndata: %s\n\n" % (head.encode(), event.encode(), _json.encode(data))

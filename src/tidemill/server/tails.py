@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidemill.core.graph import VALUE, Ref, TaskNode
+from tidemill.core.graph import ITEMS, VALUE, Ref, TaskNode
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import Keys
 from tidemill.core.run import Ended, Run, Step
@@ -14,18 +13,14 @@ from tidemill.engine.engine import Engine
 from tidemill.ports.logs import LogRow, Logs
 from tidemill.server import parameters
 from tidemill.server.bodies import answer, wants_msgpack
+from tidemill.server.epochs import LINES, Batch, Batches, Place, frames, lines, messages
 from tidemill.server.problems import refuse
 from tidemill.server.streaming import EVENTS, SILENCE, Streams, beating, sse
 from tidemill.server.views import time_text
-from tidemill.wire.api import FRAMES, LogLineView, LogPage, StreamItem
+from tidemill.wire.api import FRAMES, LogLineView, LogPage
 
 ROWS = 64  # of stream items, read at once
 PAGE, MOST = 500, 5000
-LINES = "application/x-ndjson"
-
-_decode = msgspec.msgpack.Decoder().decode
-_pack = msgspec.msgpack.Encoder().encode
-_json = msgspec.json.Encoder().encode
 
 
 class Tails:
@@ -38,49 +33,64 @@ class Tails:
         """Items from ?from= on, while the step runs and after it; ends when there will be no more."""
         run = await parameters.known_run(request, self._queries)
         path = request.path_params.get("path") or await self._streaming_step(run)
-        last = request.headers.get("last-event-id", "")
-        first = int(last) + 1 if last.isascii() and last.isdecimal() else parameters.number(request, "from", 0, 2**62)
-        items = self._items(run.id, path, first)
+        place = _place(request)
+        _, latest = await self._look(run.id, path)
+        if place.epoch > latest:
+            raise refuse("bad_request", f"the stream is in epoch {latest}; there is no epoch {place.epoch} of it")
+        batches = self._batches(run.id, path, place)
         if wants_msgpack(request):
-            return self._streams.answer(_frames(items), FRAMES)
+            return self._streams.answer(frames(batches), FRAMES)
         if LINES in request.headers.get("accept", ""):
-            return self._streams.answer(_lines(items), LINES)
-        return self._streams.answer(_messages(items), EVENTS)
+            return self._streams.answer(lines(batches), LINES)
+        return self._streams.answer(messages(batches), EVENTS)
 
     async def _streaming_step(self, run: Run) -> Path:
         """The step whose stream is the result of the run."""
         workflow = await self._engine.graphs.get(run.graph)
-        output = workflow.body.outputs.get(VALUE) if workflow else None
+        outputs = workflow.body.outputs if workflow else {}
+        output = outputs.get(VALUE) or outputs.get(ITEMS)
         if workflow and isinstance(output, Ref):
             node = workflow.body.nodes.get(output.node)
             if isinstance(node, TaskNode) and node.stream:
                 return output.node
         raise refuse("unknown_step", "the result of this run is no stream; name a step of it")
 
-    async def _items(self, run: RunId, path: Path, first: int) -> AsyncIterator[list[tuple[int, bytes]]]:
-        """Encoded items with their indexes, as they become durable; an empty list when all is quiet."""
-        yield []
+    async def _batches(self, run: RunId, path: Path, place: Place) -> Batches:
+        """Items as they become durable; None when all is quiet. A newer attempt's items are another epoch."""
+        yield None
         news = self._news(run)
+        epoch, first, is_told = place.epoch, place.first, bool(place.epoch)
         while True:
-            is_over, items = await self._next_items(run, path, first)
+            is_over, latest = await self._look(run, path)
+            if place.stays:
+                is_over = is_over or latest > epoch
+            elif latest > epoch:
+                if is_told:
+                    first = 0
+                    yield Batch(latest, 0, (), restarted=True)
+                epoch = latest
+            items = await self._read(run, path, epoch, first)
             if items:
-                first = items[-1][0] + 1
-                yield items
+                yield Batch(epoch, first, items)
+                first, is_told = first + len(items), True
             elif is_over:
+                yield Batch(epoch, first, (), ended=True)
                 return
             elif not await anext(news):
-                yield []
+                yield None
 
-    async def _next_items(self, run: RunId, path: Path, first: int) -> tuple[bool, list[tuple[int, bytes]]]:
-        """Whether there will be no more, seen before what there is now."""
+    async def _look(self, run: RunId, path: Path) -> tuple[bool, int]:
+        """Whether there will be no more than there is now, and the epoch: the number of the latest attempt."""
         rows = await self._queries.rows(Keys(runs=[run], steps=[(run, path)]))
         owner, step = rows.runs.get(run), rows.steps.get((run, path))
         is_over = (owner is None or isinstance(owner.state, Ended)) or (isinstance(step, Step) and step.is_final)
-        if step is None:
-            return is_over, []
-        found = await self._queries.stream(run, path, step.latest, first, ROWS)
-        numbered = ((row.first + at, item) for row in found for at, item in enumerate(row.items))
-        return is_over, [(index, item) for index, item in numbered if index >= first]
+        return is_over, step.latest if step else 0
+
+    async def _read(self, run: RunId, path: Path, epoch: int, first: int) -> tuple[bytes, ...]:
+        """Items of one attempt from ``first`` on."""
+        rows = await self._queries.stream(run, path, epoch, first, ROWS)
+        found = [item for row in rows for item in row.items]
+        return tuple(found[first - rows[0].first :]) if rows else ()
 
     async def _news(self, run: RunId) -> AsyncIterator[bool]:
         """True whenever something happened to a run, False now and then."""
@@ -126,22 +136,12 @@ def _log_message(rows: Sequence[tuple[int, LogRow]], after: int) -> bytes:
     return sse("lines", [_line(number, row) for number, row in rows], after)
 
 
-Items = AsyncIterator[list[tuple[int, bytes]]]
-
-
-async def _frames(items: Items) -> AsyncIterator[bytes]:
-    async for batch in items:
-        frame = _pack([StreamItem(index, msgspec.Raw(item)) for index, item in batch])
-        yield len(frame).to_bytes(4, "big") + frame
-
-
-async def _lines(items: Items) -> AsyncIterator[bytes]:
-    async for batch in items:
-        if batch:
-            yield b"".join(_json(StreamItem(index, _decode(item))) + b"\n" for index, item in batch)
-
-
-async def _messages(items: Items) -> AsyncIterator[bytes]:
-    async for batch in items:
-        yield b"".join(sse("item", _decode(item), index) for index, item in batch) if batch else SILENCE
-    yield sse("end", {})
+def _place(request: Request) -> Place:
+    """Where to begin: ?from= (and ?epoch= or ?attempt=), or what a browser sends when it reconnects."""
+    epoch, colon, last = request.headers.get("last-event-id", "").partition(":")
+    if colon and all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (epoch, last)):
+        return Place(int(epoch), int(last))
+    first = parameters.number(request, "from", 0, 2**62)
+    if attempt := parameters.number(request, "attempt", 0, 2**31):
+        return Place(attempt, first, stays=True)
+    return Place(parameters.number(request, "epoch", 0, 2**31), first)

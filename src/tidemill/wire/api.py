@@ -242,10 +242,20 @@ class EventPage(Struct, frozen=True):
 
 
 class StreamItem(Struct, frozen=True):
-    """Item ``index`` of a stream; in msgpack ``item`` is as the task encoded it."""
+    """Item ``index`` of a stream; in msgpack ``item`` is as the task encoded it.
+
+    ``epoch`` is the number of the attempt that made it.
+    """
 
     index: int
     item: Any
+    epoch: int = 1
+
+
+class StreamRestart(Struct, frozen=True):
+    """What was told before is superseded: the items of the epoch ``restart`` follow, from the first."""
+
+    restart: int
 
 
 class LogPage(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Before and after a body: its inputs are fetched, its outputs and files uploaded, its stream's items acknowledged."""
 
 from tidemill.core.bodies import Completed
-from tidemill.core.graph import VALUE
+from tidemill.core.graph import ITEMS, VALUE
 from tidemill.core.values import Streamed, Value
 from tidemill.wire.worker import Published
 from tidemill.worker.attempt import LiveAttempt
@@ -34,9 +34,11 @@ class Storing:
 
     async def store(self, attempt: LiveAttempt, completed: Completed) -> dict[str, Value]:
         """The outputs as a report names them."""
-        if attempt.task.signature.item is None:
-            return await self._exchange.store(completed.outputs)
-        return {VALUE: Streamed(attempt.ref.number, completed.items)}
+        stored = await self._exchange.store(completed.outputs) if completed.outputs else {}
+        if (signature := attempt.task.signature).item is None:
+            return stored
+        items = Streamed(attempt.ref.number, completed.items)
+        return {VALUE if signature.final is None else ITEMS: items, **stored}
 
     async def publish(self, attempt: LiveAttempt) -> tuple[Published, ...]:
         """Upload what the body saved by name."""
