@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
@@ -24,6 +24,7 @@ from tidemill.wire.api import Finished, RunView
 
 SHOWN_FAILURES = 20
 PAGE = "run.html"
+SHOWN: Final = object()  # a value that its reader has seen already
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _tell_failures(failures: Mapping[str, str]) -> None:
 
 
 def _tell_value(ending: Ending) -> None:
-    if ending.view.status != "succeeded":
+    if ending.view.status != "succeeded" or ending.value is SHOWN:
         return
     for way, path in ending.files.items():
         click.echo(f"{way or 'result'}: {path}")

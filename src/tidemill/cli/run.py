@@ -19,6 +19,7 @@ from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.outputs import FOLDER, recall, remember
 from tidemill.cli.screen import Screen, screen_for
 from tidemill.cli.serving import alongside, find_or_start, take_over
+from tidemill.cli.streaming import watch_items, without_items
 from tidemill.cli.submitting import Wanted, find_unfinished, submit
 from tidemill.cli.targets import NoSuchTargetError, Target, TargetError, load_target
 from tidemill.cli.watching import Interrupts, interruptible, watch
@@ -28,7 +29,7 @@ from tidemill.sdk.definition import Definition, Task
 from tidemill.sdk.file import File
 from tidemill.sdk.workflow import Workflow
 
-OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "help")
+OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "stream", "help")
 LOG = "processes.log"
 LOOK_S = 0.5
 PATIENT_LOOKS = 4  # a worker that lost its connection is back by then
@@ -46,6 +47,7 @@ class Errand:
     output: Output
     is_new: bool
     is_detached: bool
+    streams: bool = False
 
 
 @click.command(
@@ -58,6 +60,7 @@ class Errand:
 @click.option("--workflow", help="The workflow or task to run.  [default: the first workflow, else the only task]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where files of the result go.")
 @click.option("--detach", is_flag=True, help="Print the run's id and leave; needs a server that runs.")
+@click.option("--stream", is_flag=True, help="Print the items of the result, a stream, as they come.")
 @click.option("--new", is_flag=True, help="Start anew, even if a run of the same is unfinished.")
 @url_option
 @data_option
@@ -89,6 +92,8 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
     if given["wants_help"]:
         click.echo(f"{ctx.get_help()}\n\n{parser.get_help(click.Context(parser, info_name=definition.name))}")
         return Exit.OK
+    if given["stream"] and isinstance(definition, Task) and definition.signature.item is None:
+        raise click.UsageError(f"task {definition.name} gives no stream; leave out --stream")
     inputs = _inputs(parser, definition, rest)
     inputs |= _recalled(definition, inputs, settings.data, target)
     wanted = Wanted(definition, inputs)
@@ -101,6 +106,7 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
         output=given["output"],
         is_new=given["new"],
         is_detached=given["detach"],
+        streams=given["stream"],
     )
     return asyncio.run(_go(errand))
 
@@ -199,7 +205,8 @@ async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Int
                 click.echo(run.id)
                 return Exit.OK
             screen.say(f"run {run.id}\n{found.page_of(run.id)}")
-            finished = await watch(run, screen, interrupts)
+            watching = watch_items(run, errand.output, interrupts) if errand.streams else watch(run, screen, interrupts)
+            finished = await watching
             if finished is None:
                 click.echo(_farewell(errand, run, house), err=True)
                 return Exit.DETACHED
@@ -207,7 +214,7 @@ async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Int
             ending = await gather(client, run, finished, errand.out, command)
         if finished.status == "succeeded":
             remember(errand.settings.data, errand.target.text, ending.files)
-        tell(ending, errand.output)
+        tell(without_items(ending, errand.output) if errand.streams else ending, errand.output)
         return ending.code
 
 

@@ -11,6 +11,7 @@ from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, summary_of
 from tidemill.cli.show import span, table
+from tidemill.cli.streaming import print_items
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.wire.api import LogLineView, RunPage, RunView, StepView
 
@@ -116,6 +117,27 @@ def logs(run: str, step: str | None, url: str | None, output: Output, follow: ob
 
     ask(url, read)
     return Exit.OK
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--step", default="", help="Of this step, by its path.  [default: the one that gives the run's result]")
+@click.option("--from", "offset", type=click.IntRange(0), default=0, help="Index of the first item.")
+@click.option("--attempt", type=click.IntRange(1), default=None, help="Items of this attempt only, superseded or not.")
+@url_option
+@output_option
+def stream(run: str, url: str | None, output: Output, step: str, **place: int | None) -> Exit:
+    """The items of a run's stream, while they come and after. With --json: one object on each line."""
+
+    async def read(client: AsyncClient) -> RunView:
+        found: AsyncRun[list[object]] = client.run(run)
+        await print_items(found, output, path=step, offset=place["offset"] or 0, attempt=place["attempt"] or 0)
+        return await found.view()
+
+    view = ask(url, read)
+    if output is Output.PEOPLE:
+        tell_failure(view)
+    return Exit.FAILED if view.failure else Exit.OK
 
 
 async def _so_far(run: AsyncRun[object], step: str | None) -> AsyncIterator[LogLineView]:

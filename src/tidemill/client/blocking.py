@@ -95,17 +95,17 @@ class Run(Generic[R_co]):
 
     @overload
     def numbered(
-        self: "Run[list[T]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+        self: "Run[list[T]]", offset: int = 0, *, path: str = "", epoch: int = 0, attempt: int = 0
     ) -> Iterator[Numbered[T] | Restarted]: ...
     @overload
     def numbered(
-        self: "Run[Streamed[T, Any]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+        self: "Run[Streamed[T, Any]]", offset: int = 0, *, path: str = "", epoch: int = 0, attempt: int = 0
     ) -> Iterator[Numbered[T] | Restarted]: ...
     def numbered(
-        self: "Run[Any]", offset: int = 0, *, epoch: int = 0, path: str = ""
+        self: "Run[Any]", offset: int = 0, *, path: str = "", epoch: int = 0, attempt: int = 0
     ) -> Iterator[Numbered[Any] | Restarted]:
         """The items with their places, and a word when they begin anew; see `AsyncRun.numbered`."""
-        return self._thread.iterate(self._run.numbered(offset, epoch=epoch, path=path))
+        return self._thread.iterate(self._run.numbered(offset, path=path, epoch=epoch, attempt=attempt))
 
     def events(self, after: int = 0) -> Iterator[api.EventView]:
         """What happened and happens, until the run ends."""

@@ -23,7 +23,7 @@ from tidemill.client.identity import Identity
 from tidemill.client.joining import Joining
 from tidemill.client.outcomes import Awaited, Outcomes
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
-from tidemill.client.tails import Tails
+from tidemill.client.tails import Place, Tails
 from tidemill.client.targets import Decode, Target, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.values import Values
@@ -173,14 +173,14 @@ class AsyncRun(Generic[R_co]):
 
     @overload
     def numbered(
-        self: "AsyncRun[list[T]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+        self: "AsyncRun[list[T]]", offset: int = 0, *, path: str = "", epoch: int = 0, attempt: int = 0
     ) -> AsyncIterator[Numbered[T] | Restarted]: ...
     @overload
     def numbered(
-        self: "AsyncRun[Streamed[T, Any]]", offset: int = 0, *, epoch: int = 0, path: str = ""
+        self: "AsyncRun[Streamed[T, Any]]", offset: int = 0, *, path: str = "", epoch: int = 0, attempt: int = 0
     ) -> AsyncIterator[Numbered[T] | Restarted]: ...
     def numbered(
-        self: "AsyncRun[Any]", offset: int = 0, *, epoch: int = 0, path: str = ""
+        self: "AsyncRun[Any]", offset: int = 0, *, path: str = "", epoch: int = 0, attempt: int = 0
     ) -> AsyncIterator[Numbered[Any] | Restarted]:
         """The items with their places, and a word when they begin anew; ends with the stream, however the run ends.
 
@@ -188,8 +188,9 @@ class AsyncRun(Generic[R_co]):
             offset: index of the first item, in ``epoch`` when that is given, else in the current one.
             epoch: of the items that the reader has; should there be a newer one by now, it begins with `Restarted`.
             path: of a step, for the stream of that one.
+            attempt: reads the items of this attempt only, superseded or not.
         """
-        return numbered(self._core.tails.items(self.id, path, offset, epoch), self._decode.item)
+        return numbered(self._core.tails.items(self.id, path, Place(offset, epoch, attempt)), self._decode.item)
 
     def events(self, after: int = 0) -> AsyncIterator[api.EventView]:
         """What happened and happens, until the run ends. An event's ``number`` is what to go on after."""

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from tidemill.client.calls import PREFIX, Calls, escaped
+from tidemill.client.calls import PREFIX, Calls, escaped, query_text
 from tidemill.client.outcomes import frames_of
 from tidemill.client.transport import checked
 from tidemill.core.errors import UnavailableError
@@ -25,6 +25,14 @@ class Part(Struct):
     restart: int = 0
 
 
+class Place(Struct, frozen=True):
+    """Where a reader begins: the ``offset`` in ``epoch`` (0: the current one), or in one ``attempt`` only."""
+
+    offset: int = 0
+    epoch: int = 0
+    attempt: int = 0
+
+
 _parts = msgspec.msgpack.Decoder(list[Part]).decode
 _events = msgspec.json.Decoder(list[EventView]).decode
 _event = msgspec.json.Decoder(EventView).decode
@@ -34,16 +42,18 @@ class Tails:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def items(self, run: str, path: str, offset: int, epoch: int) -> AsyncIterator[Part]:
+    async def items(self, run: str, path: str, place: Place) -> AsyncIterator[Part]:
         """Encoded items of a stream from ``offset`` on, each once in its epoch, until there will be no more."""
         left = RETRIES
-        place = f"/runs/{escaped(run)}/stream" + (f"/{quote(path)}" if path else "")
+        stream = f"/runs/{escaped(run)}/stream" + (f"/{quote(path)}" if path else "")
         while True:
             try:
-                async for frame in self._frames(f"{place}?from={offset}&epoch={epoch}"):
+                query = {"from": place.offset, "epoch": place.epoch, "attempt": place.attempt}
+                async for frame in self._frames(stream + query_text(query)):
                     for each in _parts(frame):
                         yield each
-                        offset, epoch, left = each.index + 1, each.restart or each.epoch, RETRIES
+                        place = msgspec.structs.replace(place, offset=each.index + 1, epoch=each.restart or each.epoch)
+                        left = RETRIES
                 return
             except UnavailableError:
                 left -= 1
