@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from tidemill.sdk.clamps import Clamp
     from tidemill.sdk.context import Context
     from tidemill.sdk.definition import LocalTask, Task
+    from tidemill.sdk.depends import Depends, Scope
     from tidemill.sdk.errors import DefinitionError, InvalidInputError, PermanentError, ResourceError, TransientError
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
+    from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
     from tidemill.sdk.options import FOREVER, Backoff, Cache, OnFailure, RateLimit, collect, injected
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
@@ -45,6 +47,7 @@ _HOMES = {
     "tidemill.sdk.clamps": ("Clamp",),
     "tidemill.sdk.context": ("Context",),
     "tidemill.sdk.definition": ("LocalTask", "Task"),
+    "tidemill.sdk.depends": ("Depends", "Scope"),
     "tidemill.sdk.errors": (
         "DefinitionError",
         "InvalidInputError",
@@ -54,6 +57,7 @@ _HOMES = {
     ),
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
+    "tidemill.sdk.middleware": ("Middleware", "Proceed", "ProceedSync", "TaskCall"),
     "tidemill.sdk.options": ("FOREVER", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.standin": ("TraceError",),
@@ -84,25 +88,31 @@ __all__ = [
     "Code",
     "Context",
     "DefinitionError",
+    "Depends",
     "Failure",
     "File",
     "Final",
     "InvalidInputError",
     "LocalTask",
+    "Middleware",
     "Numbered",
     "OnFailure",
     "PermanentError",
+    "Proceed",
+    "ProceedSync",
     "RateLimit",
     "ResourceError",
     "Restarted",
     "Result",
     "RunCancelledError",
     "RunFailedError",
+    "Scope",
     "ServerUnreachableError",
     "StreamRestartedError",
     "Streamed",
     "StubCalledError",
     "Task",
+    "TaskCall",
     "TaskFiles",
     "TraceError",
     "TransientError",

@@ -16,7 +16,7 @@ BUDGETS = {
     "core": 4000,
     "ports": 400,
     "wire": 700,
-    "sdk": 3000,  # 2000 was planned: stand-ins that explain each misuse; final values, events, programs
+    "sdk": 4000,  # 2000 was planned: stand-ins that explain each misuse; final values, events, programs; injection
     "interface": 1400,  # a parser and its types for specs; manifests and stubs
     "engine": 1500,
     "adapters/storage": 2500,

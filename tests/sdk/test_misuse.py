@@ -285,7 +285,7 @@ def takes_context(ctx: Context, topic: str) -> str:
     [
         (is_async, "a workflow is a plain def"),
         (is_generator, "a workflow is a plain def"),
-        (takes_context, "parameter ctx: only tasks are given a Context"),
+        (takes_context, "parameter ctx: only tasks are given what their worker injects"),
     ],
 )
 def test_what_is_no_workflow_is_refused_when_declared(body: Callable[..., Any], message: str) -> None:

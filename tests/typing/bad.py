@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from good import (
     Box,
@@ -29,11 +30,13 @@ from stubs import Draft, Verdict, judge, pdf, shorten
 
 from tidemill import (
     Context,
+    Depends,
     Failure,
     Result,
     File,
     Final,
     Task,
+    TaskCall,
     TaskFiles,
     TransientError,
     all_of,
@@ -199,3 +202,15 @@ class Report:
 
 def build(photo: File) -> Report:
     return Report(thumb(photo))  # E
+
+
+@media.middleware  # E
+async def lonely(call: TaskCall) -> Any: ...
+
+
+@media.on_start  # E
+def wants(number: int) -> None: ...
+
+
+Depends("factory")  # E
+Depends(grow, scope="worker")  # E

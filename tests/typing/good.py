@@ -14,16 +14,21 @@ from tidemill import (
     Client,
     Code,
     Context,
+    Depends,
     Failure,
     File,
     Final,
     LocalTask,
     Numbered,
     OnFailure,
+    Proceed,
+    ProceedSync,
     Restarted,
     Result,
+    Scope,
     Streamed,
     Task,
+    TaskCall,
     TaskFiles,
     TransientError,
     Worker,
@@ -275,6 +280,52 @@ def pale(width: Annotated[int, Clamp(1, 8)], share: Annotated[float | None, Clam
 def corrected(run: Run[int]) -> None:
     assert_type(pale(3), int)
     assert_type([each.used for each in run.adjustments()], list[int | float])
+
+
+# What a worker gives: injection, middleware, hooks.
+
+
+@dataclass(frozen=True)
+class Library:
+    url: str
+
+
+async def make_url() -> str:
+    return "sea"
+
+
+def open_library(
+    ctx: Context, suffix: str = "", *, url: Annotated[str, Depends(make_url, scope=Scope.WORKER)] = injected
+) -> Iterator[Library]:
+    yield Library(url + suffix + ctx.task)
+
+
+@media.middleware
+async def timed(call: TaskCall, proceed: Proceed) -> Any:
+    return await proceed(call.with_inputs(**call.inputs))
+
+
+def again(call: TaskCall, proceed: ProceedSync) -> Any:
+    return proceed(call)
+
+
+@media.task(retries=1, middleware=[timed, again])
+def known(topic: str, *, library: Annotated[Library, Depends(open_library, "/a")] = injected) -> int:
+    return len(topic + library.url)
+
+
+@media.on_start
+async def warm_up() -> None: ...
+
+
+@media.on_stop
+def cool_down() -> None: ...
+
+
+def check_known() -> None:
+    assert_type(known("tide"), int)
+    with media.overrides({open_library: lambda: Library("fake"), make_url: lambda: "fake"}):
+        assert_type(known(topic="tide"), int)
 
 
 class Both(NamedTuple):

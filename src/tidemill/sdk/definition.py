@@ -14,8 +14,9 @@ from tidemill.core.values import Argument
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputError
 from tidemill.sdk.file import Locate
+from tidemill.sdk.middleware import Middleware, Shared
 from tidemill.sdk.options import Backend, Options, node_options
-from tidemill.sdk.plain import call_plainly
+from tidemill.sdk.plain import call_plainly, call_surrounded
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
 P = ParamSpec("P")
@@ -214,6 +215,27 @@ class LocalTask(Task[P, R_co], Generic[P, R_co, F_co]):
     """A task whose function is here, not behind a stub."""
 
     backend = Backend.INLINE
+
+    def __init__(self, name: str, fn: Callable[..., Any], read: ReadSignature, names: Mapping[str, Any]) -> None:
+        super().__init__(name, fn, read, names)
+        self.middleware: tuple[Middleware, ...] = ()
+        self.shared = Shared()
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether a call is that of the function alone: nothing is provided, and nothing goes around it."""
+        return not (self.middleware or self.shared.middleware or self.signature.provided)
+
+    @property
+    def wants_facts(self) -> bool:
+        """Whether anything of a call may look at its context."""
+        signature = self.signature
+        if signature.context or self.middleware or self.shared.middleware:
+            return True
+        return any(provider.wants_context for provider in signature.provided.values())
+
+    def run_here(self, bound: dict[str, Any]) -> Any:
+        return super().run_here(bound) if self.is_bare else call_surrounded(self, bound)
 
     @property
     def fn(self) -> F_co:

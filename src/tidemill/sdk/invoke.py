@@ -18,6 +18,7 @@ from tidemill.core.graph import FINAL, VALUE
 from tidemill.core.normalise import unknown
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument
+from tidemill.sdk.around import Surrounded
 from tidemill.sdk.context import Context
 from tidemill.sdk.definition import LocalTask
 from tidemill.sdk.errors import DoesNotFitError, InvalidInputError, PermanentError
@@ -27,6 +28,7 @@ from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.plans import TypePlan, path_text
 from tidemill.sdk.ports import AttemptPort, FilesPort
 from tidemill.sdk.result import FAILURE, SUCCESS, Final, Result
+from tidemill.sdk.scopes import WorkerScope
 from tidemill.sdk.signature import Body, Signature
 
 AnyTask = LocalTask[..., Any, Any]
@@ -35,7 +37,11 @@ EmitAsync = Callable[[Encoded], Awaitable[None]]
 
 
 class Call(Struct, frozen=True):
-    """An attempt about to run. ``locate`` gives the local path of an input file, and may fetch it."""
+    """An attempt about to run.
+
+    ``locate`` gives the local path of an input file, and may fetch it. ``scope`` keeps what is made once per worker;
+    without one it is made for this call.
+    """
 
     task: AnyTask
     arguments: Mapping[str, Argument]
@@ -43,15 +49,17 @@ class Call(Struct, frozen=True):
     attempt: AttemptPort
     files: FilesPort
     locate: Locate | None = None
+    scope: WorkerScope | None = None
 
 
 def invoke(call: Call, emit: Emit) -> Completed | Failure:
     """Run a body that is not async, in the thread that is to block. Raises nothing but KeyboardInterrupt."""
-    signature, adjusted = call.task.signature, list[Adjustment]()
+    if not call.task.is_bare:
+        return _invoke_surrounded(call, emit)
+    adjusted: list[Adjustment] = []
     try:
-        given = call.task.fn(*_context(call), **_inputs(call, adjusted))
-        completed = _emit_all(call, given, emit) if signature.item is not None else _completed(signature, given)
-        return _with(adjusted, completed)
+        given = call.task.fn(*_context(call), **_inputs(call, adjusted), **_files(call))
+        return _with(adjusted, _ended(call, given, emit))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # the outermost line of user code: it reports
@@ -60,9 +68,11 @@ def invoke(call: Call, emit: Emit) -> Completed | Failure:
 
 async def invoke_async(call: Call, emit: EmitAsync) -> Completed | Failure:
     """Run an async body. A cancellation of the surrounding task ends here too, as a `Failure`."""
+    if not call.task.is_bare:
+        return await _invoke_surrounded_async(call, emit)
     signature, adjusted = call.task.signature, list[Adjustment]()
     try:
-        given = call.task.fn(*_context(call), **_inputs(call, adjusted))
+        given = call.task.fn(*_context(call), **_inputs(call, adjusted), **_files(call))
         if signature.item is not None:
             return _with(adjusted, await _emit_each(call, given, emit))
         return _with(adjusted, _completed(signature, await given))
@@ -70,6 +80,47 @@ async def invoke_async(call: Call, emit: EmitAsync) -> Completed | Failure:
         raise
     except BaseException as error:  # noqa: BLE001  # the outermost line of user code: it reports
         return classify(error, told_to_stop=call.attempt.is_cancelled())
+
+
+def _invoke_surrounded(call: Call, emit: Emit) -> Completed | Failure:
+    """`invoke` with dependencies and middleware; they are torn down when the result is encoded."""
+    scope, failed = call.scope or WorkerScope(), None
+    surrounded, adjusted = (
+        Surrounded(call.task, Context(call.facts, call.attempt), call.files, scope),
+        list[Adjustment](),
+    )
+    try:
+        return _with(adjusted, _ended(call, surrounded.call(_inputs(call, adjusted)), emit))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # as above
+        failed = error
+        return classify(error, told_to_stop=call.attempt.is_cancelled())
+    finally:
+        surrounded.close(failed)
+        if call.scope is None:
+            scope.close()
+
+
+async def _invoke_surrounded_async(call: Call, emit: EmitAsync) -> Completed | Failure:
+    scope, failed = call.scope or WorkerScope(), None
+    surrounded, adjusted = (
+        Surrounded(call.task, Context(call.facts, call.attempt), call.files, scope),
+        list[Adjustment](),
+    )
+    try:
+        given = await surrounded.acall(_inputs(call, adjusted))
+        ended = await _emit_each(call, given, emit) if surrounded.is_stream else _completed(call.task.signature, given)
+        return _with(adjusted, ended)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # as above
+        failed = error
+        return classify(error, told_to_stop=call.attempt.is_cancelled())
+    finally:
+        await surrounded.aclose(failed)
+        if call.scope is None:
+            await scope.aclose()
 
 
 def is_async(task: AnyTask) -> bool:
@@ -100,9 +151,12 @@ def _inputs(call: Call, adjusted: list[Adjustment]) -> dict[str, Any]:
         adjusted += [replace(each, path=f"$.{name}{each.path[1:]}") for each in found]
     if len(inputs) < len(parameters):
         _refuse_missing(call.task.signature, inputs)
-    for name in call.task.signature.injections:
-        inputs[name] = TaskFiles(call.files)
     return inputs
+
+
+def _files(call: Call) -> dict[str, TaskFiles]:
+    files = call.task.signature.files
+    return {name: TaskFiles(call.files) for name in files} if files else {}
 
 
 def _refuse_unknown(task: AnyTask, name: str) -> None:
@@ -115,6 +169,11 @@ def _refuse_missing(signature: Signature, inputs: Mapping[str, Any]) -> None:
     missing = [each.name for each in signature.parameters.values() if each.is_required and each.name not in inputs]
     if missing:
         raise InvalidInputError("", [(f"$.{name}", "missing") for name in missing])
+
+
+def _ended(call: Call, given: Any, emit: Emit) -> Completed:
+    signature = call.task.signature
+    return _completed(signature, given) if signature.item is None else _emit_all(call, given, emit)
 
 
 def _completed(signature: Signature, given: Any) -> Completed:

@@ -10,14 +10,17 @@ from typing import Any, TypeVar
 from tidemill.core.bodies import AttemptFacts
 from tidemill.core.ids import parse_digest
 from tidemill.core.values import Given
+from tidemill.sdk.around import Surrounded
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.file import File
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import Trait
+from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import IfExists
 from tidemill.sdk.result import FAILURE, Final, Result, Streamed
+from tidemill.sdk.scopes import WorkerScope
 from tidemill.sdk.signature import Body, Signature
 
 T = TypeVar("T")
@@ -59,11 +62,10 @@ class _Here:
 
 def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound: Mapping[str, Any]) -> Any:
     """The result as callers see it: awaited, a stream as a list, the data of a `Result`."""
-    awaits = signature.body in (Body.ASYNC, Body.ASYNC_ITEMS)
-    if awaits and _is_loop_running():
-        raise RuntimeError(f"{name} is async and a loop is running here: await {name.rpartition('.')[2]}.fn(…) instead")
-    inputs = {each: _as_received(signature.parameters[each].plan, value) for each, value in bound.items()}
-    given = fn(*_injected(name, signature), **_files(signature), **inputs)
+    _check_loop(name, signature)
+    first = [_context(name)] if signature.context else []
+    files = {each: TaskFiles(_Here()) for each in signature.files}
+    given = fn(*first, **files, **_received(signature, bound))
     match signature.body:
         case Body.SYNC:
             return _data(given)
@@ -75,6 +77,10 @@ def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound:
             return _parted(asyncio.run(_gathered(given)), signature)
 
 
+def _received(signature: Signature, bound: Mapping[str, Any]) -> dict[str, Any]:
+    return {each: _as_received(signature.parameters[each].plan, value) for each, value in bound.items()}
+
+
 def _as_received(plan: TypePlan, value: Any) -> Any:
     """What a Clamp makes of a value; any other goes in as it is."""
     if Trait.CLAMPED not in plan.traits:
@@ -82,6 +88,46 @@ def _as_received(plan: TypePlan, value: Any) -> Any:
     encoded = plan.encode(value)
     paths = {local.digest: local.path for local in encoded.local}
     return plan.decode_input(Given(encoded.inline), lambda file: paths[parse_digest(file.digest)])[0]
+
+
+def call_surrounded(task: CalledTask, bound: Mapping[str, Any]) -> Any:
+    """The same of a task with dependencies or middleware. What a worker would keep lives as long as this call."""
+    signature = task.signature
+    _check_loop(task.name, signature)
+    with WorkerScope() as scope:
+        surrounded, bound = Surrounded(task, _context(task.name), _Here(), scope), _received(signature, bound)
+        if signature.body in (Body.ASYNC, Body.ASYNC_ITEMS):
+            return scope.on_loop(_in_full_async(surrounded, bound))
+        return _in_full(surrounded, bound)
+
+
+def _in_full(surrounded: Surrounded, bound: Mapping[str, Any]) -> Any:
+    failed: BaseException | None = None
+    try:
+        given = surrounded.call(bound)
+        return _listed(given, surrounded.signature) if surrounded.is_stream else _data(given)
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        surrounded.close(failed)
+
+
+async def _in_full_async(surrounded: Surrounded, bound: Mapping[str, Any]) -> Any:
+    failed: BaseException | None = None
+    try:
+        given = await surrounded.acall(bound)
+        return _parted(await _gathered(given), surrounded.signature) if surrounded.is_stream else _data(given)
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        await surrounded.aclose(failed)
+
+
+def _check_loop(name: str, signature: Signature) -> None:
+    if signature.body in (Body.ASYNC, Body.ASYNC_ITEMS) and _is_loop_running():
+        raise RuntimeError(f"{name} is async and a loop is running here: await {name.rpartition('.')[2]}.fn(…) instead")
 
 
 def _is_loop_running() -> bool:
@@ -92,13 +138,8 @@ def _is_loop_running() -> bool:
     return True
 
 
-def _injected(name: str, signature: Signature) -> list[Context]:
-    facts = AttemptFacts(run="here", path=name.rpartition(".")[2], number=1, task=name, worker="here")
-    return [Context(facts, _Here())] if signature.context else []
-
-
-def _files(signature: Signature) -> dict[str, TaskFiles]:
-    return {name: TaskFiles(_Here()) for name in signature.injections}
+def _context(name: str) -> Context:
+    return Context(AttemptFacts(run="here", path=name.rpartition(".")[2], number=1, task=name, worker="here"), _Here())
 
 
 def _listed(given: Any, signature: Signature) -> Any:

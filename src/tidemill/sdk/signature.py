@@ -1,17 +1,20 @@
 """A function's signature read once: the plan of each parameter, what is injected, and what comes out."""
 
+import functools
 import inspect
 import types
-import typing
 from collections import abc
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
 from msgspec import NODEFAULT, Struct
 
 from tidemill.core.graph import FINAL, ITEMS, VALUE, Schema
+from tidemill.sdk.callables import hints_of, is_async_generator, is_coroutine, is_generator, parameters_of
 from tidemill.sdk.context import Context
+from tidemill.sdk.depends import Depends, Provider, check_gift, depends_of, read_provider
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, union_of
@@ -49,10 +52,16 @@ class Signature(Struct, frozen=True):
     result: TypePlan
     body: Body
     context: str = ""  # the parameter that takes the Context
-    injections: tuple[str, ...] = ()  # parameters that take the TaskFiles
+    files: tuple[str, ...] = ()  # parameters that take the TaskFiles
+    provided: dict[str, Provider] = {}  # parameters that a factory fills
     item: TypePlan | None = None
     tuple_type: Any = None
     final: TypePlan | None = None  # of a stream that gives one more value at its end
+
+    @property
+    def injections(self) -> tuple[str, ...]:
+        """Parameters that a worker fills, but for the context."""
+        return (*self.files, *self.provided)
 
     @property
     def text(self) -> str:
@@ -113,17 +122,17 @@ def read_task(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
     Raises:
         DefinitionError: with the parameter named; NameError for a name that is not defined yet.
     """
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+    if is_generator(fn) or is_async_generator(fn):
         raise DefinitionError("it is a generator; use @worker.stream")
-    body = Body.ASYNC if inspect.iscoroutinefunction(fn) else Body.SYNC
-    hints = _hints(fn, names)
-    returned = _data_type(hints.get("return", inspect.Parameter.empty))
+    body = Body.ASYNC if is_coroutine(fn) else Body.SYNC
+    read = _Read(fn, names)
+    returned = _data_type(_returned(read))
     result = _planned("its result", returned)
     tuple_type = get_origin(returned) or returned
     if not is_named_tuple(tuple_type):
-        return _read(fn, hints, outputs={VALUE: result}, result=result, body=body)
+        return read.signature(outputs={VALUE: result}, result=result, body=body)
     outputs = {name: _planned(f"its output {name}", kind) for name, kind in fields_of(returned).items()}
-    return _read(fn, hints, outputs=outputs, result=result, body=body, tuple_type=tuple_type)
+    return read.signature(outputs=outputs, result=result, body=body, tuple_type=tuple_type)
 
 
 def read_stream(fn: Callable[..., Any], names: Mapping[str, Any], final: Any = None) -> Signature:
@@ -132,21 +141,21 @@ def read_stream(fn: Callable[..., Any], names: Mapping[str, Any], final: Any = N
     Args:
         final: the type of an async stream's final value; that of another is what its generator returns.
     """
-    hints = _hints(fn, names)
-    returned = hints.get("return")
+    read = _Read(fn, names)
+    returned = _returned(read)
     origin = get_origin(returned)
-    if origin not in _ITERATORS + _ASYNC_ITERATORS or inspect.iscoroutinefunction(fn):
+    if origin not in _ITERATORS + _ASYNC_ITERATORS or is_coroutine(fn):
         raise DefinitionError("a stream is a generator: `-> Iterator[…]`, or `-> AsyncIterator[…]` with async def")
     body = Body.ASYNC_ITEMS if origin in _ASYNC_ITERATORS else Body.ITEMS
     kind, final = _stream_types(returned, body, final)
     items = _planned("its items", types.GenericAlias(list, (kind,)))
     item = _planned("its items", kind)
     if final is type(None):
-        return _read(fn, hints, outputs={VALUE: items}, result=items, body=body, item=item)
+        return read.signature(outputs={VALUE: items}, result=items, body=body, item=item)
     last = _planned("its final value", final)
     whole = _planned("its result", _generic(Streamed, kind, final))
     outputs = {ITEMS: items, FINAL: last}
-    return _read(fn, hints, outputs=outputs, result=whole, body=body, item=item, final=last, tuple_type=Streamed)
+    return read.signature(outputs=outputs, result=whole, body=body, item=item, final=last, tuple_type=Streamed)
 
 
 def _stream_types(returned: Any, body: Body, declared: Any) -> tuple[Any, Any]:
@@ -177,33 +186,49 @@ def _generic(cls: Any, *arguments: Any) -> Any:
 
 def read_workflow(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
     """The signature of a traced function. Arguments and errors as for ``read_task``."""
-    if inspect.iscoroutinefunction(fn) or inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+    if is_coroutine(fn) or is_generator(fn) or is_async_generator(fn):
         raise DefinitionError("a workflow is a plain def: it says what follows what, and waits for nothing")
     signature = read_task(fn, names)
     given = (*filter(None, [signature.context]), *signature.injections)
     if given:
-        raise DefinitionError(f"parameter {given[0]}: only tasks are given a Context or TaskFiles")
+        raise DefinitionError(f"parameter {given[0]}: only tasks are given what their worker injects")
     return signature
 
 
-def _hints(fn: Callable[..., Any], names: Mapping[str, Any]) -> dict[str, Any]:
-    return typing.get_type_hints(fn, localns=dict(names), include_extras=True)
+@dataclass(frozen=True)
+class _Read:
+    """What is read of a callable: its annotations, and what they may name besides its globals."""
 
+    fn: Callable[..., Any]
+    names: Mapping[str, Any]
 
-def _read(fn: Callable[..., Any], hints: Mapping[str, Any], **facts: Any) -> Signature:
-    signature = inspect.signature(fn)
-    data: dict[str, Parameter] = {}
-    context, injections = "", []
-    for place, each in enumerate(signature.parameters.values()):
-        hint = hints.get(each.name, each.empty)
-        _check_kind(each, hint, place)
-        if hint is Context:
-            context = each.name
-        elif hint is TaskFiles:
-            injections.append(each.name)
-        else:
-            data[each.name] = _data_parameter(each, hint)
-    return Signature(data, context=context, injections=tuple(injections), **facts)
+    @functools.cached_property
+    def hints(self) -> dict[str, Any]:
+        return hints_of(self.fn, self.names)
+
+    def signature(self, **facts: Any) -> Signature:
+        data: dict[str, Parameter] = {}
+        provided: dict[str, Provider] = {}
+        context, files = "", []
+        for place, each in enumerate(parameters_of(self.fn)):
+            hint = self.hints.get(each.name, each.empty)
+            _check_kind(each, hint, place)
+            if hint is Context:
+                context = each.name
+            elif hint is TaskFiles:
+                files.append(each.name)
+            elif (mark := depends_of(hint)) is not None:
+                provided[each.name] = self._provider(each.name, mark, hint)
+            else:
+                data[each.name] = _data_parameter(each, hint)
+        return Signature(data, context=context, files=tuple(files), provided=provided, **facts)
+
+    def _provider(self, name: str, mark: Depends, hint: Any) -> Provider:
+        try:
+            check_gift(mark, hint, self.names)
+            return read_provider(mark, self.names)
+        except DefinitionError as error:
+            raise DefinitionError(f"parameter {name}: {error}") from None
 
 
 def _check_kind(each: inspect.Parameter, hint: Any, place: int) -> None:
@@ -218,10 +243,15 @@ def _check_kind(each: inspect.Parameter, hint: Any, place: int) -> None:
         )
     if hint is Context and place > 0:
         raise DefinitionError(f"parameter {each.name} is the Context, which comes first")
-    if hint is TaskFiles and (each.kind is not each.KEYWORD_ONLY or each.default is not injected):
-        raise DefinitionError(f"parameter {each.name} is injected; write `*, {each.name}: TaskFiles = injected`")
-    if each.default is injected and hint is not TaskFiles:
-        raise DefinitionError(f"parameter {each.name} is no injected type; those are TaskFiles, and Context, first")
+    is_injected = hint is TaskFiles or depends_of(hint) is not None
+    if is_injected and (each.kind is not each.KEYWORD_ONLY or each.default is not injected):
+        kind = "TaskFiles" if hint is TaskFiles else "Annotated[…, Depends(…)]"
+        raise DefinitionError(f"parameter {each.name} is injected; write `*, {each.name}: {kind} = injected`")
+    if each.default is injected and not is_injected:
+        raise DefinitionError(
+            f"parameter {each.name} is no injected type; those are TaskFiles, Annotated[…, Depends(…)], and Context, "
+            "first"
+        )
 
 
 def _data_parameter(each: inspect.Parameter, hint: Any) -> Parameter:
@@ -237,6 +267,11 @@ def _planned(what: str, kind: Any) -> TypePlan:
         return plan_of(kind)
     except DefinitionError as error:
         raise DefinitionError(f"{what}: {error}") from None
+
+
+def _returned(read: _Read) -> Any:
+    """The annotation of what comes back; a class gives itself."""
+    return read.fn if inspect.isclass(read.fn) else read.hints.get("return", inspect.Parameter.empty)
 
 
 def _data_type(returned: Any) -> Any:

@@ -2,13 +2,17 @@
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from tidemill.core.definitions import TaskDefinition
+from tidemill.sdk.callables import is_async_generator, is_generator, name_of, parameters_of
 from tidemill.sdk.definition import Coro, LocalTask, ReadSignature, Task, WithContext
+from tidemill.sdk.depends import Depends, Provider, factories_of, read_provider, told
 from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.middleware import Middleware, Shared, check_middleware
 from tidemill.sdk.options import Backend, TaskOptions, task_options
 from tidemill.sdk.result import Final, Result, Streamed
 from tidemill.sdk.signature import read_stream, read_task
@@ -17,6 +21,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 F = TypeVar("F")
+AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
+Hook = Callable[[], Any]  # what is awaited, when it is async
+AnyHook = TypeVar("AnyHook", bound=Hook)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
@@ -29,16 +36,24 @@ class StubCalledError(NotImplementedError):
         self.name = name
 
 
-class _Decorator:
-    def __init__(self, worker: "Worker", name: str = "", options: TaskOptions | None = None) -> None:
-        self._worker, self._name, self._options = worker, name, options or {}
+class LocalOptions(TaskOptions, total=False):
+    """Options of a task whose function is here."""
 
-    def _declared(self, first: Callable[..., Any] | str, options: TaskOptions, read: ReadSignature) -> Any:
+    middleware: Sequence[Middleware]  # inside that of its worker, the first one outermost
+
+
+class _Decorator:
+    def __init__(self, worker: "Worker", name: str = "", options: LocalOptions | None = None) -> None:
+        self._worker, self._name, self._options = worker, name, options or LocalOptions()
+
+    def _declared(self, first: Callable[..., Any] | str, options: LocalOptions, read: ReadSignature) -> Any:
         if isinstance(first, str):
             return type(self)(self._worker, first, {**self._options, **options})
         name = check_name(self._name or getattr(first, "__name__", ""), "task")
         task = LocalTask[..., Any, Any](f"{self._worker.name}.{name}", first, read, local_names(depth=3))
-        task.task_options = task_options(self._options)
+        task.middleware = check_middleware(self._options.get("middleware", ()))
+        announced = {name: value for name, value in self._options.items() if name != "middleware"}
+        task.task_options = task_options(cast("TaskOptions", announced))
         task.backend = self._options.get("backend", self._worker.backend)
         task.statuses = tuple(self._options.get("statuses", ()))
         self._worker.add(task)
@@ -70,8 +85,8 @@ class TaskDecorator(_Decorator):
     @overload
     def __call__(self, body: Callable[P, R], /) -> LocalTask[P, R, Callable[P, R]]: ...
     @overload
-    def __call__(self, name: str = ..., /, **options: Unpack[TaskOptions]) -> "TaskDecorator": ...
-    def __call__(self, first: Callable[..., Any] | str = "", /, **options: Unpack[TaskOptions]) -> object:
+    def __call__(self, name: str = ..., /, **options: Unpack[LocalOptions]) -> "TaskDecorator": ...
+    def __call__(self, first: Callable[..., Any] | str = "", /, **options: Unpack[LocalOptions]) -> object:
         return self._declared(first, options, read_task)
 
 
@@ -124,12 +139,12 @@ class StreamDecorator(_Decorator):
     ) -> LocalTask[P, list[T], Callable[P, AsyncIterator[T]]]: ...
     @overload
     def __call__(
-        self, name: str = ..., /, *, final: type[F], **options: Unpack[TaskOptions]
+        self, name: str = ..., /, *, final: type[F], **options: Unpack[LocalOptions]
     ) -> "FinalStreamDecorator[F]": ...
     @overload
-    def __call__(self, name: str = ..., /, **options: Unpack[TaskOptions]) -> "StreamDecorator": ...
+    def __call__(self, name: str = ..., /, **options: Unpack[LocalOptions]) -> "StreamDecorator": ...
     def __call__(
-        self, first: Callable[..., Any] | str = "", /, *, final: Any = None, **options: Unpack[TaskOptions]
+        self, first: Callable[..., Any] | str = "", /, *, final: Any = None, **options: Unpack[LocalOptions]
     ) -> object:
         if final is None or not isinstance(first, str):
             return self._declared(first, options, read_stream)
@@ -166,6 +181,9 @@ class Worker:
             if limit < 1:
                 raise DefinitionError(f"worker {name}: the limit of {what} is {limit}; it must be 1 or more")
         self.tasks: dict[str, LocalTask[..., Any, Any]] = {}
+        self.shared = Shared()
+        self.start_hooks: list[Hook] = []
+        self.stop_hooks: list[Hook] = []
         self.task = TaskDecorator(self)
         self.stream = StreamDecorator(self)
 
@@ -173,8 +191,59 @@ class Worker:
         """Raises DefinitionError for a name that is taken, or a signature that cannot be served."""
         if task.name in self.tasks:
             raise DefinitionError(f'{task.name} is declared twice; give one of them a name: @{self.name}.task("…")')
+        task.shared = self.shared
         task.read_early()
         self.tasks[task.name] = task
+
+    def middleware(self, around: AnyMiddleware, /) -> AnyMiddleware:
+        """Declare code around each call of this worker's tasks: ``async def around(call, proceed)``, or plain ``def``.
+
+        The first one declared is outermost. Async ones run on the loop of async tasks, others in a thread.
+        """
+        self.shared.middleware += check_middleware([around])
+        return around
+
+    def on_start(self, hook: AnyHook, /) -> AnyHook:
+        """Declare what each worker process does once before it takes attempts; async or not. A failure ends it."""
+        self.start_hooks.append(_checked_hook("on_start", hook))
+        return hook
+
+    def on_stop(self, hook: AnyHook, /) -> AnyHook:
+        """Declare what each worker process does once after its last attempt; async or not. A failure is logged."""
+        self.stop_hooks.append(_checked_hook("on_stop", hook))
+        return hook
+
+    @contextmanager
+    def overrides(self, factories: Mapping[Callable[..., object], Callable[..., object]]) -> Iterator[None]:
+        """Use other factories, for a test: ``with media.overrides({open_db: fake_db}): …``.
+
+        Each is called with the arguments of the one that it stands for. It holds in this process, for all its threads.
+
+        Raises:
+            DefinitionError: no task depends on a factory that is to be replaced, or another cannot stand for it.
+        """
+        names, before = local_names(depth=3), self.shared.replaced
+
+        def replaced(provider: Provider) -> Provider:
+            provider = provider if before is None else before(provider)
+            by = factories.get(provider.factory)
+            if by is None:
+                return provider
+            mark = Depends(by, *provider.args, scope=provider.scope, **dict(provider.kwargs))
+            return read_provider(mark, names)
+
+        known = [each for task in self.tasks.values() for each in factories_of(task.signature.provided)]
+        for factory in factories:
+            uses = [each for each in known if each.factory == factory]
+            if not uses:
+                raise DefinitionError(f"no task of {self.name} depends on {told(factory)}, so nothing can replace it")
+            for use in uses:
+                replaced(use)
+        self.shared.replaced = replaced
+        try:
+            yield
+        finally:
+            self.shared.replaced = before
 
     def definitions(self) -> tuple[TaskDefinition, ...]:
         """What is announced to a server. Raises DefinitionError for a type that is still not defined."""
@@ -214,6 +283,14 @@ def stub(name: str, /, *, schema: str = "") -> StubDecorator:
         schema: the digest of its definition; "" asks for no certain version.
     """
     return StubDecorator(name, schema)
+
+
+def _checked_hook(kind: str, hook: Any) -> Hook:
+    if not callable(hook) or is_generator(hook) or is_async_generator(hook):
+        raise DefinitionError(f"{kind} takes a function without parameters, async or not, that does not yield")
+    if wanted := [each.name for each in parameters_of(hook) if each.default is each.empty]:
+        raise DefinitionError(f"{kind} {name_of(hook)} is called without arguments, and wants {', '.join(wanted)}")
+    return cast("Hook", hook)
 
 
 def check_name(name: str, kind: str) -> str:

@@ -31,6 +31,7 @@ from tidemill.worker.course import Course, Parts
 from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
 from tidemill.worker.holdings import Holdings
+from tidemill.worker.hooks import Hooks
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Performer
 from tidemill.worker.reports import Reports
@@ -73,6 +74,7 @@ class WorkerRuntime:
 
     def __init__(self, workers: Iterable[Worker], ports: WorkerPorts, settings: WorkerSettings) -> None:
         self._ports, self._settings = ports, settings
+        workers = tuple(workers)
         self._tasks = tasks_in(workers)
         self._definitions = tuple(task.definition for task in self._tasks.values())
         self._instance = ports.entropy.bytes(16)
@@ -87,15 +89,17 @@ class WorkerRuntime:
         self._roster = Roster(self._tasks, self._slots, self._holdings, settings.grace_s)
         told = (ports.clock, settings.name)
         self._performer = Performer(ports.backends, ports.stage, told, self._course.end, self._course.hear)
+        self._hooks = Hooks(workers, ports.stage)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Raises LinkRefusedError with the reason; connecting again would change nothing."""
+        """Raises LinkRefusedError and StartFailedError with the reason; to run it again would change nothing."""
         await self._ports.stage.open()
         try:
             await self._performer.open()
+            await self._hooks.start()
             if not self._left.is_set():
                 self._main = asyncio.create_task(self._live(), name="worker")
                 await self._main
@@ -104,6 +108,8 @@ class WorkerRuntime:
                 raise
         finally:
             await self._performer.close()
+            if not await _within(self._settings.drain_s, self._hooks.stop()):
+                log.error("on_stop took longer than %g s, and is left behind", self._settings.drain_s)
             await self._ports.stage.close()
             await self._ports.fetcher.close()
 

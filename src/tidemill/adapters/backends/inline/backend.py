@@ -1,6 +1,7 @@
 """Bodies in this process: async ones on the user loop, others in threads. They can be asked to stop, never killed."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from functools import partial
@@ -10,11 +11,17 @@ from tidemill.core.bodies import AttemptFacts, Encoded
 from tidemill.core.run import Code, Failure
 from tidemill.ports.backend import Ending, Work, speaking
 from tidemill.ports.belt import Belt
+from tidemill.ports.errand import on_user_loop
 from tidemill.ports.stage import Stage
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.failures import classify
 from tidemill.sdk.invoke import AnyTask, Call, invoke, invoke_async, is_async
+from tidemill.sdk.scopes import WorkerScope
 from tidemill.wire.worker import ITEM_LIMIT_BYTES, UNACKNOWLEDGED_ITEMS
+
+TEARDOWN_S = 30.0  # for what tasks share
+
+log = logging.getLogger(__name__)
 
 _UNASKED = AttemptFacts(run="", path="", number=0, task="", worker="")  # for bodies that take no context
 _NOT_BEGUN = Failure(code=Code.CANCELLED, message="it was told to stop before it began")
@@ -35,12 +42,27 @@ class InlineBackend:
         self._tasks, self._stage, self._around = tasks, stage, around
         self._on_loop = {name for name, task in tasks.items() if is_async(task)}
         self._orders = Belt[Order](stage.wake_user, lambda order: order[0](order[1]))
+        self._scope: WorkerScope | None = None
 
     async def open(self) -> None:
-        """The stage is open."""
+        """The stage is open. Opened again, it stays as it is."""
+        if self._scope is None:
+            await on_user_loop(self._stage, self._bind)
+
+    async def _bind(self) -> None:
+        self._scope = WorkerScope()
+        self._scope.bind(asyncio.get_running_loop())
 
     async def close(self) -> None:
-        """The stage ends what runs on it."""
+        """Tear down what was made once per worker. The stage ends what runs on it."""
+        scope, self._scope = self._scope, None
+        if scope is None:
+            return
+        try:
+            async with asyncio.timeout(TEARDOWN_S):
+                await on_user_loop(self._stage, scope.aclose)
+        except TimeoutError:
+            log.error("the teardown of what tasks share took longer than %g s, and is left behind", TEARDOWN_S)  # noqa: TRY400
 
     def begin(self, work: Work) -> None:
         if work.target in self._on_loop:
@@ -118,8 +140,8 @@ class InlineBackend:
 
     def _call_of(self, work: Work, ports: BodyPorts) -> Call:
         task = self._tasks[work.target]
-        facts = work.facts if task.signature.context else _UNASKED
-        return Call(task, work.inputs, facts, ports, ports, self._around.locate)
+        facts = work.facts if task.wants_facts else _UNASKED
+        return Call(task, work.inputs, facts, ports, ports, self._around.locate, self._scope)
 
 
 def _add(ports: BodyPorts, item: Encoded) -> None:
