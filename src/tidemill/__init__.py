@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from tidemill.client.streams import Numbered, Restarted
     from tidemill.core.run import Code
     from tidemill.sdk.clamps import Clamp
+    from tidemill.sdk.codecs import Codec, PickleCodec
     from tidemill.sdk.context import Context
     from tidemill.sdk.definition import LocalTask, Task
     from tidemill.sdk.depends import Depends, Scope
+    from tidemill.sdk.directory import Directory
     from tidemill.sdk.errors import DefinitionError, InvalidInputError, PermanentError, ResourceError, TransientError
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
@@ -45,9 +47,11 @@ _HOMES = {
     "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.run": ("Code",),
     "tidemill.sdk.clamps": ("Clamp",),
+    "tidemill.sdk.codecs": ("Codec", "PickleCodec"),
     "tidemill.sdk.context": ("Context",),
     "tidemill.sdk.definition": ("LocalTask", "Task"),
     "tidemill.sdk.depends": ("Depends", "Scope"),
+    "tidemill.sdk.directory": ("Directory",),
     "tidemill.sdk.errors": (
         "DefinitionError",
         "InvalidInputError",
@@ -86,9 +90,11 @@ __all__ = [
     "Clamp",
     "Client",
     "Code",
+    "Codec",
     "Context",
     "DefinitionError",
     "Depends",
+    "Directory",
     "Failure",
     "File",
     "Final",
@@ -98,6 +104,7 @@ __all__ = [
     "Numbered",
     "OnFailure",
     "PermanentError",
+    "PickleCodec",
     "Proceed",
     "ProceedSync",
     "RateLimit",

@@ -21,7 +21,8 @@ MILL = """
 import time
 from pathlib import Path
 from typing import Annotated
-from tidemill import Clamp, Context, File, PermanentError, Worker, collect, map_over, workflow
+from tidemill import Clamp, Context, Directory, File, PermanentError, TaskFiles, Worker, collect, injected
+from tidemill import map_over, workflow
 
 mill = Worker("mill")
 
@@ -35,6 +36,13 @@ def double(x: int) -> int:
 @mill.task
 def cut(width: Annotated[int, Clamp(1, 8)]) -> int:
     return width
+
+
+@mill.task
+def louder(notes: Directory, *, files: TaskFiles = injected) -> Directory:
+    for path in notes.path.rglob("*.txt"):
+        files.write(f"loud/{path.relative_to(notes.path)}", path.read_text().upper())
+    return Directory(files.path_to("loud"))
 
 
 @mill.task

@@ -42,6 +42,21 @@ def test_json_is_one_document(mill: Mill) -> None:
     assert (found["status"], found["value"], found["workflow"]) == ("succeeded", 3, "grind")
 
 
+def test_a_directory_goes_in_and_one_comes_out(mill: Mill) -> None:
+    folder = mill.folder / "notes"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "a.txt").write_text("ay")
+    said = mill.tidemill("run", "mill.py", "--workflow", "louder", "--notes", "notes", "--json")
+    assert said.code == 0, said.err
+    assert said.json["value"]["$directory"].keys() == {"deep/a.txt"}
+    assert (mill.folder / "tidemill-out" / "mill.louder" / "loud" / "deep" / "a.txt").read_text() == "AY"
+    people = mill.tidemill("run", "mill.py", "--workflow", "louder", "--notes", "notes").out
+    assert "deep/a.txt: tidemill-out/mill.louder/loud/deep/a.txt" in people
+    (folder / "out").symlink_to(mill.folder)
+    assert "'out' is a symbolic link" in mill.tidemill("run", "mill.py", "--workflow", "louder", "--notes", "notes").err
+    assert "no folder nowhere" in mill.tidemill("run", "mill.py", "--workflow", "louder", "--notes", "nowhere").err
+
+
 @pytest.mark.feature("A12")
 def test_a_number_that_was_corrected_is_told(mill: Mill) -> None:
     cut = ("run", "mill.py", "--workflow", "cut", "--width")

@@ -6,6 +6,7 @@ from typing import Any
 
 from good import (
     Box,
+    Grid,
     Order,
     Size,
     album,
@@ -15,12 +16,14 @@ from good import (
     corner,
     count,
     extent,
+    flip,
     grow,
     label,
     letters,
     media,
     poster,
     spoken,
+    rows_of,
     star,
     style,
     thumb,
@@ -29,6 +32,8 @@ from good import (
 from stubs import Draft, Verdict, judge, pdf, shorten
 
 from tidemill import (
+    Clamp,
+    Codec,
     Context,
     Depends,
     Failure,
@@ -39,6 +44,7 @@ from tidemill import (
     TaskCall,
     TaskFiles,
     TransientError,
+    Worker,
     all_of,
     any_of,
     branch,
@@ -91,6 +97,12 @@ def use(
     star({"text": "a"})  # E
     star({"text": "a", "stars": "3"})  # E
     Box(1, "2")  # E
+
+    Clamp("1", 8)  # E
+    Codec(Grid, str, rows_of, Grid)  # E
+    Codec(Grid, list[list[int]], rows_of, len)  # E
+    Worker("bad", codecs=[Grid])  # E
+    flip([[1]], photo)  # E
 
     map_over(caption, texts)  # E
     map_over(lambda each: caption(thumb(each)), texts)  # E

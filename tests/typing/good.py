@@ -13,8 +13,10 @@ from tidemill import (
     Clamp,
     Client,
     Code,
+    Codec,
     Context,
     Depends,
+    Directory,
     Failure,
     File,
     Final,
@@ -24,6 +26,7 @@ from tidemill import (
     Proceed,
     ProceedSync,
     Restarted,
+    PickleCodec,
     Result,
     Scope,
     Streamed,
@@ -275,6 +278,29 @@ def verdict(draft: Draft) -> Verdict:
 @media.task
 def pale(width: Annotated[int, Clamp(1, 8)], share: Annotated[float | None, Clamp(high=1.0)] = None) -> int:
     return width + 1
+
+
+class Grid:
+    def __init__(self, rows: list[list[int]]) -> None:
+        self.rows = rows
+
+
+class Mood:
+    """As it is pickled."""
+
+
+def rows_of(grid: Grid) -> list[list[int]]:
+    return grid.rows
+
+
+GridSent = Annotated[Grid, Codec(Grid, list[list[int]], rows_of, Grid)]
+coded = Worker("coded", codecs=[Codec(Grid, list[list[int]], rows_of, Grid), PickleCodec(Mood)])
+
+
+@media.task
+def flip(grid: GridSent, photos: Directory) -> GridSent:
+    assert_type(photos.files["a.txt"], File)
+    return grid
 
 
 def corrected(run: Run[int]) -> None:

@@ -19,6 +19,8 @@ from tidemill.cli.show import lines_of, parts_of, scalar
 from tidemill.cli.snapshot import snapshot_of
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.run import Code
+from tidemill.sdk.directory import Directory
+from tidemill.sdk.directory import to_wire as directory_to_wire
 from tidemill.sdk.file import File, to_wire
 from tidemill.wire.api import Finished, RunView
 
@@ -92,6 +94,8 @@ def document_of(ending: Ending) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Directory):
+        return directory_to_wire(value)
     return to_wire(value) if isinstance(value, File) else str(value)
 
 
@@ -149,5 +153,5 @@ def _without_files(value: Any, files: Mapping[str, Path]) -> Any:
     """What is left to show of a value whose files were named already; None for nothing."""
     if not files:
         return value if value is not None else scalar(None)
-    rest = {str(name): part for name, part in parts_of(value) if not isinstance(part, File)}
+    rest = {str(name): part for name, part in parts_of(value) if not isinstance(part, File | Directory)}
     return rest or None

@@ -12,6 +12,7 @@ import click
 from tidemill.cli.folders import FolderError, files_of
 from tidemill.core.values import Encoding
 from tidemill.sdk.definition import Definition
+from tidemill.sdk.directory import Directory
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.file import File
 from tidemill.sdk.plans import TypePlan, plan_of
@@ -108,6 +109,17 @@ class FileType(click.ParamType[File]):
         return File(value)
 
 
+class DirectoryType(click.ParamType[Directory]):
+    name = "FOLDER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Directory:
+        if isinstance(value, Directory):
+            return value
+        if not Path(value).is_dir():
+            self.fail(f"there is no folder {value}")
+        return Directory(value)
+
+
 def bare(kind: Any) -> Any:
     """A type without `Annotated` and without `| None`."""
     if get_origin(kind) is Annotated:
@@ -160,6 +172,8 @@ def _repeated(
 
 
 def _type_of(kind: Any) -> click.ParamType[Any]:
+    if kind is Directory:
+        return DirectoryType()
     if kind is File:
         return FileType()
     if kind in (int, float):

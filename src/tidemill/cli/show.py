@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from tidemill.sdk.file import File
+from tidemill.sdk.directory import Directory
+from tidemill.sdk.file import File, stored
 
 TEXT_LIMIT = 2000
 MOST_ITEMS = 50
@@ -15,6 +16,11 @@ def files_in(value: Any, path: str = "") -> Iterator[tuple[str, File]]:
     """Each File inside a value, with the way to it: ``page``, ``cards[3].thumbnail``."""
     if isinstance(value, File):
         yield path, value
+        return
+    if isinstance(value, Directory):
+        for below, file in value.files.items():
+            name_of_file = f"{value.name}/{below}" if value.name else below
+            yield f"{path}/{below}" if path else below, stored(digest=file.digest, size=file.size, name=name_of_file)
         return
     for name, part in parts_of(value):
         step = f"[{name}]" if isinstance(name, int) else f".{name}" if path else str(name)

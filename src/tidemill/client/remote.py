@@ -32,6 +32,7 @@ from tidemill.core.graph import NodeOptions, Workflow, overlaid
 from tidemill.core.ids import parse_run_id
 from tidemill.core.run import Adjustment
 from tidemill.sdk.definition import Definition
+from tidemill.sdk.directory import Directory
 from tidemill.sdk.file import File
 from tidemill.sdk.options import Options, node_options
 from tidemill.sdk.result import Streamed
@@ -341,9 +342,18 @@ class AsyncClient:
         """Make a file known to the server; what it has already is not sent again."""
         return await self._core.files.upload(source, name, progress)
 
-    async def download(self, file: File, to: str | Path, *, progress: Progress | None = None) -> Path:
-        """Fetch a file, verified; goes on where a broken download stopped. ``to`` is a folder or a path."""
-        return await self._core.files.download(file, Path(to), progress)
+    async def download(self, file: File | Directory, to: str | Path, *, progress: Progress | None = None) -> Path:
+        """Fetch a file, verified; goes on where a broken download stopped. ``to`` is a folder or a path.
+
+        The files of a Directory are laid out under ``to``, which is made; ``progress`` is told of each of them.
+        """
+        if isinstance(file, File):
+            return await self._core.files.download(file, Path(to), progress)
+        for name, each in file.files.items():
+            target = Path(to) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            await self._core.files.download(each, target, progress)
+        return Path(to)
 
 
 def _seconds(length: float | timedelta | None) -> float | None:

@@ -11,11 +11,13 @@ from typing import Any, ClassVar, cast
 import msgspec
 from msgspec import UNSET, Struct
 
-from tidemill.sdk import file
+from tidemill.sdk import arrays, directory, file
+from tidemill.sdk.codecs import Codec
 from tidemill.sdk.errors import DoesNotFitError
 
 _PLACE = re.compile(r" - at `(\$[^`]*)`")
 locating: contextvars.ContextVar[file.Locate | None] = contextvars.ContextVar("locating", default=None)
+laying: contextvars.ContextVar[directory.Folder | None] = contextvars.ContextVar("laying", default=None)
 
 
 class _AnyInstance(type):
@@ -31,12 +33,13 @@ class Carrier(metaclass=_AnyInstance):
     read: ClassVar[Callable[[Any], Any]]
     members: ClassVar[tuple[Any, ...]] = ()  # of a union
     mirror: ClassVar[type[Struct] | None] = None  # of a record
+    encoded: ClassVar[Any] = None  # of what a codec reads: the type that it travels as, or its schema
 
 
 def read_custom(kind: type, plain: Any) -> Any:
     """msgspec's ``dec_hook``. What it raises as ValueError gets its path from msgspec, added at the end."""
-    if kind is file.File:
-        return _read_file(plain)
+    if kind is file.File or kind is directory.Directory:
+        return _read_files(kind, plain)
     if issubclass(kind, Carrier):
         try:
             return kind.read(plain)
@@ -74,8 +77,10 @@ def _step(field: str | int) -> str:
     return f"[{field}]" if isinstance(field, int) else f".{field}"
 
 
-def _read_file(plain: Any) -> file.File:
+def _read_files(kind: type, plain: Any) -> file.File | directory.Directory:
     try:
+        if kind is directory.Directory:
+            return directory.from_wire(plain, locating.get(), laying.get())
         return file.from_wire(plain, locating.get())
     except DoesNotFitError as error:
         raise ValueError(str(error)) from None
@@ -88,6 +93,30 @@ def convert(plain: Any, kind: Any) -> Any:
 
 def _carrier(name: str, read: Callable[[Any], Any], **facts: Any) -> type[Carrier]:
     return cast(type[Carrier], _AnyInstance(name, (Carrier,), {"read": staticmethod(read), **facts}))
+
+
+def coded(codec: Codec[Any, Any], wire: Any, traits: Any) -> type[Carrier]:
+    """A class that travels by a codec, whose wire type msgspec reads as ``wire``."""
+    name = codec.kind.__qualname__
+
+    def read(plain: Any) -> Any:
+        given = convert(plain, wire)
+        try:
+            value = codec.decode(given)
+        except Exception as error:
+            raise ValueError(f"Expected {name}: {str(error) or type(error).__name__}") from error
+        if not isinstance(value, codec.kind):
+            raise TypeError(f"the codec of {name} gave {type(value).__name__}")
+        return value
+
+    return _carrier(name, read, encoded=wire, traits=traits)
+
+
+def array(cls: type, element: type | None) -> type[Carrier]:
+    """A numpy array, whose elements are of a class."""
+    name = f"ndarray[{element.__name__}]" if element else "ndarray"
+    schema = arrays.SCHEMA | {"title": name}
+    return _carrier(name, lambda plain: arrays.from_wire(plain, cls, element), encoded=schema)
 
 
 def one_of(name: str, members: Sequence[Any]) -> type[Carrier]:
@@ -124,6 +153,8 @@ def _keys_of(member: Any) -> frozenset[str] | None:
     cls = typing.get_origin(member) or member
     if cls is file.File:
         return frozenset((file.KEY, "size", "media_type", "name"))
+    if cls is directory.Directory:
+        return frozenset((directory.KEY, "name"))
     mirror = getattr(cls, "mirror", None) or cls
     fields = getattr(mirror, "__struct_encode_fields__", None) or getattr(mirror, "__annotations__", None)
     return frozenset(fields) if fields else None

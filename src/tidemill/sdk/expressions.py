@@ -8,7 +8,7 @@ from tidemill.core.graph import Constant, Input, ListExpr, Operand, RecordExpr
 from tidemill.core.graph import Size as SizeOf
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.forms import fields_of, is_named_tuple, name_of, union_of
-from tidemill.sdk.plans import plan_of
+from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.standin import (
     Criterion,
     Standin,
@@ -31,7 +31,7 @@ def expression_of(tracer: Tracer, value: Any, kind: Any, place: str) -> Input:
         TraceError: it does not fit the type; both types are shown.
     """
     if isinstance(value, Standin):
-        return _of_standin(tracer, value, kind, place)
+        return _of_standin(tracer, value, plan_of(kind), place)
     if isinstance(value, Criterion):
         raise TraceError(
             f"{place}: {value!r} can only be a condition; for a bool use "
@@ -45,11 +45,18 @@ def expression_of(tracer: Tracer, value: Any, kind: Any, place: str) -> Input:
     return _of_parts(tracer, value, bare(kind), place)
 
 
-def _of_standin(tracer: Tracer, value: Standin, kind: Any, place: str) -> Input:
+def argument_of(tracer: Tracer, value: Any, plan: TypePlan, place: str) -> Input:
+    """As ``expression_of``, of a parameter: its plan may know codecs that its type does not name."""
+    if isinstance(value, Standin):
+        return _of_standin(tracer, value, plan, place)
+    return expression_of(tracer, value, plan.kind, place)
+
+
+def _of_standin(tracer: Tracer, value: Standin, plan: TypePlan, place: str) -> Input:
     facts = facts_of(value)
-    misfit = fits(facts.plan.schema, plan_of(kind).schema)
+    misfit = fits(facts.plan.schema, plan.schema)
     if misfit is not None:
-        raise TraceError(f"{place} takes {name_of(kind)}, and {facts.text} is {facts.plan.name}: {misfit.text}")
+        raise TraceError(f"{place} takes {plan.name}, and {facts.text} is {facts.plan.name}: {misfit.text}")
     expression: Operand = tracer.operand(facts)
     if isinstance(expression, SizeOf):
         raise TraceError(f"{place}: a size can only be compared, as in size(items) > 3; use a task that counts")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import IO, Any
 
+from tidemill.sdk.directory import LAID
 from tidemill.sdk.errors import EscapeError
 from tidemill.sdk.ports import FilesPort
 
@@ -48,9 +49,10 @@ class TaskFiles:
         return self._inside(name).exists()
 
     def list(self) -> Sequence[str]:
-        """Names of all files, '/'-separated, sorted."""
+        """Names of all files, '/'-separated, sorted; those of a Directory that the task took in are not among them."""
         root = Path(self._port.folder())
-        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        names = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+        return sorted(name for name in names if not name.startswith(f"{LAID}/"))
 
     def open(self, name: str | PurePath, mode: str = "rb") -> IO[Any]:
         """``mode`` as for the built-in; text is UTF-8."""

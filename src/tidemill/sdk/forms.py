@@ -14,15 +14,18 @@ import types
 import typing
 import uuid
 from collections import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from tidemill.sdk import carriers
+from tidemill.sdk import arrays, carriers
 from tidemill.sdk.clamps import bounds_of
+from tidemill.sdk.codecs import Codec, Encoders, PickleCodec
+from tidemill.sdk.directory import Directory
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.file import File
 
@@ -40,13 +43,26 @@ class Trait(enum.Flag):
 
 
 class Form(Struct, frozen=True):
-    """A type for msgspec, and what its values may hold."""
+    """A type for msgspec, what its values may hold, and how to encode those that msgspec does not know."""
 
     wire: Any
     traits: Trait = Trait.PLAIN
+    encoders: Encoders = {}
 
 
-Trail = Mapping[Any, Any]  # classes that are being walked -> what stands for them inside themselves
+class Trail:
+    """The way to where a walk is: what stands for the classes that are being walked, and the encoders found."""
+
+    def __init__(self, inside: Mapping[Any, Any], encoders: Encoders) -> None:
+        self.inside, self.encoders = inside, encoders
+
+    def into(self, kind: Any, stands: Any) -> "Trail":
+        return Trail({**self.inside, kind: stands}, self.encoders)
+
+    def use(self, kind: type, encode: Callable[[Any], Any]) -> None:
+        if self.encoders.setdefault(kind, encode) is not encode:
+            raise DefinitionError(f"two codecs for {name_of(kind)}; use one of them in all of a value")
+
 
 _SCALARS = (
     type(None), bool, int, float, str, bytes, bytearray,
@@ -67,21 +83,25 @@ _ADVICE = {
     range: "list[int]",
     memoryview: "bytes",
 }
-_OTHER_ADVICE = "a dataclass, NamedTuple, TypedDict, msgspec Struct or pydantic model; a File for large bytes"
+_OTHER_ADVICE = (
+    "a dataclass, NamedTuple, TypedDict, msgspec Struct or pydantic model, a File for large bytes, "
+    "or Annotated[{0}, Codec({0}, …)]"
+)
 
 
-@functools.lru_cache(maxsize=4096)
-def _cached(kind: Any) -> Form:
-    return _walk(kind, {})
+def form_of(kind: Any, codecs: Sequence[Codec[Any, Any]] = ()) -> Form:
+    """Raises DefinitionError for a type that has no wire form, with what to use instead.
 
-
-def form_of(kind: Any) -> Form:
-    """Raises DefinitionError for a type that has no wire form, with what to use instead."""
+    Args:
+        codecs: of classes that may occur inside.
+    """
+    trail = Trail({}, {})
+    stands = {codec.kind: _coded(codec, trail).wire for codec in codecs}
     try:
-        hash(kind)
-    except TypeError:
-        return _walk(kind, {})
-    return _cached(kind)
+        form = _walk(kind, Trail(stands, trail.encoders))
+    except RecursionError:
+        raise DefinitionError(f"{name_of(kind)[:80]} cannot be sent; use a dataclass that names itself") from None
+    return replace(form, encoders=trail.encoders)
 
 
 def name_of(kind: Any) -> str:
@@ -102,7 +122,7 @@ def name_of(kind: Any) -> str:
 
 
 def refuse(kind: Any, instead: str = "") -> typing.NoReturn:
-    advice = instead or _ADVICE.get(get_origin(kind) or kind, _OTHER_ADVICE)
+    advice = instead or _ADVICE.get(get_origin(kind) or kind) or _OTHER_ADVICE.format(name_of(kind))
     raise DefinitionError(f"{name_of(kind)} cannot be sent; use {advice}")
 
 
@@ -113,12 +133,14 @@ def _walk(kind: Any, trail: Trail) -> Form:
     if kind is datetime.datetime:
         aware = Annotated[datetime.datetime, Meta(tz=True)]
         return Form(aware, Trait.DATES)
-    if kind is File:
-        return Form(File, Trait.FILES)
+    if kind is File or kind is Directory:
+        return Form(kind, Trait.FILES)
     if kind in _SCALARS or kind in (Path, PurePath):
         return Form(kind)
     if isinstance(kind, TypeVar):
         refuse(kind, "a type: a generic function has no schema")
+    if arrays.is_array(cls := get_origin(kind) or kind):
+        return _walk_array(kind, cls, trail)
     if get_origin(kind) is not None:
         return _walk_generic(kind, trail)
     return _walk_class(kind, trail)
@@ -139,8 +161,32 @@ def _walk_generic(kind: Any, trail: Trail) -> Form:
     return _walk_class(kind, trail)
 
 
+def _coded(codec: Codec[Any, Any], trail: Trail) -> Form:
+    try:
+        form = _walk(codec.wire, trail)
+    except DefinitionError as error:
+        raise DefinitionError(f"the codec of {name_of(codec.kind)}: {error}") from None
+    trail.use(codec.kind, codec.encode)
+    return Form(carriers.coded(codec, form.wire, form.traits), form.traits)
+
+
+def _annotated_codec(inner: Any, codec: Codec[Any, Any], trail: Trail) -> Form:
+    if inner is not codec.kind:
+        raise DefinitionError(f"{name_of(inner)} is annotated with a codec of {name_of(codec.kind)}")
+    if isinstance(codec, PickleCodec):
+        raise DefinitionError(f"only a worker can choose pickle: Worker(…, codecs=[PickleCodec({name_of(inner)})])")
+    return _coded(codec, trail)
+
+
+def _walk_array(kind: Any, cls: type, trail: Trail) -> Form:
+    trail.use(cls, arrays.to_wire)
+    return Form(carriers.array(cls, arrays.element_of(kind)))
+
+
 def _walk_annotated(kind: Any, trail: Trail) -> Form:
     inner = get_args(kind)[0]
+    if (codec := next((mark for mark in kind.__metadata__ if isinstance(mark, Codec)), None)) is not None:
+        return _annotated_codec(inner, codec, trail)
     form = _walk(inner, trail)
     metas = tuple(mark for mark in kind.__metadata__ if isinstance(mark, Meta))
     if inner is datetime.datetime:
@@ -214,11 +260,11 @@ def _native(kind: Any, traits: Trait = Trait.PLAIN) -> Form:
 
 
 def _walk_class(kind: Any, trail: Trail) -> Form:
-    if kind in trail:
-        return Form(trail[kind])
+    if kind in trail.inside:
+        return Form(stands := trail.inside[kind], getattr(stands, "traits", Trait.PLAIN))
     cls = get_origin(kind) or kind
-    if (other := getattr(cls, "__supertype__", None) or getattr(cls, "__value__", None)) is not None:
-        return _walk(other, trail)  # a NewType, or what `type X = …` made
+    if (other := unaliased(kind)) is not kind:
+        return _walk(other, trail)
     if cls in (list, dict, tuple, set, frozenset):
         return Form(kind, Trait.ANYTHING | Trait.FILES | (Trait.SETS if cls in _SETS else Trait.PLAIN))
     if not isinstance(cls, type):
@@ -241,9 +287,23 @@ def _check_model(cls: Any) -> None:
             )
 
 
+def unaliased(kind: Any) -> Any:
+    """What a NewType, or a name that `type X = …` or `type X[T] = …` made, stands for."""
+    cls = get_origin(kind) or kind
+    other = getattr(cls, "__supertype__", None) or getattr(cls, "__value__", None)
+    if other is None or isinstance(cls, type):
+        return kind
+    return unaliased(_filled(other, dict(zip(getattr(cls, "__type_params__", ()), get_args(kind), strict=False))))
+
+
 def is_record(cls: Any) -> bool:
     """A class with named fields: dataclass, NamedTuple, TypedDict or msgspec Struct."""
     return dataclasses.is_dataclass(cls) or typing.is_typeddict(cls) or is_named_tuple(cls) or is_struct(cls)
+
+
+def is_coded(wire: Any) -> bool:
+    """Whether values of a type go through a codec, or are arrays."""
+    return isinstance(wire, type) and getattr(wire, "encoded", None) is not None
 
 
 def is_struct(cls: Any) -> bool:
@@ -276,13 +336,15 @@ def _filled(hint: Any, known: dict[Any, Any]) -> Any:
 
 def _walk_record(kind: Any, cls: type, trail: Trail) -> Form:
     fields = fields_of(kind)
-    forms = _walk_fields(cls, fields, {**trail, kind: kind})
+    forms = _walk_fields(cls, fields, trail.into(kind, kind))
     traits = functools.reduce(lambda all_, part: all_ | part.traits, forms.values(), Trait.PLAIN)
     same = all(form.wire is fields[name] or form.wire is Any for name, form in forms.items())
+    if not same and is_struct(cls) and (name := next((n for n, f in forms.items() if is_coded(f.wire)), "")):
+        raise DefinitionError(f"{name_of(cls)}.{name}: no codec works inside a msgspec Struct; use a dataclass")
     if same or is_struct(cls):
         return _native(kind, traits)
     carrier = carriers.record_carrier(cls)
-    forms = _walk_fields(cls, fields, {**trail, kind: carrier})
+    forms = _walk_fields(cls, fields, trail.into(kind, carrier))
     carriers.complete(carrier, cls, {name: form.wire for name, form in forms.items()})
     return Form(carrier, traits)
 

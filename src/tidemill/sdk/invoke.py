@@ -145,7 +145,7 @@ def _inputs(call: Call, adjusted: list[Adjustment]) -> dict[str, Any]:
             _refuse_unknown(call.task, name)
             continue
         try:
-            inputs[name], found = parameter.plan.decode_input(argument, call.locate)
+            inputs[name], found = parameter.plan.decode_input(argument, call.locate, call.files.folder)
         except DoesNotFitError as error:
             raise bad_input(name, error) from error
         adjusted += [replace(each, path=f"$.{name}{each.path[1:]}") for each in found]

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tidemill.core.graph import VALUE, BranchNode, Case, ElementFailure, Graph, MapNode
 from tidemill.sdk.definition import Definition, recording
-from tidemill.sdk.expressions import expression_of, kind_of
+from tidemill.sdk.expressions import argument_of, expression_of, kind_of
 from tidemill.sdk.forms import union_of
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.result import Failure
@@ -33,7 +33,7 @@ class Trace(Tracer):
         name, signature = definition.node_name, definition.signature
         self.claim(name, f'give this use one, {name}.options(name="…")')
         inputs = {
-            param: expression_of(self, value, signature.parameters[param].plan.kind, f"{name}({param})")
+            param: argument_of(self, value, signature.parameters[param].plan, f"{name}({param})")
             for param, value in bound.items()
         }
         self.nodes[name] = definition.node_of(inputs)

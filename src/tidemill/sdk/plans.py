@@ -20,6 +20,9 @@ from tidemill.core.run import Adjustment
 from tidemill.core.values import Argument, Encoding, FieldPath, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk import carriers
 from tidemill.sdk.clamps import corrected
+from tidemill.sdk.codecs import Codec, Encoders
+from tidemill.sdk.directory import Directory, Folder
+from tidemill.sdk.directory import to_wire as directory_to_wire
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.file import File, Locate, to_upload, to_wire
 from tidemill.sdk.forms import Trait, form_of, name_of
@@ -37,8 +40,9 @@ _unpacker = msgspec.msgpack.Decoder()
 class TypePlan:
     """How values of one type are encoded and decoded."""
 
-    def __init__(self, kind: Any) -> None:
-        form = form_of(kind)
+    def __init__(self, kind: Any, codecs: tuple[Codec[Any, Any], ...] = ()) -> None:
+        form = form_of(kind, codecs)
+        self.codecs, self._encoders = codecs, form.encoders
         self.kind, self.wire, self.traits = kind, form.wire, form.traits
         self._exact = kind if kind in _EXACT else None
         self._rewrites = bool(self.traits & (Trait.DATES | Trait.KEYS | Trait.ANYTHING | Trait.SETS))
@@ -66,7 +70,7 @@ class TypePlan:
         """Raises DoesNotFitError for a value that is not of this type."""
         if self._exact is not None and type(value) is self._exact:
             return Encoded(_pack(_packer, value))
-        files = _Files()
+        files = _Files(self._encoders)
         encoder = msgspec.msgpack.Encoder(enc_hook=files.plain_of)
         data = _pack(encoder, self._plain(value, files) if self._rewrites else value)
         self.decode_bytes(data, Encoding.MSGPACK)
@@ -88,13 +92,23 @@ class TypePlan:
         with _locating(locate):
             return self._decoded(argument)
 
-    def decode_input(self, argument: Argument, locate: Locate | None = None) -> tuple[Any, tuple[Adjustment, ...]]:
-        """As ``decode``, of what a task takes in: with the numbers that a Clamp corrected, and their corrections."""
-        if Trait.CLAMPED not in self.traits:
-            return self.decode(argument, locate), ()
-        plain, found = corrected(_plain_of(argument), self.schema)
-        with _locating(locate):
-            return self._converted(plain), found
+    def decode_input(
+        self, argument: Argument, locate: Locate | None = None, folder: Folder | None = None
+    ) -> tuple[Any, tuple[Adjustment, ...]]:
+        """As ``decode``, of what a task takes in: with the numbers that a Clamp corrected, and their corrections.
+
+        Args:
+            folder: where a Directory may be laid out.
+        """
+        token = carriers.laying.set(folder)
+        try:
+            if Trait.CLAMPED not in self.traits:
+                return self.decode(argument, locate), ()
+            plain, found = corrected(_plain_of(argument), self.schema)
+            with _locating(locate):
+                return self._converted(plain), found
+        finally:
+            carriers.laying.reset(token)
 
     def _decoded(self, argument: Argument) -> Any:
         if isinstance(argument, Given) and not argument.fields and isinstance(argument.value, Inline):
@@ -127,17 +141,21 @@ class TypePlan:
 
 
 @functools.lru_cache(maxsize=4096)
-def _shared(kind: Any) -> TypePlan:
-    return TypePlan(kind)
+def _shared(kind: Any, codecs: tuple[Codec[Any, Any], ...]) -> TypePlan:
+    return TypePlan(kind, codecs)
 
 
-def plan_of(kind: Any) -> TypePlan:
-    """Raises DefinitionError for a type that has no wire form."""
+def plan_of(kind: Any, codecs: tuple[Codec[Any, Any], ...] = ()) -> TypePlan:
+    """Raises DefinitionError for a type that has no wire form.
+
+    Args:
+        codecs: of classes that may occur inside.
+    """
     try:
         hash(kind)
     except TypeError:
-        return TypePlan(kind)
-    return _shared(kind)
+        return TypePlan(kind, codecs)
+    return _shared(kind, codecs)
 
 
 @contextlib.contextmanager
@@ -153,18 +171,24 @@ def _locating(locate: Locate | None) -> Iterator[None]:
 class _Files:
     """msgspec's ``enc_hook``, which sees each file of a value on its way."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoders: Encoders) -> None:
+        self._encoders = encoders
         self.refs: dict[bytes, None] = {}
         self.local: dict[LocalFile, None] = {}
 
     def plain_of(self, value: Any) -> Any:
         if isinstance(value, File):
             return self._of_file(value)
+        if isinstance(value, Directory):
+            return directory_to_wire(value)
         if isinstance(value, PurePath):
             return str(value)
         if hasattr(type(value), "__pydantic_validator__"):
             return value.model_dump(by_alias=True)
-        raise TypeError(f"a {type(value).__name__} cannot be sent")
+        for cls in type(value).__mro__:
+            if (encode := self._encoders.get(cls)) is not None:
+                return encode(value)
+        raise TypeError(f"a {type(value).__name__} cannot be sent" + _advice(value))
 
     def _of_file(self, file: File) -> Any:
         form = to_wire(file)
@@ -172,6 +196,13 @@ class _Files:
         if (local := to_upload(file)) is not None:
             self.local[local] = None
         return form
+
+
+def _advice(value: Any) -> str:
+    """For numpy's own numbers and arrays, which come where plain ones are declared."""
+    if type(value).__module__ != "numpy":
+        return ""
+    return " where its type does not say so; annotate it, or use .tolist()" if hasattr(value, "shape") else ""
 
 
 def _pack(encoder: msgspec.msgpack.Encoder, value: Any) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from tidemill.core.graph import Schema
-from tidemill.sdk import file
+from tidemill.sdk import directory, file
 from tidemill.sdk.carriers import Carrier
 
 _REF = "#/$defs/{name}"
@@ -82,10 +82,14 @@ class _Maker:
     def _hook(self, kind: Any) -> Schema:
         if kind is file.File:
             return file.SCHEMA
+        if kind is directory.Directory:
+            return directory.SCHEMA
         if issubclass(kind, PurePath):
             return {"type": "string", "format": "path"}
         if not issubclass(kind, Carrier):
             return self._of_pydantic(kind)
+        if kind.encoded is not None:
+            return dict(kind.encoded) if isinstance(kind.encoded, dict) else self.schemas([kind.encoded])[0]
         if kind.mirror is None:
             return {"anyOf": self.schemas(kind.members)}
         return self._of_record(kind.mirror)

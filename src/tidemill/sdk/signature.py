@@ -13,15 +13,18 @@ from msgspec import NODEFAULT, Struct
 
 from tidemill.core.graph import FINAL, ITEMS, VALUE, Schema
 from tidemill.sdk.callables import hints_of, is_async_generator, is_coroutine, is_generator, parameters_of
+from tidemill.sdk.codecs import Codec
 from tidemill.sdk.context import Context
 from tidemill.sdk.depends import Depends, Provider, check_gift, depends_of, read_provider
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.files import TaskFiles
-from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, union_of
+from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, unaliased, union_of
 from tidemill.sdk.options import injected
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.result import Final, Result, Streamed
 from tidemill.sdk.schemas import closed, document, schemas_of
+
+Codecs = tuple[Codec[Any, Any], ...]
 
 
 class Body(Enum):
@@ -114,46 +117,47 @@ _VARIADIC = {
 }
 
 
-def read_task(fn: Callable[..., Any], names: Mapping[str, Any]) -> Signature:
+def read_task(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs = ()) -> Signature:
     """The signature of a task that gives one result.
 
     Args:
         names: what the annotations may name besides the function's globals.
+        codecs: of classes that the types may hold.
     Raises:
         DefinitionError: with the parameter named; NameError for a name that is not defined yet.
     """
     if is_generator(fn) or is_async_generator(fn):
         raise DefinitionError("it is a generator; use @worker.stream")
     body = Body.ASYNC if is_coroutine(fn) else Body.SYNC
-    read = _Read(fn, names)
+    read = _Read(fn, names, codecs)
     returned = _data_type(_returned(read))
-    result = _planned("its result", returned)
+    result = read.planned("its result", returned)
     tuple_type = get_origin(returned) or returned
     if not is_named_tuple(tuple_type):
         return read.signature(outputs={VALUE: result}, result=result, body=body)
-    outputs = {name: _planned(f"its output {name}", kind) for name, kind in fields_of(returned).items()}
+    outputs = {name: read.planned(f"its output {name}", kind) for name, kind in fields_of(returned).items()}
     return read.signature(outputs=outputs, result=result, body=body, tuple_type=tuple_type)
 
 
-def read_stream(fn: Callable[..., Any], names: Mapping[str, Any], final: Any = None) -> Signature:
+def read_stream(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs = (), final: Any = None) -> Signature:
     """The signature of a task that streams items. Arguments and errors as for ``read_task``.
 
     Args:
         final: the type of an async stream's final value; that of another is what its generator returns.
     """
-    read = _Read(fn, names)
+    read = _Read(fn, names, codecs)
     returned = _returned(read)
     origin = get_origin(returned)
     if origin not in _ITERATORS + _ASYNC_ITERATORS or is_coroutine(fn):
         raise DefinitionError("a stream is a generator: `-> Iterator[…]`, or `-> AsyncIterator[…]` with async def")
     body = Body.ASYNC_ITEMS if origin in _ASYNC_ITERATORS else Body.ITEMS
     kind, final = _stream_types(returned, body, final)
-    items = _planned("its items", types.GenericAlias(list, (kind,)))
-    item = _planned("its items", kind)
+    items = read.planned("its items", types.GenericAlias(list, (kind,)))
+    item = read.planned("its items", kind)
     if final is type(None):
         return read.signature(outputs={VALUE: items}, result=items, body=body, item=item)
-    last = _planned("its final value", final)
-    whole = _planned("its result", _generic(Streamed, kind, final))
+    last = read.planned("its final value", final)
+    whole = read.planned("its result", _generic(Streamed, kind, final))
     outputs = {ITEMS: items, FINAL: last}
     return read.signature(outputs=outputs, result=whole, body=body, item=item, final=last, tuple_type=Streamed)
 
@@ -201,10 +205,11 @@ class _Read:
 
     fn: Callable[..., Any]
     names: Mapping[str, Any]
+    codecs: Codecs = ()
 
     @functools.cached_property
     def hints(self) -> dict[str, Any]:
-        return hints_of(self.fn, self.names)
+        return {name: unaliased(hint) for name, hint in hints_of(self.fn, self.names).items()}
 
     def signature(self, **facts: Any) -> Signature:
         data: dict[str, Parameter] = {}
@@ -220,8 +225,18 @@ class _Read:
             elif (mark := depends_of(hint)) is not None:
                 provided[each.name] = self._provider(each.name, mark, hint)
             else:
-                data[each.name] = _data_parameter(each, hint)
+                default = NODEFAULT if each.default is each.empty else each.default
+                plan = self.planned(f"parameter {each.name}", hint)
+                data[each.name] = Parameter(each.name, plan, default, each.kind is not each.KEYWORD_ONLY)
         return Signature(data, context=context, files=tuple(files), provided=provided, **facts)
+
+    def planned(self, what: str, kind: Any) -> TypePlan:
+        if kind is inspect.Parameter.empty:
+            raise DefinitionError(f"{what} has no type; annotate it (`-> None` for nothing)")
+        try:
+            return plan_of(kind, self.codecs)
+        except DefinitionError as error:
+            raise DefinitionError(f"{what}: {error}") from None
 
     def _provider(self, name: str, mark: Depends, hint: Any) -> Provider:
         try:
@@ -252,21 +267,6 @@ def _check_kind(each: inspect.Parameter, hint: Any, place: int) -> None:
             f"parameter {each.name} is no injected type; those are TaskFiles, Annotated[…, Depends(…)], and Context, "
             "first"
         )
-
-
-def _data_parameter(each: inspect.Parameter, hint: Any) -> Parameter:
-    plan = _planned(f"parameter {each.name}", hint)
-    default = NODEFAULT if each.default is each.empty else each.default
-    return Parameter(each.name, plan, default, each.kind is not each.KEYWORD_ONLY)
-
-
-def _planned(what: str, kind: Any) -> TypePlan:
-    if kind is inspect.Parameter.empty:
-        raise DefinitionError(f"{what} has no type; annotate it (`-> None` for nothing)")
-    try:
-        return plan_of(kind)
-    except DefinitionError as error:
-        raise DefinitionError(f"{what}: {error}") from None
 
 
 def _returned(read: _Read) -> Any:

@@ -198,7 +198,7 @@ def fixed_kinds(kind: Any) -> Sequence[Any] | None:
 def child(facts: Facts, key: str | int, kind: Any) -> Any:
     """The stand-in of a part of a value."""
     expression = facts.expression
-    plan = plan_of(kind)
+    plan = plan_of(kind, facts.plan.codecs)
     if isinstance(expression, Ref):
         part: Operand = Ref(expression.node, expression.port, (*expression.fields, key))
     elif isinstance(expression, RecordExpr) and key in expression.fields:

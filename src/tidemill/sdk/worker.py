@@ -9,13 +9,14 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.callables import is_async_generator, is_generator, name_of, parameters_of
-from tidemill.sdk.definition import Coro, LocalTask, ReadSignature, Task, WithContext
+from tidemill.sdk.codecs import Codec
+from tidemill.sdk.definition import Coro, LocalTask, Task, WithContext
 from tidemill.sdk.depends import Depends, Provider, factories_of, read_provider, told
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.middleware import Middleware, Shared, check_middleware
 from tidemill.sdk.options import Backend, TaskOptions, task_options
 from tidemill.sdk.result import Final, Result, Streamed
-from tidemill.sdk.signature import read_stream, read_task
+from tidemill.sdk.signature import Signature, read_stream, read_task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,11 +47,12 @@ class _Decorator:
     def __init__(self, worker: "Worker", name: str = "", options: LocalOptions | None = None) -> None:
         self._worker, self._name, self._options = worker, name, options or LocalOptions()
 
-    def _declared(self, first: Callable[..., Any] | str, options: LocalOptions, read: ReadSignature) -> Any:
+    def _declared(self, first: Callable[..., Any] | str, options: LocalOptions, read: Callable[..., Signature]) -> Any:
         if isinstance(first, str):
             return type(self)(self._worker, first, {**self._options, **options})
         name = check_name(self._name or getattr(first, "__name__", ""), "task")
-        task = LocalTask[..., Any, Any](f"{self._worker.name}.{name}", first, read, local_names(depth=3))
+        reading = partial(read, codecs=self._worker.codecs)
+        task = LocalTask[..., Any, Any](f"{self._worker.name}.{name}", first, reading, local_names(depth=3))
         task.middleware = check_middleware(self._options.get("middleware", ()))
         announced = {name: value for name, value in self._options.items() if name != "middleware"}
         task.task_options = task_options(cast("TaskOptions", announced))
@@ -167,6 +169,7 @@ class Worker:
         concurrency: int | None = None,
         pools: Mapping[str, int] | None = None,
         backend: Backend = Backend.INLINE,
+        codecs: Sequence[Codec[Any, Any]] = (),
     ) -> None:
         """Declare a worker.
 
@@ -174,9 +177,11 @@ class Worker:
             concurrency: attempts at once in all; None leaves it to the process's setting.
             pools: attempts at once of the tasks of a pool. A task of another pool, or of none, counts only in all.
             backend: where its tasks run that do not say so themselves.
+            codecs: of classes that its tasks take and give, one for each class.
         """
         self.name, self.backend = check_name(name, "worker"), backend
-        self.concurrency, self.pools = concurrency, dict(pools or {})
+        self.concurrency, self.pools, self.codecs = concurrency, dict(pools or {}), tuple(codecs)
+        _check_codecs(name, self.codecs)
         for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
             if limit < 1:
                 raise DefinitionError(f"worker {name}: the limit of {what} is {limit}; it must be 1 or more")
@@ -262,6 +267,16 @@ def tasks_in(workers: Iterable[Worker]) -> Mapping[str, LocalTask[..., Any, Any]
                 raise DefinitionError(f"{name} is declared by two workers of this process")
             tasks[name] = task
     return tasks
+
+
+def _check_codecs(name: str, codecs: Sequence[object]) -> None:
+    kinds = set[type]()
+    for codec in codecs:
+        if not isinstance(codec, Codec):
+            raise DefinitionError(f"worker {name}: codecs takes Codec objects, not {codec!r}")
+        if codec.kind in kinds:
+            raise DefinitionError(f"worker {name}: two codecs for {codec.kind.__qualname__}; keep one")
+        kinds.add(codec.kind)
 
 
 class StubDecorator:
