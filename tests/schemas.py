@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.core.documents import graph_schema
+from tidemill.interface.manifest import manifest_schema
 from tidemill.wire.worker import protocol_schema
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
@@ -13,7 +14,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
 def published() -> dict[str, dict[str, Any]]:
     """What the code says, by the name of its file."""
-    return {"graph-1.json": graph_schema(), "worker-1.json": protocol_schema()}
+    return {"graph-1.json": graph_schema(), "worker-1.json": protocol_schema(), "manifest-1.json": manifest_schema()}
 
 
 def text_of(schema: dict[str, Any]) -> str:

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from tidemill.sdk.options import FOREVER, Backoff, Cache, OnFailure, RateLimit, collect, injected
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
+    from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
     from tidemill.sdk.words import all_of, any_of, branch, call, if_some, map_over, not_, record, size, switch
-    from tidemill.sdk.worker import StubCalledError, Worker, stub
+    from tidemill.sdk.worker import Worker
     from tidemill.sdk.workflow import Workflow, workflow
 
 __version__ = "0.1.0.dev0"
@@ -65,6 +66,7 @@ _HOMES = {
     "tidemill.sdk.options": ("FOREVER", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.standin": ("TraceError",),
+    "tidemill.sdk.stubs": ("StubCalledError", "stub", "stub_stream", "unset"),
     "tidemill.sdk.words": (
         "all_of",
         "any_of",
@@ -77,7 +79,7 @@ _HOMES = {
         "size",
         "switch",
     ),
-    "tidemill.sdk.worker": ("StubCalledError", "Worker", "stub"),
+    "tidemill.sdk.worker": ("Worker",),
     "tidemill.sdk.workflow": ("Workflow", "workflow"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -139,7 +141,9 @@ __all__ = [
     "record",
     "size",
     "stub",
+    "stub_stream",
     "switch",
+    "unset",
     "workflow",
 ]
 

@@ -43,6 +43,8 @@ class TaskDefinition(Struct, frozen=True, omit_defaults=True):
     signature: str = ""
     options: TaskOptions = field(default_factory=TaskOptions)
     extra: dict[str, Any] = field(default_factory=dict)  # for people; never decides
+    keywords: tuple[str, ...] = ()  # parameters that callers in Python give by name only
+    injects: tuple[str, ...] = ()  # parameters that the worker fills; they are no inputs
 
 
 class Pools(Struct, frozen=True):
@@ -54,14 +56,14 @@ class Pools(Struct, frozen=True):
 
 def task_digest(name: str, inputs: Schema, outputs: Mapping[str, Schema], item: Schema | None) -> str:
     """What tells two versions of a task apart: JSON with sorted keys, without what is for people."""
-    told = _undescribed([name, inputs, dict(outputs), item])
+    told = undescribed([name, inputs, dict(outputs), item])
     return digest_text(digest_of(msgspec.json.encode(told, order="sorted")))
 
 
-def _undescribed(schema: Any) -> Any:
+def undescribed(schema: Any) -> Any:
     """A better docstring makes no other task."""
     if isinstance(schema, dict):
         return {
-            key: _undescribed(each) for key, each in schema.items() if key != "description" or not isinstance(each, str)
+            key: undescribed(each) for key, each in schema.items() if key != "description" or not isinstance(each, str)
         }
-    return [_undescribed(each) for each in schema] if isinstance(schema, list) else schema
+    return [undescribed(each) for each in schema] if isinstance(schema, list) else schema

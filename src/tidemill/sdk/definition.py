@@ -208,6 +208,8 @@ class Task(Definition[P, R_co]):
             doc=(self.__doc__ or "").strip(),
             signature=signature.text,
             options=options,
+            keywords=tuple(each.name for each in signature.parameters.values() if not each.by_position),
+            injects=(*filter(None, [signature.context]), *signature.injections),
         )
 
 

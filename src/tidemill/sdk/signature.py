@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
-from msgspec import NODEFAULT, Struct
+from msgspec import NODEFAULT, UNSET, Struct
 
 from tidemill.core.graph import FINAL, ITEMS, VALUE, Schema
 from tidemill.sdk.callables import hints_of, is_async_generator, is_coroutine, is_generator, parameters_of
@@ -93,7 +93,7 @@ class Signature(Struct, frozen=True):
         schemas, defs = schemas_of([each.plan.wire for each in self.parameters.values()])
         properties = dict(zip(self.parameters, schemas, strict=True))
         for each in self.parameters.values():
-            if not each.is_required:
+            if not each.is_required and each.default is not UNSET:
                 properties[each.name] = properties[each.name] | {"default": each.plan.plain(each.default)}
         required = [each.name for each in self.parameters.values() if each.is_required]
         schema = {"type": "object", "properties": properties, "required": required, **extra}

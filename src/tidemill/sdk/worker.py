@@ -5,12 +5,14 @@ import re
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.callables import is_async_generator, is_generator, name_of, parameters_of
 from tidemill.sdk.codecs import Codec
-from tidemill.sdk.definition import Coro, LocalTask, Task, WithContext
+from tidemill.sdk.definition import Coro, LocalTask, WithContext
 from tidemill.sdk.depends import Depends, Provider, factories_of, read_provider, told
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.middleware import Middleware, Shared, check_middleware
@@ -27,14 +29,6 @@ Hook = Callable[[], Any]  # what is awaited, when it is async
 AnyHook = TypeVar("AnyHook", bound=Hook)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-
-
-class StubCalledError(NotImplementedError):
-    """A stub has no body to run: its task lives elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} lives on its worker; submit it, or call it in a workflow")
-        self.name = name
 
 
 class LocalOptions(TaskOptions, total=False):
@@ -254,6 +248,14 @@ class Worker:
         """What is announced to a server. Raises DefinitionError for a type that is still not defined."""
         return tuple(task.definition for task in self.tasks.values())
 
+    def write_stubs(self, path: str | Path) -> None:
+        """Write typed functions for callers of its tasks: a module for a name that ends in ``.py``, else a package.
+
+        They need neither this code nor what it imports. Raises StubError for what was not written so before.
+        """
+        write: Any = import_module("tidemill.interface.writing")  # above this layer, and rarely wanted
+        write.write_stubs([self], Path(path))
+
     def __repr__(self) -> str:
         return f"<worker {self.name}: {', '.join(self.tasks) or 'no tasks'}>"
 
@@ -277,27 +279,6 @@ def _check_codecs(name: str, codecs: Sequence[object]) -> None:
         if codec.kind in kinds:
             raise DefinitionError(f"worker {name}: two codecs for {codec.kind.__qualname__}; keep one")
         kinds.add(codec.kind)
-
-
-class StubDecorator:
-    def __init__(self, name: str, schema: str) -> None:
-        self._name, self._schema = name, schema
-
-    def __call__(self, body: Callable[P, R], /) -> Task[P, R]:
-        task = Task[P, R](self._name, body, read_task, local_names(depth=2))
-        task.expected = self._schema
-        task.read_early()
-        return task
-
-
-def stub(name: str, /, *, schema: str = "") -> StubDecorator:
-    """Mark a signature as that of a task which lives elsewhere.
-
-    Args:
-        name: ``worker.function``.
-        schema: the digest of its definition; "" asks for no certain version.
-    """
-    return StubDecorator(name, schema)
 
 
 def _checked_hook(kind: str, hook: Any) -> Hook:
