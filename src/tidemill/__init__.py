@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tidemill.assembly.offers import detect_resources
     from tidemill.client.blocking import Client
     from tidemill.client.errors import (
         RunCancelledError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
+    from tidemill.sdk.needs import Needs
     from tidemill.sdk.options import FOREVER, Backoff, Cache, OnFailure, RateLimit, collect, injected
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "tidemill.assembly.offers": ("detect_resources",),
     "tidemill.client.blocking": ("Client",),
     "tidemill.client.errors": (
         "RunCancelledError",
@@ -63,6 +66,7 @@ _HOMES = {
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
     "tidemill.sdk.middleware": ("Middleware", "Proceed", "ProceedSync", "TaskCall"),
+    "tidemill.sdk.needs": ("Needs",),
     "tidemill.sdk.options": ("FOREVER", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.standin": ("TraceError",),
@@ -103,6 +107,7 @@ __all__ = [
     "InvalidInputError",
     "LocalTask",
     "Middleware",
+    "Needs",
     "Numbered",
     "OnFailure",
     "PermanentError",
@@ -134,6 +139,7 @@ __all__ = [
     "branch",
     "call",
     "collect",
+    "detect_resources",
     "if_some",
     "injected",
     "map_over",

@@ -1,6 +1,7 @@
 """Lanes, the matcher, reconciliation at hello, and the words of why."""
 
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +11,15 @@ from hypothesis import strategies as st
 
 from tests.core.scene import RUN, Scene, graph, lone, task, workflow
 from tidemill.core.catalog import Catalog
-from tidemill.core.definitions import Pools, TaskDefinition
+from tidemill.core.definitions import Pools, TaskDefinition, TaskOptions
 from tidemill.core.graph import Ref
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.lanes import ALONE, PRIORITY_US, lane_of, place_in_lane
-from tidemill.core.match import Claim, Offer, lanes_of, match
+from tidemill.core.match import Claim, Offer, match
 from tidemill.core.plan import Layout
 from tidemill.core.reconcile import reconcile
+from tidemill.core.requirements import Capability
+from tidemill.core.reserve import free_of
 from tidemill.core.rows import Lane, Queued, Session
 from tidemill.core.run import (
     Attempt,
@@ -33,11 +36,20 @@ from tidemill.core.run import (
     Stopping,
     Waiting,
 )
+from tidemill.core.serving import Served, station_of
 from tidemill.core.why import Fleet, Server, explain
 
 TASKS = ("t.a", "t.b", "t.c")
 POOLS = {"t.a": "", "t.b": "gpu", "t.c": "gpu"}
-LANES, LONE = lanes_of((name, "d", pool) for name, pool in POOLS.items())
+
+
+def served_by(tasks: Iterable[str]) -> Served:
+    """What a worker that has these tasks serves."""
+    told = [TaskDefinition(name, {}, {}, "d", options=TaskOptions(pool=POOLS[name])) for name in tasks]
+    return station_of(told, Capability(), {}).served(())
+
+
+LANES, LONE = served_by(POOLS).pools, served_by(POOLS).lone
 
 
 @st.composite
@@ -58,7 +70,7 @@ def fleets(draw: Any) -> list[Offer]:
     offers = []
     for index in range(draw(st.integers(0, 4))):
         served = draw(st.sets(st.sampled_from(TASKS)))
-        lanes, _ = lanes_of((name, "d", POOLS[name]) for name in sorted(served))
+        lanes = served_by(sorted(served)).pools
         credit = {"": draw(st.integers(0, 4)), "gpu": draw(st.integers(0, 2))}
         offers.append(Offer(SessionId(bytes([index])), f"w{index}", lanes, credit, draw(st.integers(0, 2))))
     return offers
@@ -202,9 +214,11 @@ def test_an_attempt_that_nobody_knows_is_stale() -> None:
 FLOW = lone()
 
 
-def server(tasks: tuple[tuple[str, str], ...], held: int = 0, *, offer: bool = True, connected: bool = True) -> Server:
-    session = Session(SessionId(b"s" * 16), "w", 1, 1, 1, tasks=tasks, pools=Pools(1))
-    return Server(session, offer_of("w") if offer else None, held, connected)
+def server(tasks: tuple[tuple[str, str], ...], held: int = 0, *, credit: int = 1, connected: bool = True) -> Server:
+    session = Session(SessionId(b"s" * 16), "w", 1, 1, 1, tasks=tasks, pools=Pools(9))
+    told = [TaskDefinition(name, {}, {}, digest) for name, digest in tasks]
+    station = station_of(told if connected else (), session.offers, {})
+    return Server(session, station, held, connected, free_of(session.offers), {"": credit})
 
 
 def catalog_of(*names: str) -> Catalog:
@@ -221,8 +235,8 @@ WORDS = {
     "one like it": (("t.once",), (), "the nearest known: t.once", "start a worker that has the task t.one"),
     "nobody is here": (("t.one",), (), "no worker is connected", "start a worker that has the task t.one"),
     "another task": (("t.one",), (server(()),), "worker w: does not have t.one", "start a worker that has"),
-    "away": (("t.one",), (server(MINE, connected=False),), "is not connected at the moment", "wait until"),
-    "full": (("t.one",), (server(MINE, 7, offer=False),), "is full: it holds 7", "wait until an attempt ends"),
+    "away": (("t.one",), (server(MINE, connected=False),), "is not connected at the moment", "start worker w"),
+    "full": (("t.one",), (server(MINE, 7, credit=0),), "is full: it holds 7 of 9", "wait until an attempt ends"),
     "any moment": (("t.one",), (server(MINE),), "will with the next beat", "wait until an attempt ends"),
 }  # fmt: skip
 

@@ -82,7 +82,7 @@ class Bench:
         self.catalog = Catalog()
         self.catalog.add([NOOP])
         session = Session(SESSION, "w", 1 << 60, 0, 0, tasks=((NOOP.name, NOOP.digest),), pools=Pools(total=1))
-        self.seat = Seat(session, {})
+        self.seat = Seat(session, [NOOP])
         self._made = 0
 
     async def publish(self, workflow: Workflow) -> Digest:
@@ -104,8 +104,8 @@ class Bench:
         overlay = Overlay(self.clock.now(), self.entropy.bytes(16), self.catalog, self.graphs.layouts)
         turn = Turn(await self.store.begin(), overlay, self.graphs)
         await turn.take(arrivals)
-        offers = [Offer(SESSION, "w", self.seat.lanes, {"": credit}, 0)] if credit else []
-        await turn.match(offers, self.seat.lone)
+        offers = [Offer(SESSION, "w", self.seat.served.pools, {"": credit}, 0)] if credit else []
+        await turn.match(offers, self.seat.served.lone)
         await turn.write()
         return turn
 

@@ -80,6 +80,12 @@ class Attempt:
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         raise NotImplementedError
 
+    def mark_hot(self, name: str, size: int) -> None:
+        self.told.append(f"hot {name} {size}")
+
+    def mark_cold(self, name: str) -> None:
+        self.told.append(f"cold {name}")
+
     def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
         raise NotImplementedError
 

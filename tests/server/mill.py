@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -44,7 +45,10 @@ class Mill:
     folder: Path
 
     @asynccontextmanager
-    async def worker(self, *workers: Worker, slots: int = 20, name: str = "w1") -> AsyncIterator[WorkerRuntime]:
+    async def worker(
+        self, *workers: Worker, slots: int = 20, name: str = "w1", **own: Any
+    ) -> AsyncIterator[WorkerRuntime]:
+        """``own``: what else its settings say, such as what it offers."""
         folder = self.folder / name
         threads = ThreadPool()
         stage = UserLoop(slots, asyncio.new_event_loop)
@@ -61,7 +65,7 @@ class Mill:
             files=around.files,
             backends=dict.fromkeys(Backend, inline),
         )
-        runtime = WorkerRuntime(workers, ports, WorkerSettings(name=name, folder=folder, pools=Pools(slots)))
+        runtime = WorkerRuntime(workers, ports, WorkerSettings(name=name, folder=folder, pools=Pools(slots), **own))
         running = asyncio.create_task(runtime.run())
         capturing = contextlib.ExitStack()
         capturing.enter_context(captured_output(speaking.get))

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.core.errors import InputError
+from tidemill.core.sizes import size_bytes
+from tidemill.sdk.offers import GpuOffer, ResourceOffers
 
 PREFIX = "TIDEMILL_"
 DEFAULT_PORT = 7070
@@ -47,6 +49,13 @@ class Settings:
     reconnect_s: float = 15.0  # the longest wait between a worker's tries to connect
     drain_s: float = 30.0  # for what still runs when a worker is told to stop
     labels: dict[str, str] = field(default_factory=dict)
+    worker_type: str = ""  # one word for what kind of worker it is
+    tags: tuple[str, ...] = ()
+    resources: ResourceOffers = field(default_factory=ResourceOffers)  # where they are not as detected
+    software: dict[str, str] = field(default_factory=dict)  # name -> version
+    models: tuple[str, ...] = ()  # on this machine's disk
+    queues: tuple[str, ...] = ()  # the only ones that a worker serves; () serves all
+    cost: float | None = None  # of a worker, per second
     fault: str = ""  # points at which the process ends, for tests: store.commit.after:3,…
 
     @property
@@ -71,6 +80,12 @@ def read_settings(given: Mapping[str, object], environment: Mapping[str, str] | 
             found[known[variable]] = _parsed(known[variable], text, variable)
     found |= {name: _parsed(name, value, name) for name, value in given.items() if value is not None}
     return replace(Settings(), **found)
+
+
+def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+    """The GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, by index or UUID; None: all."""
+    said = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
+    return None if said is None else _words(said)
 
 
 def _parsed(name: str, value: object, called: str) -> object:
@@ -130,7 +145,40 @@ def _health(text: str) -> str:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    return tuple(part.strip().lower() for part in _words(text))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _resources(text: str) -> ResourceOffers:
+    found = ResourceOffers()
+    for name, value in _labels(text).items():
+        match name:
+            case "cpus":
+                found["cpus"] = _price(value)
+            case "ram":
+                found["ram"] = size_bytes(value)
+            case "gpus":
+                found["gpus"] = [] if value == "none" else [_gpu(each) for each in value.split("+")]
+            case _:
+                raise ValueError
+    return found
+
+
+def _gpu(text: str) -> GpuOffer:
+    name, colon, vram = text.partition(":")
+    if not colon or not name.strip():
+        raise ValueError
+    return {"id": name.strip(), "vram": size_bytes(vram)}
+
+
+def _price(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e12:
+        raise ValueError
+    return number
 
 
 def _fault(text: str) -> str:
@@ -156,5 +204,12 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "reconnect_s": (_SECONDS, _seconds),
     "drain_s": (_SECONDS, _seconds),
     "labels": ("name=value, joined by commas", _labels),
+    "worker_type": ("a word", str.strip),
+    "tags": ("words, joined by commas", _words),
+    "resources": ("such as cpus=4,ram=16GiB,gpus=0:24GiB+1:24GiB, or gpus=none; each may be left out", _resources),
+    "software": ("name=version, joined by commas, such as ffmpeg=6.1", _labels),
+    "models": ("names, joined by commas", _words),
+    "queues": ("names, joined by commas", _words),
+    "cost": ("a price per second, a number from 0 up", _price),
     "fault": ("points with counts, such as store.commit.after:3", _fault),
 }

@@ -24,6 +24,7 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
+from tidemill.assembly.offers import offered
 from tidemill.assembly.settings import Settings, SettingsError
 from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
@@ -53,7 +54,7 @@ def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> Non
         name = stack.enter_context(_own_name(settings, workers))
         stack.enter_context(captured_output(speaking.get))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        runner.run(_serve(workers, _worker_settings(name, settings, _pools(workers, settings)), settings, ends))
+        runner.run(_serve(workers, _worker_settings(name, settings, workers), settings, ends))
 
 
 async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings, ends: Ends) -> None:
@@ -108,15 +109,17 @@ def _pools(workers: list[Worker], settings: Settings) -> Pools:
     return Pools(total=sum(totals) if totals else settings.concurrency, limits=limits | settings.pools)
 
 
-def _worker_settings(name: str, settings: Settings, pools: Pools) -> WorkerSettings:
+def _worker_settings(name: str, settings: Settings, workers: list[Worker]) -> WorkerSettings:
+    offers, labels = offered(workers, settings)
     return WorkerSettings(
         name=name,
         folder=_folder(settings, name),
-        pools=pools,
+        pools=_pools(workers, settings),
         drain_s=settings.drain_s,
         spool_bytes=settings.spool_mib * 1024 * 1024,
         reconnect=Reconnect(most_s=settings.reconnect_s),
-        labels=settings.labels,
+        labels=labels,
+        offers=offers,
         version=VERSION,
         host=socket.gethostname(),
         pid=os.getpid(),

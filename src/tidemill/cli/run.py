@@ -245,7 +245,7 @@ async def _ensure_worker(errand: Errand, house: Household, client: AsyncClient, 
 
 def _wanted_tasks(errand: Errand) -> Sequence[tuple[str, str]]:
     """Name and digest of each task of TARGET that the run needs."""
-    own = {name: task for worker in errand.target.workers for name, task in worker.tasks.items()}
+    own = {task.name: task for worker in errand.target.workers for task in worker.tasks.values()}
     return [(name, own[name].definition.digest) for name in _tasks_of(errand.wanted.definition) if name in own]
 
 

@@ -76,7 +76,7 @@ class Report:
         if attempt.is_live:
             self.draft.order(SlotFreed(attempt.session, attempt.run, attempt.path, attempt.number))
             limits.release(self.draft, attempt.limits)
-        policy = self.mover.policy(self.node)
+        policy = self.mover.policy(self.node, attempt.implementation)
         if isinstance(attempt.state, Stopping):
             self.draft.timers_drop.append((attempt.run, attempt.path, TimerKind.STOP))
         if policy.timeout_s is not None:
@@ -224,7 +224,7 @@ def _fail(report: Report, failure: Failure) -> None:
     """Try again, or give up."""
     step = replace(report.step, failures=report.step.failures + 1, avoid=report.attempt.worker)
     mover, draft = report.mover, report.draft
-    policy = mover.policy(report.node)
+    policy = mover.policy(report.node, report.attempt.implementation)
     if is_tried_again(step, failure, policy.retries):
         _retry(report, step, failure)
         return

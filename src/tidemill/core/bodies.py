@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from tidemill.core.ids import Digest
+from tidemill.core.requirements import Granted
 from tidemill.core.run import Adjustment
 from tidemill.core.values import Encoding, Inline
 
@@ -21,6 +22,10 @@ class AttemptFacts(Struct, frozen=True, kw_only=True):
     priority: int = 0
     tags: dict[str, str] = {}
     deadline: datetime | None = None
+    granted: Granted = Granted()
+
+
+COLD = -1  # as the size of a model: it is no longer in memory
 
 
 class LocalFile(Struct, frozen=True):

@@ -7,10 +7,15 @@ from tidemill.core.definitions import TaskDefinition
 
 
 class Catalog:
-    """Owned by the engine, which adds to it after the commit of an announcement."""
+    """Owned by the engine, which adds to it after the commit of an announcement.
+
+    Implementations of one version differ in what they require; for all else, and for whom nobody names one, the last
+    one that was announced speaks.
+    """
 
     def __init__(self) -> None:
         self._by_name: dict[str, dict[str, TaskDefinition]] = {}
+        self._variants: dict[tuple[str, str, str], TaskDefinition] = {}
 
     def add(self, definitions: Iterable[TaskDefinition]) -> None:
         """The last one added of a name is its latest."""
@@ -18,6 +23,7 @@ class Catalog:
             versions = self._by_name.setdefault(definition.name, {})
             versions.pop(definition.digest, None)
             versions[definition.digest] = definition
+            self._variants[definition.name, definition.digest, definition.implementation] = definition
 
     def latest(self, name: str) -> TaskDefinition | None:
         versions = self._by_name.get(name)
@@ -26,6 +32,10 @@ class Catalog:
     def find(self, name: str, digest: str) -> TaskDefinition | None:
         """The version that a node was built against; with digest "" the latest."""
         return self._by_name.get(name, {}).get(digest) if digest else self.latest(name)
+
+    def variant(self, name: str, digest: str, implementation: str) -> TaskDefinition | None:
+        """One implementation of a version, as it was announced last."""
+        return self._variants.get((name, digest, implementation))
 
     def versions(self, name: str) -> Sequence[TaskDefinition]:
         return tuple(self._by_name.get(name, {}).values())

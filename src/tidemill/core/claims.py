@@ -87,12 +87,14 @@ def _start(mover: Mover, step: Step, node: TaskNode, claim: Claim) -> Leasing:
         task=node.task,
         leased_at=draft.at,
         limits=verdict.limits,
+        implementation=claim.implementation,
+        granted=claim.granted,
     )
     _supersede(mover, step, node)
     draft.put_attempt(attempt)
     draft.put_step(replace(step, state=Held(running=False), latest=attempt.number, turn_at=0))
     mover.note("attempt_leased", queued.path, attempt.number, worker=claim.worker)
-    policy = mover.policy(node)
+    policy = mover.policy(node, claim.implementation)
     if policy.timeout_s is not None:
         due = after(draft.at, timedelta(seconds=policy.timeout_s) + MARGIN)
         draft.timers_put.append(Timer(queued.run, queued.path, TimerKind.TIMEOUT, due, attempt.number))

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from tidemill.core.graph import Schema
 from tidemill.core.ids import digest_of, digest_text
+from tidemill.core.requirements import NOTHING, Requirements
 from tidemill.core.rules import Backoff, CacheRule, Rate
 
 
@@ -26,6 +27,7 @@ class TaskOptions(Struct, frozen=True, omit_defaults=True):
     concurrency_key: str = ""  # a place in the input, `user.id`; "" is one limit for all calls of the task
     rate: Rate | None = None
     cache: CacheRule | None = None
+    requires: Requirements = NOTHING
 
 
 class TaskDefinition(Struct, frozen=True, omit_defaults=True):
@@ -45,6 +47,7 @@ class TaskDefinition(Struct, frozen=True, omit_defaults=True):
     extra: dict[str, Any] = field(default_factory=dict)  # for people; never decides
     keywords: tuple[str, ...] = ()  # parameters that callers in Python give by name only
     injects: tuple[str, ...] = ()  # parameters that the worker fills; they are no inputs
+    implementation: str = ""  # of several of one name and schema; "" is the plain one
 
 
 class Pools(Struct, frozen=True):

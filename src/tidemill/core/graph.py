@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from tidemill.core.requirements import Requirements, narrowed
 from tidemill.core.rules import Backoff, CacheRule
 
 FORMAT = "tidemill.graph/1"
@@ -119,11 +120,14 @@ class NodeOptions(Struct, frozen=True, omit_defaults=True):
     priority: int | None = None
     backoff: Backoff | None = None
     cache: CacheRule | None = None
+    requires: Requirements | None = None  # narrow the task's own
 
 
 def overlaid(under: NodeOptions, over: NodeOptions) -> NodeOptions:
     """What ``over`` says, and where it says nothing, what ``under`` says."""
     said = {name: value for name in over.__struct_fields__ if (value := getattr(over, name)) is not None}
+    if under.requires is not None and over.requires is not None:
+        said["requires"] = narrowed(under.requires, over.requires)
     return replace(under, **said) if said else under
 
 

@@ -73,5 +73,7 @@ class Ground:
                 return True
             scope = place.outer
 
-    def policy(self, node: TaskNode) -> Policy:
-        return policy_of(node, self.draft.catalog.find(node.task, node.schema), self.run.priority)
+    def policy(self, node: TaskNode, implementation: str = "") -> Policy:
+        catalog = self.draft.catalog
+        known = catalog.variant(node.task, node.schema, implementation) if implementation else None
+        return policy_of(node, known or catalog.find(node.task, node.schema), self.run.priority)

@@ -10,9 +10,13 @@ PRIORITY_US = 60_000_000  # a step of priority p goes before one of priority 0 t
 
 
 @lru_cache(maxsize=4096)
-def lane_of(task: str, schema: str, alone: str = "") -> Lane:
-    """The lane of a task's version; schema "" takes any. Steps that must run alone have lanes of their own."""
-    return Lane(blake2b(f"{task}\0{schema}\0{alone}".encode(), digest_size=16).digest())
+def lane_of(task: str, schema: str, alone: str = "", requires: bytes = b"") -> Lane:
+    """The lane of a task's version; schema "" takes any. Steps that must run alone have lanes of their own.
+
+    Args:
+        requires: what a node requires beyond its task; see `core.requirements.key_of`.
+    """
+    return Lane(blake2b(f"{task}\0{schema}\0{alone}".encode() + requires, digest_size=16).digest())
 
 
 ALONE = "alone"

@@ -1,13 +1,23 @@
 """Who gets what: ready steps to the credit at hand. Pure; the engine commits the claims before a worker hears."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heapreplace
 
 from msgspec import Struct
 
 from tidemill.core.ids import SessionId
-from tidemill.core.lanes import ALONE, lane_of
+from tidemill.core.requirements import Capability, Granted
+from tidemill.core.reserve import Free, reserve
 from tidemill.core.rows import Lane, Queued
+from tidemill.core.serving import Serving
+
+
+class Stock(Struct):
+    """What a worker has besides slots: asked only for lanes that require some of it, or have several choices."""
+
+    choices: Mapping[Lane, tuple[Serving, ...]]
+    offers: Capability
+    free: Free  # changed as it is used up
 
 
 class Offer(Struct):
@@ -19,38 +29,53 @@ class Offer(Struct):
     credit: dict[str, int]
     held: int
     exclusive: bool = False  # it runs a step that must have no neighbour
+    stock: Stock | None = None
 
     def takes(self, lane: Lane) -> bool:
         pool = self.lanes.get(lane)
         if pool is None or self.exclusive or self.credit.get("", 0) <= 0:
             return False
+        if self.stock is not None and lane in self.stock.choices:
+            return self._choice(self.stock, lane) is not None
         return self.credit.get(pool, 1) > 0  # a pool without a limit of its own counts only in all
 
-    def take(self, lane: Lane) -> None:
+    def take(self, lane: Lane) -> tuple[str, Granted | None]:
+        """Use up what a step of the lane needs; give the implementation that runs it, and what that is granted."""
+        pool, implementation, granted = self.lanes[lane], "", None
+        if self.stock is not None and (choice := self._choice(self.stock, lane)) is not None:
+            serving, granted = choice
+            pool, implementation = serving.pool, serving.implementation
+            if granted is not None:
+                self.stock.free.take(granted)
         self.credit[""] -= 1
-        pool = self.lanes[lane]
         if pool and pool in self.credit:
             self.credit[pool] -= 1
         self.held += 1
+        return implementation, granted
+
+    def is_hot(self, lane: Lane) -> bool:
+        """Whether the models that the lane requires are in memory here."""
+        return self.stock is None or all(each.is_hot for each in self.stock.choices.get(lane, ())[:1])
+
+    def _choice(self, stock: Stock, lane: Lane) -> tuple[Serving, Granted | None] | None:
+        """The first implementation that has a slot and resources."""
+        for serving in stock.choices.get(lane, ()):
+            if self.credit.get(serving.pool, 1) <= 0:
+                continue
+            if not serving.needs.is_amount:
+                return serving, None
+            granted = reserve(serving.needs, stock.free, stock.offers)
+            if granted is not None:
+                return serving, granted
+        return None
 
 
 class Claim(Struct, frozen=True, gc=False):
     queued: Queued
     session: SessionId
     worker: str
-
-
-def lanes_of(tasks: Iterable[tuple[str, str, str]]) -> tuple[dict[Lane, str], frozenset[Lane]]:
-    """The lanes that a worker serves, from its (task, digest, pool); and those among them for lone steps."""
-    lanes: dict[Lane, str] = {}
-    lone: set[Lane] = set()
-    for task, digest, pool in tasks:
-        for schema in (digest, ""):
-            lanes[lane_of(task, schema)] = pool
-            alone = lane_of(task, schema, ALONE)
-            lanes[alone] = pool
-            lone.add(alone)
-    return lanes, frozenset(lone)
+    implementation: str = ""
+    granted: Granted | None = None
 
 
 def match(
@@ -78,10 +103,10 @@ def match(
         if not able:
             heappop(heads)
             continue
-        offer = _choose(able, avoid.get((queued.run, queued.path), ""))
-        offer.take(lane)
+        offer = _choose(able, avoid.get((queued.run, queued.path), ""), lane)
+        implementation, granted = offer.take(lane)
         offer.exclusive = lane in lone
-        claims.append(Claim(queued, offer.session, offer.worker))
+        claims.append(Claim(queued, offer.session, offer.worker, implementation, granted))
         if at + 1 < len(waiting[lane]):
             following = waiting[lane][at + 1]
             heapreplace(heads, (following.order, following.run, lane, at + 1))
@@ -90,7 +115,7 @@ def match(
     return claims
 
 
-def _choose(able: Sequence[Offer], avoided: str) -> Offer:
+def _choose(able: Sequence[Offer], avoided: str, lane: Lane) -> Offer:
     if len(able) == 1:
         return able[0]
-    return min(able, key=lambda offer: (offer.worker == avoided, offer.held))
+    return min(able, key=lambda offer: (offer.worker == avoided, not offer.is_hot(lane), offer.held))

@@ -23,8 +23,9 @@ from tidemill.core.ids import Path, text_of
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import join, scope_path
-from tidemill.core.retry import ALONE_AFTER
-from tidemill.core.rows import Cached, Queued, Timer, TimerKind
+from tidemill.core.requirements import key_of
+from tidemill.core.retry import ALONE_AFTER, Policy
+from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
 from tidemill.core.run import (
     Blocked,
     Code,
@@ -97,7 +98,7 @@ class Mover(Ending):
         """Put a step into its lane; what it was before is over."""
         policy = self.policy(node)
         at = self.draft.at
-        lane = lanes.lane_of(node.task, policy.schema, lanes.ALONE if step.losses >= ALONE_AFTER else "")
+        lane = self._lane(node.task, policy, lanes.ALONE if step.losses >= ALONE_AFTER else "")
         self.draft.ready[self.id, step.path] = Queued(
             lane=lane,
             order=lanes.place_in_lane(at, policy.priority),
@@ -108,6 +109,13 @@ class Mover(Ending):
         if isinstance(step.state, Blocked):
             self.count(live=1)
         self.set_step(replace(step, state=Ready(at)))
+
+    def _lane(self, task: str, policy: Policy, alone: str) -> Lane:
+        requires = key_of(policy.requires)
+        lane = lanes.lane_of(task, policy.schema, alone, requires)
+        if policy.requires is not None and requires and lane not in self.draft.over.lanes_known:
+            self.draft.lanes[lane] = LaneRow(lane, task, policy.schema, alone, policy.requires)
+        return lane
 
     # Branches --------------------------------------------------------------------------------------
 

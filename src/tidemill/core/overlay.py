@@ -4,7 +4,8 @@
 are missing or the decision fails, and is laid into the overlay when it is done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from tidemill.core.catalog import Catalog
@@ -19,6 +20,8 @@ from tidemill.core.rows import (
     ChunkKey,
     Entry,
     Keys,
+    Lane,
+    LaneRow,
     Limit,
     Queued,
     Rows,
@@ -73,8 +76,16 @@ class Table(Generic[K, R]):
 
 
 class Overlay:
-    def __init__(self, at: Instant, chance: bytes, catalog: Catalog, layouts: dict[Digest, Layout]) -> None:
+    def __init__(
+        self,
+        at: Instant,
+        chance: bytes,
+        catalog: Catalog,
+        layouts: dict[Digest, Layout],
+        lanes_known: Mapping[Lane, LaneRow] = MappingProxyType({}),
+    ) -> None:
         self.at, self.chance, self.catalog, self.layouts = at, chance, catalog, layouts
+        self.lanes_known = lanes_known  # durable ones of nodes
         self.runs: Table[RunId, Run] = Table()
         self.scopes: Table[StepKey, ScopeRow] = Table()
         self.steps: Table[StepKey, Step] = Table()
@@ -95,6 +106,7 @@ class Overlay:
         self.streams: list[StreamItems] = []
         self.artifacts: list[Artifact] = []
         self.history: dict[RunId, list[Entry]] = {}
+        self.lanes: dict[Lane, LaneRow] = {}
 
     def learn(self, rows: Rows) -> None:
         self.runs.learn(rows.runs)
@@ -143,6 +155,7 @@ class Overlay:
     def _lay_queue(self, draft: "Draft") -> None:
         if draft.ready:
             self.ready.update(draft.ready)
+            self.lanes.update(draft.lanes)
         for key in draft.unready:
             if self.ready.pop(key, None) is None:
                 raise InternalError(f"step {key[1]!r} left the queue, but was not put there in this beat")
@@ -182,6 +195,7 @@ class Draft:
         "commands",
         "freed",
         "history",
+        "lanes",
         "left",
         "left_by_key",
         "limits",
@@ -219,6 +233,7 @@ class Draft:
         self.streams: list[StreamItems] = []
         self.artifacts: list[Artifact] = []
         self.history: dict[RunId, list[Entry]] = {}
+        self.lanes: dict[Lane, LaneRow] = {}
         self.commands: list[Command] = []
 
     # Reading ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import TaskNode
+from tidemill.core.requirements import Requirements
 from tidemill.core.rules import Backoff
 from tidemill.core.run import Code, Failure, Step
 
@@ -30,6 +31,7 @@ class Policy(Struct, frozen=True):
     schema: str
     pool: str
     backoff: Backoff = DEFAULT_BACKOFF
+    requires: Requirements | None = None  # of the node; those of the task are with each worker that has it
 
 
 LONGEST_S = 10 * 365 * 86400.0
@@ -55,6 +57,7 @@ def policy_of(node: TaskNode, definition: TaskDefinition | None, priority: int) 
         schema=node.schema or (definition.digest if definition else ""),
         pool=own.pool,
         backoff=options.backoff or own.backoff or DEFAULT_BACKOFF,
+        requires=options.requires,
     )
 
 

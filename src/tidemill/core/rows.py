@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
 
@@ -82,6 +83,16 @@ class Queued(Struct, frozen=True, gc=False):
     home: Lane = b""  # while it waits for a limit: the lane that it goes back to
 
 
+class LaneRow(Struct, frozen=True, gc=False):
+    """A lane whose steps require more than their task does; those of tasks alone follow from what workers have."""
+
+    id: Lane
+    task: str
+    schema: str
+    alone: str
+    requires: Requirements
+
+
 class TimerKind(Enum):
     RETRY = "retry"
     TIMEOUT = "timeout"  # of one attempt
@@ -117,6 +128,7 @@ class Session(Struct, frozen=True, gc=False):
     version: str = ""
     host: str = ""
     pid: int = 0
+    offers: Capability = Capability()
 
 
 class History(Struct, frozen=True, gc=False):
@@ -193,6 +205,7 @@ class Changes(Struct):
     graphs: list[GraphRow] = field(default_factory=list)
     limits: list[Limit] = field(default_factory=list)
     cached: list[Cached] = field(default_factory=list)
+    lanes: list[LaneRow] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

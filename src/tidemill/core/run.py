@@ -14,6 +14,7 @@ from enum import Enum
 from msgspec import Struct
 
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.requirements import Granted
 
 
 class Code(Enum):
@@ -273,6 +274,8 @@ class Attempt(Struct, frozen=True, gc=False):
     progress: tuple[float, str, str] | None = None  # fraction 0..1, stage, message
     streamed: int = 0  # items recorded so far
     limits: tuple[bytes, ...] = ()  # of which it has a slot
+    implementation: str = ""  # which of the task's; "" is the plain one
+    granted: Granted | None = None  # of its worker's resources, where the task requires some
 
     @property
     def is_live(self) -> bool:

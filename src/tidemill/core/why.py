@@ -5,22 +5,27 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from tidemill.core.catalog import Catalog
-from tidemill.core.definitions import TaskOptions
+from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import Node, TaskNode
 from tidemill.core.ids import Instant, Path
-from tidemill.core.match import Offer
 from tidemill.core.plan import Layout
+from tidemill.core.requirements import NOTHING, Requirements, Unmet, narrowed, suited_gpus
+from tidemill.core.reserve import Free, reserve, thousandths
 from tidemill.core.rows import Queued, Session
 from tidemill.core.run import Attempt, Blocked, Held, Ready, Step, Waiting
+from tidemill.core.serving import Station
+from tidemill.core.sizes import size_text
 
 
 class Server(Struct, frozen=True):
-    """A live session as the matcher sees it; ``offer`` is None when it takes nothing now."""
+    """A live session as the matcher sees it."""
 
     session: Session
-    offer: Offer | None
+    station: Station
     held: int
     connected: bool
+    free: Free
+    left: Mapping[str, int]  # credit by pool, "" in all
 
 
 class Reason(Struct, frozen=True):
@@ -38,6 +43,15 @@ class Fleet(Struct, frozen=True):
     servers: Sequence[Server]
     holders: Mapping[Path, Attempt]  # the latest attempts of held steps
     queued: Mapping[Path, Queued] = {}  # the queue rows of ready steps
+
+
+class Against(Struct, frozen=True):
+    """What one worker has against a step now; ``unmet`` is what it will have against it as long as it is as it is."""
+
+    worker: str
+    text: str
+    advice: str = ""
+    unmet: tuple[Unmet, ...] = ()
 
 
 def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Fleet) -> Sequence[Reason]:
@@ -100,28 +114,94 @@ def _queue(node: Node, catalog: Catalog, fleet: Sequence[Server]) -> tuple[tuple
         return (f"no worker ever announced {node.task}{hint}",), f"start a worker that has the task {node.task}"
     if not fleet:
         return ("no worker is connected",), f"start a worker that has the task {node.task}"
-    reasons = tuple(f"worker {each.session.worker}: {_against(node, each)}" for each in fleet)
-    return reasons, _advice(node, fleet)
+    against = [_against(node, each) for each in fleet]
+    reasons = tuple(f"worker {each.worker}: {each.text}" for each in against)
+    return (*reasons, *_nobody(against, node)), _advice(node, fleet, against)
 
 
-def _against(node: TaskNode, server: Server) -> str:
+def _against(node: TaskNode, server: Server) -> Against:
+    worker = server.session.worker
     mine = {digest for name, digest in server.session.tasks if name == node.task}
     if not mine:
-        return f"does not have {node.task}"
+        return Against(worker, f"does not have {node.task}")
     if node.schema and node.schema not in mine:
-        return f"has {node.task} as {', '.join(sorted(mine))}, and the run needs {node.schema}"
+        return Against(worker, f"has {node.task} as {', '.join(sorted(mine))}, and the run needs {node.schema}")
     if not server.connected:
-        return "is not connected at the moment"
-    if server.offer is None:
-        return f"is full: it holds {server.held}"
-    return "can take it, and will with the next beat"
+        return Against(worker, "is not connected at the moment", f"start worker {worker} again")
+    having = [each for each in server.station.tasks.get(node.task, ()) if node.schema in ("", each.digest)]
+    lacks = [(task, server.station.unmet(task, node.options.requires)) for task in having]
+    able = [task for task, unmet in lacks if not unmet]
+    if not able:
+        _, unmet = min(lacks, key=lambda lack: len(lack[1]))
+        return Against(worker, "; ".join(each.text for each in unmet), unmet=unmet)
+    return _at_the_moment(node, server, able)
 
 
-def _advice(node: TaskNode, fleet: Sequence[Server]) -> str:
+def _at_the_moment(node: TaskNode, server: Server, able: Sequence[TaskDefinition]) -> Against:
+    """What a worker that could take it lacks now: slots, or what others have of its resources."""
+    worker, pools = server.session.worker, server.session.pools
+    wait = "wait until an attempt ends, or start another worker"
+    if server.left.get("", 0) <= 0:
+        return Against(worker, f"is full: it holds {server.held} of {pools.total}", wait)
+    full = [task.options.pool for task in able if server.left.get(task.options.pool, 1) <= 0]
+    if len(full) == len(able):
+        limit = pools.limits.get(full[0], 0)
+        return Against(worker, f"is full: {limit} of {limit} in pool {full[0]}", wait)
+    needs = [
+        narrowed(task.options.requires, node.options.requires)
+        for task in able
+        if server.left.get(task.options.pool, 1) > 0
+    ]
+    short = [text for each in needs if (text := _short(each, server))]
+    if len(short) == len(needs):
+        return Against(worker, short[0], wait)
+    return Against(worker, "can take it, and will with the next beat")
+
+
+def _short(needs: Requirements, server: Server) -> str:
+    """What of its resources is taken by others at the moment; "" when it has enough left."""
+    free, offers = server.free, server.session.offers
+    if needs == NOTHING or reserve(needs, free, offers) is not None:
+        return ""
+    has = offers.resources
+    if thousandths(needs.cpus) > free.cpus:
+        return f"has {max(0, free.cpus) / 1000:g} of its {has.cpus:g} CPUs free, and it needs {needs.cpus:g}"
+    if needs.ram > free.ram:
+        left, wanted = size_text(max(0, free.ram)), size_text(needs.ram)
+        return f"has {left} of its {size_text(has.ram)} of RAM free, and it needs {wanted}"
+    suited = [free.gpus[gpu.id] for gpu in suited_gpus(needs, offers)]
+    if needs.gpus:
+        idle = sum(not gpu.alone and not gpu.shared and gpu.total >= needs.vram for gpu in suited)
+        return f"has {idle} of {len(suited)} such GPUs free, and it needs {needs.gpus}"
+    largest = max((gpu.vram for gpu in suited if not gpu.alone), default=0)
+    wanted = size_text(needs.vram)
+    return f"it needs {wanted} of VRAM, and the largest part that is free on a GPU has {size_text(max(0, largest))}"
+
+
+def _nobody(against: Sequence[Against], node: TaskNode) -> list[str]:
+    """What no worker that has the task has, said once."""
+    lacking = [{(each.lack, each.what) for each in one.unmet} for one in against if one.unmet]
+    having = [one for one in against if one.unmet or one.advice]
+    if not lacking or len(lacking) < len(having):
+        return []
+    common = set.intersection(*lacking)
+    shown = {(each.lack, each.what): each.change for one in against for each in one.unmet}
+    return [f"no worker that has {node.task} {shown[key]}" for key in sorted(common, key=str)]
+
+
+def _advice(node: TaskNode, fleet: Sequence[Server], against: Sequence[Against]) -> str:
     having = [each for each in fleet if any(name == node.task for name, _ in each.session.tasks)]
     if not having:
         return f"start a worker that has the task {node.task}"
     fitting = [each for each in having if not node.schema or (node.task, node.schema) in each.session.tasks]
     if not fitting:
         return "start a worker of the version that the run was built with, or submit the run again"
-    return "wait until an attempt ends, or start another worker"
+    now = [each.advice for each in against if each.advice]
+    if now:
+        return now[0]
+    short = [each for each in against if each.unmet]
+    if not short:
+        return "wait until an attempt ends, or start another worker"
+    best = min(short, key=lambda each: len(each.unmet))
+    changes = " and ".join(each.change for each in best.unmet)
+    return f"start a worker that {changes}; worker {best.worker} lacks only that"

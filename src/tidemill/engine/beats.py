@@ -94,6 +94,7 @@ class Beats:
         """Read what a server before this one left; time without a server does not count for any lease."""
         await self.graphs.load()
         self.catalog.add(row.definition for row in reversed(await self._store.tasks()))
+        self.seats.lanes |= {row.id: row for row in await self._store.lanes()}
         await self._seat_all()
         self._next_due = await self._store.next_due()
         self._inbox.ring()
@@ -103,13 +104,9 @@ class Beats:
         until = self.clock.now() + _us(self.settings.lease)
         for session in await self._store.sessions(10_000):
             if session.live and self.seats.get(session.id) is None:
-                seat = Seat(session, self.pools_of(session.tasks))
+                seat = Seat(session)
                 seat.lease_until_at = until
                 self.seats.add(seat)
-
-    def pools_of(self, tasks: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        found = {key: self.catalog.find(*key) for key in tasks}
-        return {key: definition.options.pool for key, definition in found.items() if definition}
 
     def _send(self, event: Event) -> None:
         self._inbox.put(Decision(event))
@@ -207,13 +204,14 @@ class Beats:
 
     async def _try(self, arrivals: Sequence[Arrival]) -> None:
         at = self.clock.now()
-        overlay = Overlay(at, self._entropy.bytes(16), self.catalog, self.graphs.layouts)
+        overlay = Overlay(at, self._entropy.bytes(16), self.catalog, self.graphs.layouts, self.seats.lanes)
         beat = await self._store.begin()
         try:
             turn = Turn(beat, overlay, self.graphs)
             await turn.take(arrivals)
             more = await self._take_time(turn, at)
             await turn.let_go()
+            self.seats.learn(overlay.lanes)
             await turn.match(self.seats.offers(), self.seats.lone)
             if turn.declined:
                 await turn.let_go()
@@ -221,6 +219,7 @@ class Beats:
         except BaseException:
             await beat.rollback()
             raise
+        self.seats.lanes |= overlay.lanes
         self._delivery.deliver(turn, arrivals)
         for queued in turn.changes.queue_put:
             self._next_look = min(self._next_look, queued.expires_at)

@@ -24,6 +24,7 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         limits=list(overlay.limits.changed.values()),
         cached=list(overlay.cached.changed.values()),
         blob_refs=list(overlay.blob_refs),
+        lanes=list(overlay.lanes.values()),
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:

@@ -190,10 +190,11 @@ class Deciding:
             if attempt is not None and attempt.is_live and attempt.session in replaced:
                 self.overlay.attempts.put({key: structs.replace(attempt, session=greeting.session.id)})
 
-    def kept(self, verdicts: Verdicts) -> Sequence[AttemptKey]:
+    def kept(self, verdicts: Verdicts) -> Sequence[Attempt]:
         """What a worker goes on with at the end of the beat: a result may have come after its hello."""
         attempts, steps = self.overlay.attempts.rows, self.overlay.steps.rows
-        return [key for key in verdicts.keep if still_counts(attempts.get(key), steps.get(key[:2]))]
+        found = [(attempts.get(key), steps.get(key[:2])) for key in verdicts.keep]
+        return [attempt for attempt, step in found if attempt is not None and still_counts(attempt, step)]
 
     def _latest(self, attempt: Attempt) -> Attempt:
         key = (attempt.run, attempt.path, attempt.number)

@@ -42,7 +42,7 @@ class Delivery:
             seat = self._seats.get(claim.session)
             if seat is not None and leasing.attempt is not None:
                 key = (leasing.attempt.run, leasing.attempt.path, leasing.attempt.number)
-                self._seats.spend(seat, claim.queued.lane, key)
+                self._seats.spend(seat, claim, key)
                 notices.setdefault(claim.session, []).append(leasing)
 
     def _reply(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
@@ -56,7 +56,8 @@ class Delivery:
     def _carry_out(self, command: Command, notices: dict[SessionId, list[Notice]]) -> None:
         match command:
             case SlotFreed(session=session, run=run, path=path, number=number):
-                self._seats.free(session, (run, path, number))
+                if self._seats.free(session, (run, path, number)):
+                    self._inbox.ring()  # this beat matched before they were free
             case AskToStop(session=session):
                 notices.setdefault(session, []).append(command)
             case Sweep(run=run, prefix=prefix, after=after):

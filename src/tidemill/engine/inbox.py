@@ -11,6 +11,7 @@ from tidemill.core.commands import Command
 from tidemill.core.events import Event
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import AttemptKey, Changes, Session
+from tidemill.core.run import Attempt
 
 BEAT_LIMIT = 512
 
@@ -43,7 +44,7 @@ class Greeting(Struct):
     replaced: tuple[Session, ...]  # of the same worker; they end
     listed: tuple[AttemptKey, ...]
     changes: Changes  # its announcements
-    done: Callable[[Sequence[AttemptKey], Sequence[AttemptKey]], None]  # keep, stale
+    done: Callable[[Sequence[Attempt], Sequence[AttemptKey]], None]  # keep, stale
     refused: Callable[[BaseException], None] | None = None  # the worker says hello again
 
 

@@ -3,16 +3,20 @@
 The rows are in the store; this is what the matcher looks at between commits. One seat per live session.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tidemill.core.claims import Leasing
 from tidemill.core.commands import AskToStop
+from tidemill.core.definitions import TaskDefinition
 from tidemill.core.ids import Instant, SessionId
-from tidemill.core.match import Offer, lanes_of
-from tidemill.core.rows import AttemptKey, Lane, Session
+from tidemill.core.match import Claim, Offer, Stock
+from tidemill.core.requirements import Granted
+from tidemill.core.reserve import free_of
+from tidemill.core.rows import AttemptKey, Lane, LaneRow, Session
+from tidemill.core.serving import station_of
 from tidemill.core.why import Server
 
 
@@ -36,15 +40,21 @@ SWAPS = 3
 
 
 class Seat:
-    """One session: its lease, its credit, and the way to its worker (None while it is not connected)."""
+    """One session: its lease, its credit, what it has left, and the way to its worker (None while not connected).
 
-    def __init__(self, session: Session, pools: dict[tuple[str, str], str]) -> None:
+    Args:
+        tasks: as the worker announced them; none are needed of one that is not connected.
+        lanes: those that nodes made, by what they require.
+    """
+
+    def __init__(self, session: Session, tasks: Iterable[TaskDefinition] = (), lanes: Iterable[LaneRow] = ()) -> None:
         self.session = session
-        tasks = [(task, digest, pools.get((task, digest), "")) for task, digest in session.tasks]
-        self.lanes, self.lone = lanes_of(tasks)
+        self.station = station_of(tasks, session.offers, session.labels)
+        self.served = self.station.served(lanes)
+        self.free = free_of(session.offers)
         self.granted: dict[str, int] = {}
         self.sent: dict[str, int] = {}
-        self.held: dict[AttemptKey, None] = {}
+        self.held: dict[AttemptKey, Granted | None] = {}
         self.tell: Tell | None = None
         self.lease_until_at = session.lease_until_at
         self.draining = False
@@ -73,18 +83,47 @@ class Seat:
         credit = {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
         if credit.get("", 0) <= 0:
             return None
-        return Offer(self.session.id, self.session.worker, self.lanes, credit, len(self.held))
+        offer = Offer(self.session.id, self.session.worker, self.served.pools, credit, len(self.held))
+        if self.served.choices:
+            offer.stock = Stock(self.served.choices, self.session.offers, self.free.copy())
+        return offer
 
     def seen(self) -> Server:
         """As `why` looks at it."""
         session = replace(self.session, lease_until_at=self.lease_until_at)
-        return Server(session, self.offer(), len(self.held), self.tell is not None)
+        left = {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
+        return Server(session, self.station, len(self.held), self.tell is not None, self.free, left)
 
-    def spend(self, lane: Lane, key: AttemptKey) -> None:
+    def spend(self, pool: str, key: AttemptKey, granted: Granted | None = None) -> None:
         self.sent[""] = self.sent.get("", 0) + 1
-        if pool := self.lanes.get(lane):
+        if pool:
             self.sent[pool] = self.sent.get(pool, 0) + 1
-        self.held[key] = None
+        self.hold(key, granted)
+
+    def hold(self, key: AttemptKey, granted: Granted | None) -> None:
+        """What an attempt was granted is not free until it is let go of."""
+        self.let_go(key)
+        self.held[key] = granted
+        if granted is not None:
+            self.free.take(granted)
+
+    def let_go(self, key: AttemptKey) -> Granted | None:
+        """Forget an attempt; give what it had."""
+        granted = self.held.pop(key, None)
+        if granted is not None:
+            self.free.give(granted)
+        return granted
+
+    def move(self, session: Session, lanes: Iterable[LaneRow]) -> None:
+        """What it offers has changed."""
+        self.session = session
+        self.station = replace(self.station, offers=session.offers)
+        self.served = self.station.served(lanes)
+
+    def pool_of(self, lane: Lane, implementation: str) -> str:
+        choices = self.served.choices.get(lane, ())
+        found = (each.pool for each in choices if each.implementation == implementation)
+        return next(found, self.served.pools.get(lane, ""))
 
 
 class Seats:
@@ -92,6 +131,7 @@ class Seats:
         self._by_id: dict[SessionId, Seat] = {}
         self._swaps: dict[str, list[Instant]] = {}
         self.lone: frozenset[Lane] = frozenset()
+        self.lanes: dict[Lane, LaneRow] = {}  # durable ones that nodes made
         self._alone: dict[AttemptKey, None] = {}  # held steps that must have no neighbour
 
     def __len__(self) -> int:
@@ -105,7 +145,14 @@ class Seats:
 
     def add(self, seat: Seat) -> None:
         self._by_id[seat.session.id] = seat
-        self.lone |= seat.lone
+        self.lone |= seat.served.lone
+
+    def learn(self, lanes: Mapping[Lane, LaneRow]) -> None:
+        """Let workers serve these lanes, from the beat on that makes them."""
+        for row in lanes.values():
+            for seat in self._by_id.values():
+                seat.station.learn(seat.served, row)
+                self.lone |= seat.served.lone
 
     def remove(self, session: SessionId) -> None:
         self._by_id.pop(session, None)
@@ -122,18 +169,18 @@ class Seats:
                 found.append(offer)
         return found
 
-    def spend(self, seat: Seat, lane: Lane, key: AttemptKey) -> None:
+    def spend(self, seat: Seat, claim: Claim, key: AttemptKey) -> None:
         """A claim of the seat is durable."""
-        seat.spend(lane, key)
+        lane = claim.queued.lane
+        seat.spend(seat.pool_of(lane, claim.implementation), key, claim.granted)
         if lane in self.lone:
             self._alone[key] = None
 
-    def free(self, session: SessionId, key: AttemptKey) -> None:
-        """An attempt ended; whether its worker is here or not."""
+    def free(self, session: SessionId, key: AttemptKey) -> bool:
+        """An attempt ended; whether its worker is here or not. True: others may now have resources that it had."""
         self._alone.pop(key, None)
         seat = self._by_id.get(session)
-        if seat is not None:
-            seat.held.pop(key, None)
+        return seat is not None and seat.let_go(key) is not None
 
     def expired(self, at: Instant) -> Sequence[Seat]:
         """Those whose lease has ended, and ended still at a second look.

@@ -69,6 +69,10 @@ class Work(Protocol):
         """The next item of its stream; a sign of life."""
         ...
 
+    def mark_model(self, name: str, size: int) -> None:
+        """A model is in this worker's memory, with its size in bytes (0: not known), or (COLD) no longer."""
+        ...
+
     def save(self, name: str, file: LocalFile) -> None:
         """A file that it keeps by name; a sign of life."""
         ...

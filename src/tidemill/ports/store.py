@@ -19,6 +19,7 @@ from tidemill.core.rows import (
     History,
     Keys,
     Lane,
+    LaneRow,
     Queued,
     Rows,
     Session,
@@ -156,7 +157,11 @@ class Queries(Protocol):
         ...
 
     async def tasks(self) -> Sequence[TaskRow]:
-        """The latest announcement of each (name, digest), by name, newest first within one."""
+        """The latest announcement of each (name, digest, implementation), by name, newest first within one."""
+        ...
+
+    async def lanes(self) -> Sequence[LaneRow]:
+        """All that were ever made, by id."""
         ...
 
     async def graphs(self, limit: int) -> Sequence[GraphRow]:

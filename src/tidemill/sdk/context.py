@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tidemill.core.bodies import AttemptFacts
+from tidemill.core.requirements import Granted
 from tidemill.sdk.errors import CancelledRunError
 from tidemill.sdk.file import File
+from tidemill.sdk.hot import HotModels
 from tidemill.sdk.ports import AttemptPort, IfExists
 
 
@@ -69,6 +71,16 @@ class Context:
         if self._facts.deadline is None:
             return None
         return max(self._facts.deadline - self._port.now(), timedelta())
+
+    @property
+    def granted(self) -> Granted:
+        """What this attempt has of the worker's machine, by what its task needs: CPUs, RAM and GPUs by id."""
+        return self._facts.granted
+
+    @property
+    def models(self) -> HotModels:
+        """Say which models are in this worker's memory."""
+        return HotModels(self._port)
 
     @property
     def cancelled(self) -> bool:

@@ -160,6 +160,7 @@ class Task(Definition[P, R_co]):
         self.task_options = definitions.TaskOptions()
         self.statuses: tuple[str, ...] = ()
         self.expected: str | None = None  # a stub's: the digest that it was made from, "" for any
+        self.implementation = ""
 
     def check_options(self) -> None:
         """Raises DefinitionError for options that do not go with the signature."""
@@ -210,6 +211,7 @@ class Task(Definition[P, R_co]):
             options=options,
             keywords=tuple(each.name for each in signature.parameters.values() if not each.by_position),
             injects=(*filter(None, [signature.context]), *signature.injections),
+            implementation=self.implementation,
         )
 
 

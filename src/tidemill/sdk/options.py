@@ -1,13 +1,18 @@
 """The options of tasks and nodes, as users write them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, TypedDict
 
+from msgspec.structs import replace
+
 from tidemill.core import definitions, rules
 from tidemill.core.graph import ElementFailure, NodeOptions
+from tidemill.core.requirements import NOTHING, Requirements
+from tidemill.sdk.needs import Needs, names
 
 injected: Final[Any] = type("Injected", (), {"__repr__": lambda _: "injected"})()  # fits a parameter of any type
 
@@ -98,6 +103,11 @@ class Options(TypedDict, total=False):
     priority: int
     backoff: Backoff
     cache: Cache | Seconds
+    needs: Needs  # what a worker must have; at a node it is added to the task's
+    models: Sequence[str]  # that a worker must have in memory or on disk; one that has them in memory goes first
+    queue: str  # workers may serve certain queues only
+    max_cost: float  # of the worker, per second
+    implementation: str  # at a task: the name of this one of several; at a node: the one to take
 
 
 class TaskOptions(Options, total=False):
@@ -131,6 +141,7 @@ def task_options(given: TaskOptions) -> definitions.TaskOptions:
         concurrency_key=given.get("concurrency_key", ""),
         rate=_rate(given.get("rate_limit")),
         cache=_cache(given.get("cache")),
+        requires=_requires(given) or NOTHING,
     )
 
 
@@ -140,12 +151,16 @@ def _wait(length: Seconds | Forever | None) -> float | None:
 
 def node_options(given: Options) -> NodeOptions:
     _check(given)
+    requires = _requires(given)
+    if implementation := given.get("implementation", ""):
+        requires = replace(requires or NOTHING, implementation=implementation)
     return NodeOptions(
         retries=given.get("retries"),
         timeout_s=seconds(given.get("timeout")),
         priority=given.get("priority"),
         backoff=_backoff(given.get("backoff")),
         cache=_cache(given.get("cache")),
+        requires=requires,
     )
 
 
@@ -175,6 +190,18 @@ def _cache(given: Cache | Seconds | None) -> rules.CacheRule | None:
     if not lifetime_s > 0:
         raise ValueError(f"a cached result stands for a length of time above zero, not {cache.lifetime!r}")
     return rules.CacheRule(lifetime_s, cache.version)
+
+
+def _requires(given: Options) -> Requirements | None:
+    """None when nothing is required. Raises TypeError, ValueError."""
+    needs, max_cost = given.get("needs", Needs()), given.get("max_cost")
+    if not isinstance(needs, Needs):
+        raise TypeError(f"needs is Needs(…), not {needs!r}")
+    if max_cost is not None and not 0 <= max_cost < math.inf:
+        raise ValueError(f"max_cost is a price per second from 0 up, not {max_cost!r}")
+    models, queue = names("models", given.get("models", ())), given.get("queue", "")
+    requires = replace(needs.requirements(), models=models, queue=queue, max_cost=max_cost)
+    return None if requires == NOTHING else requires
 
 
 def _check(given: Options) -> None:

@@ -59,6 +59,10 @@ class _Here:
     def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
         return self.save_bytes(name, Path(path).read_bytes(), if_exists, media_type)
 
+    def mark_hot(self, name: str, size: int) -> None: ...
+
+    def mark_cold(self, name: str) -> None: ...
+
 
 def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound: Mapping[str, Any]) -> Any:
     """The result as callers see it: awaited, a stream as a list, the data of a `Result`."""

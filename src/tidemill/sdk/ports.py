@@ -34,6 +34,10 @@ class AttemptPort(Protocol):
         """Take a copy; the caller may change or delete the original afterwards."""
         ...
 
+    def mark_hot(self, name: str, size: int) -> None: ...
+
+    def mark_cold(self, name: str) -> None: ...
+
 
 class FilesPort(Protocol):
     def folder(self) -> str:

@@ -16,6 +16,7 @@ from tidemill.sdk.definition import Coro, LocalTask, WithContext
 from tidemill.sdk.depends import Depends, Provider, factories_of, read_provider, told
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.middleware import Middleware, Shared, check_middleware
+from tidemill.sdk.offers import WorkerOffers, offers_of
 from tidemill.sdk.options import Backend, TaskOptions, task_options
 from tidemill.sdk.result import Final, Result, Streamed
 from tidemill.sdk.signature import Signature, read_stream, read_task
@@ -52,6 +53,7 @@ class _Decorator:
         task.task_options = task_options(cast("TaskOptions", announced))
         task.backend = self._options.get("backend", self._worker.backend)
         task.statuses = tuple(self._options.get("statuses", ()))
+        task.implementation = self._options.get("implementation", "")
         self._worker.add(task)
         return task
 
@@ -164,6 +166,7 @@ class Worker:
         pools: Mapping[str, int] | None = None,
         backend: Backend = Backend.INLINE,
         codecs: Sequence[Codec[Any, Any]] = (),
+        **offers: Unpack[WorkerOffers],
     ) -> None:
         """Declare a worker.
 
@@ -172,6 +175,7 @@ class Worker:
             pools: attempts at once of the tasks of a pool. A task of another pool, or of none, counts only in all.
             backend: where its tasks run that do not say so themselves.
             codecs: of classes that its tasks take and give, one for each class.
+            offers: what it has for tasks that require something; resources that are not said are detected.
         """
         self.name, self.backend = check_name(name, "worker"), backend
         self.concurrency, self.pools, self.codecs = concurrency, dict(pools or {}), tuple(codecs)
@@ -179,20 +183,21 @@ class Worker:
         for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
             if limit < 1:
                 raise DefinitionError(f"worker {name}: the limit of {what} is {limit}; it must be 1 or more")
-        self.tasks: dict[str, LocalTask[..., Any, Any]] = {}
         self.shared = Shared()
         self.start_hooks: list[Hook] = []
         self.stop_hooks: list[Hook] = []
+        self.offers = offers_of(name, offers)
+        self.tasks: dict[str, LocalTask[..., Any, Any]] = {}  # by target: the name, and which implementation it is
         self.task = TaskDecorator(self)
         self.stream = StreamDecorator(self)
 
     def add(self, task: LocalTask[..., Any, Any]) -> None:
         """Raises DefinitionError for a name that is taken, or a signature that cannot be served."""
-        if task.name in self.tasks:
-            raise DefinitionError(f'{task.name} is declared twice; give one of them a name: @{self.name}.task("…")')
+        if fault := clash(task, self.tasks.values()):
+            raise DefinitionError(f"{task.name} {fault}")
         task.shared = self.shared
         task.read_early()
-        self.tasks[task.name] = task
+        self.tasks[target_of(task.name, task.implementation)] = task
 
     def middleware(self, around: AnyMiddleware, /) -> AnyMiddleware:
         """Declare code around each call of this worker's tasks: ``async def around(call, proceed)``, or plain ``def``.
@@ -260,14 +265,19 @@ class Worker:
         return f"<worker {self.name}: {', '.join(self.tasks) or 'no tasks'}>"
 
 
+def target_of(task: str, implementation: str) -> str:
+    """What a back-end calls a task by: its name, and after ``#`` which of several implementations it is."""
+    return f"{task}#{implementation}" if implementation else task
+
+
 def tasks_in(workers: Iterable[Worker]) -> Mapping[str, LocalTask[..., Any, Any]]:
-    """The tasks of several workers by name. Raises DefinitionError for one that two declare."""
+    """The tasks of several workers by target. Raises DefinitionError for one that two declare."""
     tasks: dict[str, LocalTask[..., Any, Any]] = {}
     for worker in workers:
-        for name, task in worker.tasks.items():
-            if name in tasks:
-                raise DefinitionError(f"{name} is declared by two workers of this process")
-            tasks[name] = task
+        for target, task in worker.tasks.items():
+            if fault := clash(task, tasks.values()):
+                raise DefinitionError(f"two workers of this process declare {task.name}: it {fault}")
+            tasks[target] = task
     return tasks
 
 
@@ -279,6 +289,24 @@ def _check_codecs(name: str, codecs: Sequence[object]) -> None:
         if codec.kind in kinds:
             raise DefinitionError(f"worker {name}: two codecs for {codec.kind.__qualname__}; keep one")
         kinds.add(codec.kind)
+
+
+def clash(task: LocalTask[..., Any, Any], known: Iterable[LocalTask[..., Any, Any]]) -> str:
+    """Why a task cannot be served beside others of its name; "" when it can."""
+    for other in known:
+        if other.name != task.name:
+            continue
+        if not (task.implementation and other.implementation):
+            decorator = f"@{task.name.partition('.')[0]}.task"
+            return (
+                f'is declared twice; give one of them a name: {decorator}("…"), or declare both as implementations '
+                f'with different needs: {decorator}("{task.node_name}", implementation="…", needs=…)'
+            )
+        if task.implementation == other.implementation:
+            return f"has two implementations that are called {task.implementation!r}"
+        if task.task_options.requires == other.task_options.requires:
+            return f"has implementations {other.implementation!r} and {task.implementation!r} with the same needs"
+    return ""
 
 
 def _checked_hook(kind: str, hook: Any) -> Hook:

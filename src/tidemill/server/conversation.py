@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tidemill.core.claims import Leasing
 from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, Command, TurnAway
 from tidemill.core.errors import UnavailableError
@@ -15,7 +17,9 @@ from tidemill.core.events import (
     ProgressMade,
 )
 from tidemill.core.ids import RunId, SessionId
+from tidemill.core.requirements import fault_of
 from tidemill.core.rows import AttemptKey, Changes, Session, TaskRow
+from tidemill.core.run import Attempt
 from tidemill.core.version import VERSION
 from tidemill.engine.answers import failer
 from tidemill.engine.engine import Engine
@@ -41,6 +45,7 @@ from tidemill.wire.worker import (
     Heartbeat,
     Hello,
     Log,
+    Models,
     Ping,
     Progress,
     Refused,
@@ -107,18 +112,19 @@ class Conversation:
         replaced = [seat for seat in engine.seats.of_worker(hello.worker) if seat.session.id != self._session]
         for seat in replaced:
             seat.dismiss(REPLACED)
-        known = engine.seats.get(self._session)
-        if known is not None:
-            known.disconnect()
-        started_at = known.session.started_at if known else now
+        seated = engine.seats.get(self._session)
+        if seated is not None:
+            seated.disconnect()
+        started_at = seated.session.started_at if seated else now
         session = session_of(hello, now, started_at, microseconds(engine.settings.lease))
-        fresh = [task for task in hello.tasks if engine.catalog.find(task.name, task.digest) != task]
+        known = engine.catalog.variant
+        fresh = [task for task in hello.tasks if known(task.name, task.digest, task.implementation) != task]
         changes = Changes(tasks=[TaskRow(task, hello.worker, now) for task in fresh])
         listed = tuple(dict.fromkeys(key_of(ref) for ref in (*hello.held, *hello.unacknowledged)))
-        greeted: asyncio.Future[tuple[Sequence[AttemptKey], Sequence[AttemptKey]]]
+        greeted: asyncio.Future[tuple[Sequence[Attempt], Sequence[AttemptKey]]]
         greeted = asyncio.get_running_loop().create_future()
 
-        def done(keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> None:
+        def done(keep: Sequence[Attempt], stale: Sequence[AttemptKey]) -> None:
             engine.catalog.add(fresh)
             for seat in replaced:
                 engine.seats.remove(seat.session.id)
@@ -129,14 +135,19 @@ class Conversation:
         gone = tuple(seat.session for seat in replaced)
         engine.put(Greeting(session, gone, listed, changes, done, failer(greeted)))
         keep, stale = await greeted
-        await self._link.send(encode_frame([self._welcome(keep, stale)]))
+        kept = [(each.run, each.path, each.number) for each in keep]
+        await self._link.send(encode_frame([self._welcome(kept, stale)]))
 
-    def _sit(self, session: Session, keep: Sequence[AttemptKey]) -> None:
-        seat = Seat(session, self._engine.pools_of(session.tasks))
+    def _sit(self, session: Session, keep: Sequence[Attempt]) -> None:
+        """What the worker still has of what it was granted is added up anew."""
+        seat = Seat(session, self._hello.tasks, self._engine.seats.lanes.values())
         if not self._is_over:
             seat.connect(self._tell)
         held = {key_of(ref) for ref in self._hello.held}
-        seat.held = dict.fromkeys(key for key in keep if key in held)
+        for attempt in keep:
+            key = (attempt.run, attempt.path, attempt.number)
+            if key in held:
+                seat.hold(key, attempt.granted)
         self._engine.seats.add(seat)
         self._seat = seat
 
@@ -178,15 +189,19 @@ class Conversation:
         for command in commands:
             match command:
                 case Acknowledge(run=run, path=path, number=number):
-                    self._engine.seats.free(self._session, (run, path, number))
+                    self._free((run, path, number))
                     self._outbox.put(Ack((AttemptRef(run, path, number),)))
                 case TurnAway(run=run, path=path, number=number):
-                    self._engine.seats.free(self._session, (run, path, number))
+                    self._free((run, path, number))
                     self._outbox.put(Stale((AttemptRef(run, path, number),)))
                 case AcknowledgeItems(run=run, path=path, number=number, upto=upto):
                     self._outbox.put(ChunkAck(AttemptRef(run, path, number), upto))
                 case _:
                     pass
+
+    def _free(self, key: AttemptKey) -> None:
+        if self._engine.seats.free(self._session, key):
+            self._engine.ring()
 
     # From the worker -------------------------------------------------------------------------------
 
@@ -219,6 +234,9 @@ class Conversation:
                 self._decide(failed_of(message))
             case Released(attempt=ref, reason=reason):
                 self._decide(AttemptReleased(RunId(ref.run), ref.path, ref.number, reason))
+            case Models():
+                seat.move(_with_models(seat.session, message), self._engine.seats.lanes.values())
+                self._engine.put(Recording(Changes(sessions=[seat.session])))
             case Goodbye():
                 self._engine.seats.remove(self._session)
                 self._engine.put(Departure(seat.session))
@@ -250,3 +268,11 @@ class Conversation:
         self._decide(ProgressMade(RunId(ref.run), ref.path, ref.number, progress), Urgency.SOON)
         detail = {"fraction": message.fraction, "stage": message.stage, "message": message.message}
         self._engine.feed.mention(Ephemeral(RunId(ref.run), "progress", ref.path, ref.number, detail))
+
+
+def _with_models(session: Session, message: Models) -> Session:
+    """What a worker has in memory or on disk decides what it is given from now on."""
+    offers = replace(session.offers, hot=message.hot, disk=message.disk)
+    if fault := fault_of(offers):
+        raise BadMessageError(f"the models of the worker: {fault}")
+    return replace(session, offers=offers)

@@ -11,6 +11,7 @@ from tidemill.core.definitions import TaskDefinition
 from tidemill.core.graph import NodeOptions, Workflow
 from tidemill.core.ids import BadIdError, Digest, RunId, digest_of, parse_digest, parse_run_id, uuid7
 from tidemill.core.normalise import Normalised, Violation, normalise
+from tidemill.core.requirements import nonsense_in
 from tidemill.core.values import INLINE_LIMIT_BYTES, Blob, Encoding, Inline, Value
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
@@ -233,6 +234,8 @@ def _wrong_options(options: NodeOptions) -> list[tuple[str, str]]:
         wrong.append(("$.options.timeout_s", "is more than 0 and at most a year, in seconds"))
     if options.cache is not None and not 0 < options.cache.lifetime_s <= 10 * YEAR_S:
         wrong.append(("$.options.cache.lifetime_s", "is more than 0 and at most ten years, in seconds"))
+    if options.requires is not None and (fault := nonsense_in(options.requires)):
+        wrong.append(("$.options.requires", fault))
     back = options.backoff
     if back is not None and not (0 <= back.first_s <= back.most_s <= YEAR_S and 0 <= back.spread <= 1):
         wrong.append(("$.options.backoff", "goes from first_s up to most_s, with a spread from 0 to 1"))

@@ -6,6 +6,7 @@ import logging
 from msgspec.structs import replace
 
 from tidemill.core.definitions import task_digest
+from tidemill.core.requirements import fault_of
 from tidemill.engine.engine import Engine
 from tidemill.engine.seats import Dismissal
 from tidemill.ports.link import Link, LinkDownError
@@ -57,6 +58,8 @@ class WorkerDesk:
             return Refused(f"the worker speaks protocol {hello.protocol}, the server {PROTOCOL}", advice)
         if len(hello.instance) != 16 or not hello.worker:
             return Refused("hello needs a worker id and an instance of 16 bytes", "see the worker protocol")
+        if fault := fault_of(hello.offers):
+            return Refused(f"what the worker says that it has makes no sense: {fault}", "correct its settings")
         here = [seat for seat in self._engine.seats.of_worker(hello.worker) if seat.tell is not None]
         rivals = [seat for seat in here if seat.session.id != hello.instance]  # one whose link fell was not fought
         if rivals and self._engine.seats.note_swap(hello.worker, self._engine.clock.now()):

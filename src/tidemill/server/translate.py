@@ -28,12 +28,13 @@ def session_of(hello: Hello, at: Instant, started_at: Instant, lease_us: int) ->
         lease_until_at=at + lease_us,
         started_at=started_at,
         seen_at=at,
-        tasks=tuple((task.name, task.digest) for task in hello.tasks),
+        tasks=tuple(dict.fromkeys((task.name, task.digest) for task in hello.tasks)),
         pools=hello.pools,
         labels=hello.labels,
         version=hello.version,
         host=hello.host,
         pid=hello.pid,
+        offers=hello.offers,
     )
 
 
@@ -65,6 +66,8 @@ def assignment_of(leasing: Leasing) -> Assign:
         silence_s=leasing.silence_s,
         priority=run.priority,
         tags=run.tags,
+        implementation=attempt.implementation,
+        granted=attempt.granted,
     )
 
 

@@ -98,6 +98,8 @@ def attempt_view(attempt: Attempt) -> AttemptView:
         ended_at=time_text(state.ended_at) if isinstance(state, AttemptEnded) else "",
         failure=state.failure if isinstance(state, AttemptEnded) else None,
         progress=attempt.progress,
+        implementation=attempt.implementation,
+        granted=attempt.granted,
     )
 
 

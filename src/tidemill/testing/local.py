@@ -27,6 +27,7 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.memory_link import MemoryLink, link_pair
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.assembly.offers import offered
 from tidemill.assembly.server import backing
 from tidemill.assembly.settings import Durability, Settings
 from tidemill.client.blobs import HttpBlobs
@@ -151,7 +152,9 @@ class _House:
             files=around.files,
             backends=dict.fromkeys(Backend, inline),
         )
-        return WorkerRuntime(self._workers, ports, WorkerSettings(NAME, folder, Pools(self._concurrency)))
+        offers, labels = offered(self._workers, Settings())
+        settings = WorkerSettings(NAME, folder, Pools(self._concurrency), labels=labels, offers=offers)
+        return WorkerRuntime(self._workers, ports, settings)
 
 
 class _Inside:

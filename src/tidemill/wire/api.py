@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.graph import NodeOptions
+from tidemill.core.requirements import Granted
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
 
@@ -138,6 +139,8 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     ended_at: str = ""
     failure: Failure | None = None
     progress: tuple[float, str, str] | None = None
+    implementation: str = ""  # of the task's; "" is the plain one
+    granted: Granted | None = None  # of its worker's resources
 
 
 class WorkerView(Struct, frozen=True, omit_defaults=True):

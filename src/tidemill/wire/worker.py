@@ -10,7 +10,7 @@ hello(held, unacknowledged) ------------>  reconcile
                             <------------  welcome(keep, stale)            or refused(reason, advice)
 credit(total so far) ------------------->
                             <------------  assign(attempt, inputs)
-started, progress, log, chunk ---------->
+started, progress, log, chunk, models -->
                             <------------  chunk_ack, cancel, ping
 succeeded | failed | released ---------->
                             <------------  ack | stale
@@ -28,6 +28,7 @@ from msgspec import Struct, field
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.errors import InputError
 from tidemill.core.ids import Path
+from tidemill.core.requirements import Capability, Granted
 from tidemill.core.run import Adjustment, End, Failure
 from tidemill.core.values import Argument, Value
 
@@ -69,6 +70,7 @@ class Hello(Struct, frozen=True, array_like=True, tag="hello"):
     host: str = ""
     pid: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+    offers: Capability = Capability()
 
 
 class Credit(Struct, frozen=True, gc=False, array_like=True, tag="credit"):
@@ -149,11 +151,20 @@ class Released(Struct, frozen=True, gc=False, array_like=True, tag="released"):
     reason: str = ""
 
 
+class Models(Struct, frozen=True, gc=False, array_like=True, tag="models"):
+    """The models that are in memory now, all of them, with their sizes in bytes (0: not known); likewise on disk."""
+
+    hot: dict[str, int]
+    disk: dict[str, int]
+
+
 class Goodbye(Struct, frozen=True, gc=False, array_like=True, tag="goodbye"):
     """Nothing is held any more, and nothing more will come."""
 
 
-ToServer = Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | Failed | Released | Hello | Goodbye
+ToServer = (
+    Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | Failed | Released | Hello | Goodbye | Models
+)
 
 
 # Server to worker ----------------------------------------------------------------------------------
@@ -194,6 +205,8 @@ class Assign(Struct, frozen=True, gc=False, array_like=True, tag="assign"):
     priority: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     deadline_at: int | None = None
+    implementation: str = ""  # which of those that the worker announced under this name
+    granted: Granted | None = None  # of its resources, where the task requires some
 
 
 class Cancel(Struct, frozen=True, gc=False, array_like=True, tag="cancel"):

@@ -20,10 +20,12 @@ from msgspec import Struct
 
 from tidemill.core.bodies import AttemptFacts, Encoded, LocalFile
 from tidemill.core.ids import text_of
+from tidemill.core.requirements import Granted
 from tidemill.core.values import Argument
 from tidemill.ports.backend import BackendPort, Ending
 from tidemill.ports.clock import Clock
 from tidemill.sdk.invoke import AnyTask
+from tidemill.sdk.worker import target_of
 from tidemill.wire.worker import Assign, AttemptRef, Published
 from tidemill.worker.stream import Stream
 from tidemill.worker.voice import Voice
@@ -72,6 +74,10 @@ class Host(Protocol):
 
     def end(self, attempt: "LiveAttempt", ending: Ending) -> None: ...
 
+    def mark_model(self, name: str, size: int) -> None:
+        """From any thread."""
+        ...
+
 
 class LiveAttempt:
     """The record of one attempt, made by the control loop, and the Work of a back-end.
@@ -111,7 +117,7 @@ class LiveAttempt:
 
     @property
     def target(self) -> str:
-        return self.assign.task
+        return target_of(self.assign.task, self.assign.implementation)
 
     @property
     def facts(self) -> AttemptFacts:
@@ -126,6 +132,7 @@ class LiveAttempt:
             priority=assign.priority,
             tags=assign.tags,
             deadline=self._deadline(),
+            granted=assign.granted or Granted(),
         )
 
     def _deadline(self) -> datetime | None:
@@ -166,6 +173,10 @@ class LiveAttempt:
             self.stream = Stream(self.ref, self._call)
         self.stream.add(item)
         self._live()
+
+    def mark_model(self, name: str, size: int) -> None:
+        self._live()
+        self._host.mark_model(name, size)
 
     def save(self, name: str, file: LocalFile) -> None:
         self._live()

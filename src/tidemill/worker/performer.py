@@ -9,6 +9,7 @@ from tidemill.ports.stage import Stage
 from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.options import Backend
 from tidemill.worker.attempt import LiveAttempt
+from tidemill.worker.models import ModelSet
 
 
 class Performer:
@@ -23,12 +24,12 @@ class Performer:
         self,
         backends: Mapping[Backend, BackendPort],
         stage: Stage,
-        facts: tuple[Clock, str],
+        facts: tuple[Clock, str, ModelSet],
         end: Callable[[LiveAttempt, Ending], None],
         hear: Callable[[LiveAttempt], None],
     ) -> None:
         self._backends = {each.value: backend for each, backend in backends.items()}
-        self.clock, self.worker = facts
+        self.clock, self.worker, self._models = facts
         self._ended = Belt[tuple[LiveAttempt, Ending]](stage.wake_control, lambda ended: end(*ended))
         self._calls = Belt[LiveAttempt](stage.wake_control, hear)
 
@@ -55,6 +56,9 @@ class Performer:
         if not attempt.is_called:
             attempt.is_called = True
             self._calls.put(attempt)
+
+    def mark_model(self, name: str, size: int) -> None:
+        self._models.mark(name, size)
 
     def end(self, attempt: LiveAttempt, ending: Ending) -> None:
         self._ended.put((attempt, ending))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from tidemill.sdk.invoke import AnyTask
+from tidemill.sdk.worker import target_of
 from tidemill.wire.worker import Assign, AttemptRef, Cancel, Heartbeat, Released, Started
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
 from tidemill.worker.course import Course, Parts
@@ -38,7 +39,7 @@ class Roster:
         return Heartbeat(self._slots.received, tuple(details))
 
     def take(self, assign: Assign) -> None:
-        parts, task = self._parts, self._tasks.get(assign.task)
+        parts, task = self._parts, self._tasks.get(target_of(assign.task, assign.implementation))
         pool = task.task_options.pool if task else ""
         self._slots.receive(pool)
         if assign.attempt in self._holdings.live:
@@ -46,7 +47,11 @@ class Roster:
         if assign.attempt in parts.reports:
             parts.reports.send_again(assign.attempt)
         elif task is None or self._is_leaving:
-            reason = "the worker takes nothing new" if task else f"this worker has no task {assign.task}"
+            reason = (
+                "the worker takes nothing new"
+                if task
+                else f"this worker has no task {assign.task} {assign.implementation}".rstrip()
+            )
             parts.outbox.put(Released(assign.attempt, reason))
         else:
             attempt = LiveAttempt(assign, task, pool, parts.performer)

@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidemill.core.definitions import TaskDefinition
 from tidemill.ports.backend import BackendPort
 from tidemill.ports.clock import Clock
 from tidemill.ports.disk import Disk
@@ -22,6 +23,8 @@ from tidemill.ports.files import Files
 from tidemill.ports.link import Dialer, Link, LinkDownError
 from tidemill.ports.stage import Stage
 from tidemill.ports.threads import Threads
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
@@ -32,6 +35,7 @@ from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
 from tidemill.worker.holdings import Holdings
 from tidemill.worker.hooks import Hooks
+from tidemill.worker.models import ModelSet
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.performer import Performer
 from tidemill.worker.reports import Reports
@@ -76,7 +80,7 @@ class WorkerRuntime:
         self._ports, self._settings = ports, settings
         workers = tuple(workers)
         self._tasks = tasks_in(workers)
-        self._definitions = tuple(task.definition for task in self._tasks.values())
+        self._definitions = _announced(self._tasks)
         self._instance = ports.entropy.bytes(16)
         self._slots = Slots(settings.pools)
         self._outbox = Outbox(self._slots)
@@ -87,7 +91,8 @@ class WorkerRuntime:
         self._holdings = Holdings(self._slots, settings.abandoned)
         self._course = Course(self._holdings, settings)
         self._roster = Roster(self._tasks, self._slots, self._holdings, settings.grace_s)
-        told = (ports.clock, settings.name)
+        self._models = ModelSet(settings.offers, self._outbox, ports.stage.wake_control)
+        told = (ports.clock, settings.name, self._models)
         self._performer = Performer(ports.backends, ports.stage, told, self._course.end, self._course.hear)
         self._hooks = Hooks(workers, ports.stage)
         self._store_id = b""
@@ -143,6 +148,7 @@ class WorkerRuntime:
             or self._performer.idle_violation()
             or self._chores.idle_violation()
             or self._holdings.idle_violation()
+            or self._models.idle_violation()
         )
 
     # Its parts --------------------------------------------------------------------------------------
@@ -223,6 +229,7 @@ class WorkerRuntime:
         welcome = await session.greet(self._hello(), self._settings.answer_s)
         log.info("connected; the server holds the store %s", welcome.store.hex())
         self._store_id = welcome.store
+        asyncio.get_running_loop().call_soon(self._models.say)  # what was marked since the hello
         try:
             await session.converse(self._slots, self._draining, self._leaving)
         except BaseExceptionGroup as errors:
@@ -247,6 +254,7 @@ class WorkerRuntime:
             host=settings.host,
             pid=settings.pid,
             labels=settings.labels,
+            offers=self._models.told(settings.offers),
         )
 
     async def _drain(self) -> None:
@@ -271,6 +279,14 @@ async def _within(limit_s: float, work: Coroutine[Any, Any, None]) -> bool:
             await work
             return True
     return False
+
+
+def _announced(tasks: Mapping[str, AnyTask]) -> tuple[TaskDefinition, ...]:
+    digests: dict[str, str] = {}
+    for task in tasks.values():
+        if digests.setdefault(task.name, task.definition.digest) != task.definition.digest:
+            raise DefinitionError(f"the implementations of {task.name} differ in what they take or give")
+    return tuple(task.definition for task in tasks.values())
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 from tidemill.core.definitions import Pools
+from tidemill.core.requirements import Capability
 
 
 class Keep(Enum):
@@ -52,6 +53,7 @@ class WorkerSettings:
     blocked_s: float = 3.0  # the user loop makes no turn: say whose fault it is
     abandoned: int = 4  # bodies that cannot be stopped; then the worker drains
     labels: dict[str, str] = field(default_factory=dict)
+    offers: Capability = field(default_factory=Capability)
     version: str = ""
     host: str = ""
     pid: int = 0

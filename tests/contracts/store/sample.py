@@ -2,12 +2,14 @@
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
+from tidemill.core.requirements import Requirements
 from tidemill.core.rows import (
     Artifact,
     Changes,
     Entry,
     GraphRow,
     History,
+    LaneRow,
     Queued,
     Session,
     StreamItems,
@@ -83,6 +85,7 @@ def everything() -> Changes:
         sessions=[a_session()],
         tasks=[a_task()],
         graphs=[a_graph()],
+        lanes=[LaneRow(b"l" * 16, "a.x", "d1", "", Requirements(gpus=1))],
     )
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from msgspec import structs
+
 from tests.contracts.store.sample import (
     AT,
     GRAPH,
@@ -19,7 +21,8 @@ from tests.contracts.store.sample import (
     write,
 )
 from tidemill.core.ids import Digest
-from tidemill.core.rows import Artifact, Changes, Entry, History, Keys, StreamItems
+from tidemill.core.requirements import Requirements
+from tidemill.core.rows import Artifact, Changes, Entry, History, Keys, LaneRow, StreamItems
 from tidemill.core.run import (
     Cancelled,
     Cancelling,
@@ -182,6 +185,20 @@ async def test_definitions_are_listed(store: Store) -> None:
     assert await store.graphs(1) == graphs[:1]
     assert await store.graph(graphs[0].digest) == graphs[0]
     assert await store.graph(Digest(b"0" * 32)) is None
+
+
+async def test_implementations_of_one_version_stand_side_by_side(store: Store) -> None:
+    plain = a_task("a.x", "d1", AT)
+    gpu = structs.replace(plain, definition=structs.replace(plain.definition, implementation="gpu"))
+    await write(store, Changes(tasks=[gpu, plain]))
+    assert await store.tasks() == [plain, gpu]
+
+
+async def test_a_lane_is_written_once_and_listed(store: Store) -> None:
+    lane = LaneRow(b"l" * 16, "a.x", "d1", "", Requirements(ram=2**33, tags=("x",)))
+    await write(store, Changes(lanes=[lane]))
+    await write(store, Changes(lanes=[lane]))
+    assert await store.lanes() == [lane]
 
 
 async def test_artifacts_are_listed_by_path_and_name(store: Store) -> None:

@@ -17,6 +17,7 @@ from tidemill.core.rows import (
     GraphRow,
     History,
     Keys,
+    LaneRow,
     Limit,
     Queued,
     Session,
@@ -56,6 +57,7 @@ FINDERS: dict[str, Finder] = {
     "graphs": lambda store, row: store.graphs(10_000),
     "limits": lambda store, row: of_rules(store, Keys(limits=[row.key])),
     "cached": lambda store, row: of_rules(store, Keys(cached=[row.key])),
+    "lanes": lambda store, row: store.lanes(),
 }
 KINDS = {
     "scopes": any_of(ScopeRow),
@@ -67,6 +69,7 @@ KINDS = {
     "graphs": any_of(GraphRow),
     "limits": any_of(Limit),
     "cached": any_of(Cached).filter(lambda row: row.expires_at > row.made_at),
+    "lanes": any_of(LaneRow),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 

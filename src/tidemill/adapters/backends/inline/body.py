@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tidemill.core.bodies import AttemptFacts, LocalFile
+from tidemill.core.bodies import COLD, AttemptFacts, LocalFile
 from tidemill.core.ids import parse_digest
 from tidemill.ports.backend import Work
 from tidemill.ports.clock import Clock
@@ -75,6 +75,12 @@ class BodyPorts:
         self._check_name(name, if_exists)
         media_type = media_type or File(name).media_type
         return self._keep(name, self._around.files.copy_file(self._own_folder(), path, media_type))
+
+    def mark_hot(self, name: str, size: int) -> None:
+        self.work.mark_model(name, size)
+
+    def mark_cold(self, name: str) -> None:
+        self.work.mark_model(name, COLD)
 
     def folder(self) -> str:
         return self._around.files.folder(self._own_folder())

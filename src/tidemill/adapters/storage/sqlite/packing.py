@@ -11,6 +11,7 @@ from tidemill.core.rows import (
     Changes,
     GraphRow,
     History,
+    LaneRow,
     Limit,
     Queued,
     Session,
@@ -34,6 +35,7 @@ unpack_stream = msgspec.msgpack.Decoder(StreamItems).decode
 unpack_artifact = msgspec.msgpack.Decoder(Artifact).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
 unpack_session = msgspec.msgpack.Decoder(Session).decode
+unpack_lane = msgspec.msgpack.Decoder(LaneRow).decode
 unpack_task = msgspec.msgpack.Decoder(TaskRow).decode
 unpack_graph = msgspec.msgpack.Decoder(GraphRow).decode
 unpack_limit = msgspec.msgpack.Decoder(Limit).decode
@@ -65,7 +67,14 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("blobs", lambda c: list(c.blobs.items())),
     ("blob_refs", lambda c: list(c.blob_refs)),
     ("sessions", lambda c: [(r.id, int(r.live), r.seen_at, pack(r)) for r in c.sessions]),
-    ("tasks", lambda c: [(r.definition.name, r.definition.digest, r.announced_at, pack(r)) for r in c.tasks]),
+    (
+        "tasks",
+        lambda c: [
+            (r.definition.name, r.definition.digest, r.definition.implementation, r.announced_at, pack(r))
+            for r in c.tasks
+        ],
+    ),
+    ("lanes", lambda c: [(r.id, pack(r)) for r in c.lanes]),
     ("graphs", lambda c: [(r.digest, r.created_at, pack(r)) for r in c.graphs]),
     ("limits", lambda c: [(r.key, pack(r)) for r in c.limits]),
     ("cached", lambda c: [(r.key, r.expires_at, pack(r)) for r in c.cached]),

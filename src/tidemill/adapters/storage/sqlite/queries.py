@@ -12,6 +12,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_attempt,
     unpack_graph,
     unpack_history,
+    unpack_lane,
     unpack_run,
     unpack_scope,
     unpack_session,
@@ -23,7 +24,7 @@ from tidemill.adapters.storage.sqlite.packing import (
 from tidemill.adapters.storage.sqlite.reading import load_rows
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.ids import Digest, Instant, Path, RunId
-from tidemill.core.rows import Artifact, GraphRow, History, Keys, Queued, Rows, Session, StreamItems, TaskRow
+from tidemill.core.rows import Artifact, GraphRow, History, Keys, LaneRow, Queued, Rows, Session, StreamItems, TaskRow
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
 from tidemill.ports.store import RunFilter
@@ -101,6 +102,9 @@ class SqliteQueries:
 
     async def tasks(self) -> Sequence[TaskRow]:
         return [unpack_task(packed) for (packed,) in await self._fetch("tasks")]
+
+    async def lanes(self) -> Sequence[LaneRow]:
+        return [unpack_lane(packed) for (packed,) in await self._fetch("lanes")]
 
     async def graphs(self, limit: int) -> Sequence[GraphRow]:
         return [unpack_graph(packed) for (packed,) in await self._fetch("graphs", (limit,))]

@@ -32,7 +32,9 @@ select number, packed from history where run = ? and number > ? order by number 
 -- @sessions
 select packed from session order by live desc, seen_at desc, id desc limit ?;
 -- @tasks
-select packed from task order by name, announced_at desc, digest;
+select packed from task order by name, announced_at desc, digest, implementation;
+-- @lanes
+select packed from lane order by id;
 -- @graphs
 select packed from graph order by created_at desc, digest desc limit ?;
 -- @graph

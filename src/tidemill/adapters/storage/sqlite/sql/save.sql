@@ -45,8 +45,8 @@ insert into history (run, packed) values (?, ?);
 insert into session (id, live, seen_at, packed) values (?, ?, ?, ?)
 on conflict (id) do update set live = excluded.live, seen_at = excluded.seen_at, packed = excluded.packed;
 -- @tasks
-insert into task (name, digest, announced_at, packed) values (?, ?, ?, ?)
-on conflict (name, digest) do update set announced_at = excluded.announced_at, packed = excluded.packed;
+insert into task (name, digest, implementation, announced_at, packed) values (?, ?, ?, ?, ?)
+on conflict (name, digest, implementation) do update set announced_at = excluded.announced_at, packed = excluded.packed;
 -- @limits
 insert into limit_row (key, packed) values (?, ?)
 on conflict (key) do update set packed = excluded.packed;
@@ -55,6 +55,9 @@ insert into cached (key, expires_at, packed) values (?, ?, ?)
 on conflict (key) do update set expires_at = excluded.expires_at, packed = excluded.packed;
 -- @cached_sweep
 delete from cached where key in (select key from cached where expires_at <= ? order by expires_at limit 100);
+-- @lanes
+insert into lane (id, packed) values (?, ?)
+on conflict (id) do update set packed = excluded.packed;
 -- @graphs
 insert into graph (digest, created_at, packed) values (?, ?, ?)
 on conflict (digest) do update set created_at = excluded.created_at, packed = excluded.packed;
