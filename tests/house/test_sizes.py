@@ -27,6 +27,7 @@ BUDGETS = {
     "client": 1400,  # 1000 was planned: overloads for both kinds of stream, twice; events, metrics and logs of a run
     "server": 2500,  # a worker is shown with what it offers and runs
     "worker": 1800,
+    "conformance": 900,  # a third peer of the worker protocol: two dozen checks of some ten lines
     "assembly": 500,
     "cli": 2500,  # 1800 was planned: streams, events, logs and metrics of a run; init, stubs, discover and diff
     "testing": 700,

@@ -36,6 +36,7 @@ COMMANDS = {
     "tasks": ("fleet", "Tasks that workers have announced."),
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),
+    "conformance": ("conformance", "Check a worker in any language against the protocol."),
     "doctor": ("doctor", "Whether all is in order here."),
 }
 EPILOG = """\b
