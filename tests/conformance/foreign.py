@@ -36,7 +36,9 @@ class Attempt:
         self.room = asyncio.Event()
 
 
-class Foreign:
+class Connected:
+    """Dials, says hello, and hands each message to the method of its tag."""
+
     total = 5
     subprotocol = "tidemill.v1+json"
 
@@ -49,8 +51,6 @@ class Foreign:
         self.output = ""
         self.code: int | None = None
         self.socket: aiohttp.ClientWebSocketResponse | None = None
-
-    # The life of its connections -------------------------------------------------------------------
 
     async def run(self) -> int:
         async with aiohttp.ClientSession() as self.http:
@@ -128,6 +128,11 @@ class Foreign:
             if self.live or self.results:
                 await self.on_ping()
 
+    async def on_ping(self, *_: Any) -> None:
+        await self.say(["heartbeat", self.received])
+
+
+class Foreign(Connected):
     # What the server says --------------------------------------------------------------------------
 
     async def on_welcome(self, *facts: Any) -> None:
@@ -184,9 +189,6 @@ class Foreign:
             del attempt.items[: upto - attempt.durable]
             attempt.durable = upto
             attempt.room.set()
-
-    async def on_ping(self, *_: Any) -> None:
-        await self.say(["heartbeat", self.received])
 
     async def on_drain(self, *_: Any) -> None:
         self.draining = True

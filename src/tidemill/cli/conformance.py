@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from collections import Counter
 from collections.abc import Sequence
 
 import click
+import msgspec
 
 from tidemill.cli.main import Exit, nearest
 from tidemill.cli.options import Output, output_option
@@ -49,7 +49,7 @@ def conformance(listen: str, within_s: float, only: Sequence[str], output: Outpu
     exam = Exam(desk, Started(command) if command else Awaited(), within_s)
     verdicts = asyncio.run(_examined(exam, (host, int(port)), only, output))
     if output is Output.JSON:
-        click.echo(json.dumps([_document(each) for each in verdicts], ensure_ascii=False))
+        click.echo(msgspec.json.encode(verdicts))
     else:
         _sum_up(verdicts)
     return Exit.OK if all(each.is_fine for each in verdicts) else Exit.FAILED
@@ -160,14 +160,3 @@ def _sum_up(verdicts: Sequence[Verdict]) -> None:
         click.echo(f"not conformant: {', '.join(missing)}")
     else:
         click.echo("the worker conforms to tidemill.v1")
-
-
-def _document(verdict: Verdict) -> dict[str, object]:
-    return {
-        "id": verdict.id,
-        "sentence": verdict.sentence,
-        "required": verdict.need.value == "required",
-        "outcome": verdict.outcome.value,
-        "reason": verdict.reason,
-        "frames": list(verdict.frames),
-    }
