@@ -38,6 +38,7 @@ class Trait(enum.Flag):
     DATES = enum.auto()  # datetimes, which msgpack would write in a form of its own
     KEYS = enum.auto()  # dicts with other keys than text
     SETS = enum.auto()
+    MIXED = enum.auto()  # sets of what Python cannot sort
     ANYTHING = enum.auto()
     CLAMPED = enum.auto()  # numbers that a worker corrects
 
@@ -68,6 +69,7 @@ _SCALARS = (
     type(None), bool, int, float, str, bytes, bytearray,
     datetime.date, datetime.time, datetime.timedelta, uuid.UUID, decimal.Decimal,
 )  # fmt: skip
+_SORTABLE = (int, float, str, bytes, datetime.date, datetime.timedelta, uuid.UUID, decimal.Decimal)
 _LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Collection)
 _SETS = (set, frozenset, abc.Set, abc.MutableSet)
 _DICTS = (dict, abc.Mapping, abc.MutableMapping)
@@ -215,7 +217,7 @@ def _walk_container(kind: Any, trail: Trail) -> Form:
     parts = [_walk(part, trail) for part in arguments if part is not ...]
     traits = functools.reduce(lambda all_, part: all_ | part.traits, parts, Trait.PLAIN)
     if origin in _SETS:
-        traits |= Trait.SETS
+        traits |= Trait.SETS if unaliased(arguments[0]) in _SORTABLE else Trait.SETS | Trait.MIXED
     if origin in _DICTS and arguments[0] is not str:
         if Trait.CLAMPED in parts[0].traits:
             raise DefinitionError("the keys of a dict cannot be corrected by a Clamp, only its values")
@@ -266,7 +268,7 @@ def _walk_class(kind: Any, trail: Trail) -> Form:
     if (other := unaliased(kind)) is not kind:
         return _walk(other, trail)
     if cls in (list, dict, tuple, set, frozenset):
-        return Form(kind, Trait.ANYTHING | Trait.FILES | (Trait.SETS if cls in _SETS else Trait.PLAIN))
+        return Form(kind, Trait.ANYTHING | Trait.FILES | (Trait.SETS | Trait.MIXED if cls in _SETS else Trait.PLAIN))
     if not isinstance(cls, type):
         refuse(kind)
     if issubclass(cls, enum.Enum):
@@ -290,8 +292,8 @@ def _check_model(cls: Any) -> None:
 def unaliased(kind: Any) -> Any:
     """What a NewType, or a name that `type X = …` or `type X[T] = …` made, stands for."""
     cls = get_origin(kind) or kind
-    other = getattr(cls, "__supertype__", None) or getattr(cls, "__value__", None)
-    if other is None or isinstance(cls, type):
+    other = getattr(cls, "__supertype__", getattr(cls, "__value__", cls))
+    if other is cls or isinstance(cls, type):
         return kind
     return unaliased(_filled(other, dict(zip(getattr(cls, "__type_params__", ()), get_args(kind), strict=False))))
 

@@ -14,11 +14,13 @@ from typing import Any, Literal
 import msgspec
 
 from tidemill.core.bodies import Encoded, LocalFile
+from tidemill.core.fit import view_of
 from tidemill.core.graph import Schema
 from tidemill.core.ids import parse_digest
 from tidemill.core.run import Adjustment
 from tidemill.core.values import Argument, Encoding, FieldPath, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk import carriers
+from tidemill.sdk.along import Along
 from tidemill.sdk.clamps import corrected
 from tidemill.sdk.codecs import Codec, Encoders
 from tidemill.sdk.directory import Directory, Folder
@@ -133,9 +135,13 @@ class TypePlan:
             raise _misfit(error) from error.__cause__
 
     def _plain(self, value: Any, files: "_Files") -> Any:
-        order = _SORTED if Trait.SETS in self.traits and Trait.ANYTHING not in self.traits else None
+        may_sort = Trait.SETS in self.traits and not self.traits & (Trait.ANYTHING | Trait.MIXED)
+        order = _SORTED if may_sort else None
         try:
-            return msgspec.to_builtins(value, builtin_types=_BYTES, str_keys=True, enc_hook=files.plain_of, order=order)
+            plain = msgspec.to_builtins(
+                value, builtin_types=_BYTES, str_keys=True, enc_hook=files.plain_of, order=order
+            )
+            return _Sorting().value(plain, view_of(self.schema), "$") if Trait.MIXED in self.traits else plain
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise DoesNotFitError(_first_line(error)) from None
 
@@ -156,6 +162,13 @@ def plan_of(kind: Any, codecs: tuple[Codec[Any, Any], ...] = ()) -> TypePlan:
     except TypeError:
         return TypePlan(kind, codecs)
     return _shared(kind, codecs)
+
+
+class _Sorting(Along):
+    """Sets in one order, whatever they hold."""
+
+    def array(self, items: list[Any], schema: Schema) -> list[Any]:
+        return sorted(items, key=_packer.encode) if schema.get("uniqueItems") else items
 
 
 @contextlib.contextmanager
