@@ -65,6 +65,19 @@ class Letter(BaseModel):
         return pages
 
 
+class Crate(msgspec.Struct):
+    boards: int
+
+    def __post_init__(self) -> None:
+        if self.boards < 4:
+            raise ValueError("a crate has four boards")
+
+
+@records.task
+def ship(crates: list[Crate], orders: dict[str, Order], letters: list[Letter]) -> int:
+    return len(crates) + len(orders) + len(letters)
+
+
 @records.task
 def order(order: Order) -> str:
     return f"{order.copies} x {order.item}"

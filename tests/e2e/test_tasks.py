@@ -86,6 +86,44 @@ def test_what_a_record_refuses_is_invalid_input_with_its_words(mill: Mill, task:
     assert said in refused["detail"]
 
 
+@pytest.mark.feature("A3")
+@pytest.mark.parametrize(
+    ("wrong", "violations"),
+    [
+        ({"crates": [{"boards": 4}, {"boards": 3}]}, [["$.crates[1]", "a crate has four boards"]]),
+        ({"orders": {"a": {"item": "x", "copies": 0}}}, [["$.orders[...]", "copies must be 1 or more"]]),
+        (
+            {"letters": [{"to": "a", "pages": 0}]},
+            [["$.letters[0].pages", "Value error, a letter has a page"]],
+        ),
+    ],
+)
+def test_a_validators_words_come_with_their_place(mill: Mill, wrong: Any, violations: Any) -> None:
+    refused = post(mill, "ship", {"crates": [], "orders": {}, "letters": [], **wrong})
+    assert refused["type"] == "run_failed"
+    assert refused["failure"]["code"] == "invalid_input"
+    assert refused["violations"] == violations
+    assert refused["failure"]["violations"] == violations
+    assert violations[0][1] in refused["detail"]
+
+
+@pytest.mark.feature("B6")
+def test_what_a_type_coerces_is_let_pass_and_every_other_fault_is_told(mill: Mill) -> None:
+    assert post(mill, "letter", {"to": "ab", "pages": "2"})["value"] == "abab"
+    refused = post(
+        mill, "ship", {"crates": [{"boards": "4"}, 1], "letters": [{"pages": "many"}, {"to": 1, "pages": []}]}
+    )
+    assert refused["type"] == "invalid_input"
+    assert {place for place, _ in refused["violations"]} == {
+        "$.crates[0].boards",
+        "$.crates[1]",
+        "$.orders",
+        "$.letters[0].to",
+        "$.letters[1].pages",
+        "$.letters[1].to",
+    }
+
+
 @pytest.mark.feature("A12", "B6")
 def test_a_clamp_corrects_what_the_server_lets_pass_and_the_result_says_so(mill: Mill) -> None:
     answer = post(mill, "cut", {"width": 99, "cuts": [[3], [0, 2.5]]})

@@ -288,3 +288,44 @@ def test_a_field_that_has_no_wire_form_is_named() -> None:
 
     with pytest.raises(DefinitionError, match=r"Wave\.phase: complex cannot be sent"):
         plan_of(list[Wave])
+
+
+DEEP: list[Any] = []
+for _ in range(3000):
+    DEEP = [DEEP]
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "path"),
+    [
+        ({"a": [1, 2**64]}, "an integer of more than 64 bits; use str or Decimal", "$.a[1]"),
+        ([Verdict(1.0, Draft("a", -(2**63) - 1))], "an integer of more than 64 bits", "$[0].of.pages"),
+        ((1, {"b": "\udc80"}), "half a character, a lone surrogate", "$[1].b"),
+        ({"\udc80": 1}, "half a character", "$"),
+        (DEEP, "nested too deep", "$"),
+    ],
+)
+def test_what_no_message_holds_is_refused_by_its_sender_with_its_place(value: Any, said: str, path: str) -> None:
+    for kind in (Any, list[Any] if isinstance(value, list) else Any):
+        with pytest.raises(DoesNotFitError, match=said) as caught:
+            plan_of(kind).encode(value)
+        assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "said"),
+    [
+        (b'"\xff"', Encoding.JSON, "no UTF-8"),
+        (b"\xa1\xff", Encoding.MSGPACK, "no UTF-8"),
+        (b"[" * 5000, Encoding.JSON, "nested too deep"),
+        (b"\x91" * 5000 + b"\xc0", Encoding.MSGPACK, "nested too deep"),
+        (b'"\\ud800"', Encoding.JSON, "truncated"),
+        (b"", Encoding.MSGPACK, "truncated"),
+        (b"\x01\x02", Encoding.MSGPACK, "trailing characters"),
+        (b"NaN", Encoding.JSON, "malformed"),
+    ],
+)
+def test_bytes_that_are_no_value_are_refused(data: bytes, encoding: Encoding, said: str) -> None:
+    for argument in (Given(Inline(data, encoding)), GivenList((Given(Inline(data, encoding)),))):
+        with pytest.raises(DoesNotFitError, match=said):
+            plan_of(Any).decode(argument)

@@ -72,6 +72,8 @@ async def test_too_much_is_refused_before_it_is_read(http: Http) -> None:
     assert (await http.post("/api/v1/blobs", b" " * 1_000_001, content_type="application/octet-stream")).status == 413
     assert (await http.post(RUNS, b'{"input":' + b"[" * 200 + b"]" * 200 + b"}")).problem == "malformed"
     assert (await http.post(RUNS, b'{"input":' + b"[" * 100_000)).problem == "malformed"
+    twice = await http.post(RUNS, b'{"task":"a.b","input":{"x":[{"a":1,"b":{},"a":2}]}}')
+    assert (twice.problem, twice.json["detail"]) == ("malformed", "the key 'a' comes twice in one object")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"3", b'{"task": 3}', b'{"task": "a", "priority": "x"}'])

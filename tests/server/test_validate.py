@@ -1,6 +1,7 @@
 """Inputs against announced schemas: what fits passes, what does not is told place by place."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.file import File
+from tidemill.sdk.plans import plan_of
 from tidemill.sdk.worker import Worker
 from tidemill.server.validate import BadSchemaError, Checks, InputCheck, path_text
 
@@ -109,3 +111,35 @@ def test_a_number_of_more_than_64_bits_is_refused_where_it_is() -> None:
         }
     assert wrong(some=[2**64 - 1, -(2**63)]) == {}
     assert wrong(part={"name": "a", "weight": 10**30}, free=10**30) == {}
+
+
+def test_what_a_model_may_make_of_a_text_is_left_to_it_and_the_rest_is_checked() -> None:
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+
+    class Stamp(pydantic.BaseModel):  # type: ignore[misc,name-defined]
+        at: datetime
+
+    class Parcel(pydantic.BaseModel):  # type: ignore[misc,name-defined]
+        copies: int = pydantic.Field(ge=1)
+        fast: bool = False
+        to: str = ""
+        stamps: list[Stamp] = pydantic.Field(default_factory=list)
+
+    class Strict(pydantic.BaseModel):  # type: ignore[misc,name-defined]
+        model_config = pydantic.ConfigDict(strict=True)
+        copies: int
+
+    def faults(kind: Any, value: Any) -> set[str]:
+        check = InputCheck({"x": plan_of(kind).schema}, frozenset())
+        return {place for place, _ in check.violations({"x": value})}
+
+    assert faults(Parcel, {"copies": "3", "fast": "yes", "stamps": [{"at": 0}]}) == set()
+    assert faults(Parcel, {"copies": 0, "to": 3, "stamps": [{}, 3]}) == {
+        "$.x.copies",
+        "$.x.to",
+        "$.x.stamps[0].at",
+        "$.x.stamps[1]",
+    }
+    assert faults(Parcel, {"copies": [3], "stamps": "x"}) == {"$.x.copies", "$.x.stamps"}
+    assert faults(list[Parcel], [{"copies": "3"}, {}]) == {"$.x[1].copies"}
+    assert faults(Strict, {"copies": "3"}) == {"$.x.copies"}

@@ -28,6 +28,7 @@ from tidemill.sdk.directory import to_wire as directory_to_wire
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.file import File, Locate, to_upload, to_wire
 from tidemill.sdk.forms import Trait, form_of, name_of
+from tidemill.sdk.misfits import unsendable
 from tidemill.sdk.schemas import schema_of
 
 _BYTES = (bytes, bytearray, memoryview)
@@ -133,6 +134,8 @@ class TypePlan:
             return self._unpack(data)
         except msgspec.MsgspecError as error:
             raise _misfit(error) from error.__cause__
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise unsendable(error, None) from None
 
     def _plain(self, value: Any, files: "_Files") -> Any:
         may_sort = Trait.SETS in self.traits and not self.traits & (Trait.ANYTHING | Trait.MIXED)
@@ -143,7 +146,7 @@ class TypePlan:
             )
             return _Sorting().value(plain, view_of(self.schema), "$") if Trait.MIXED in self.traits else plain
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise DoesNotFitError(_first_line(error)) from None
+            raise unsendable(error, value) from None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -222,14 +225,14 @@ def _pack(encoder: msgspec.msgpack.Encoder, value: Any) -> bytes:
     try:
         return encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise DoesNotFitError(_first_line(error)) from None
+        raise unsendable(error, value) from None
 
 
 def _plain_of(argument: Argument) -> Any:
     try:
         return _assembled(argument)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise DoesNotFitError(_first_line(error)) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise unsendable(error, None) from None
 
 
 def _assembled(argument: Argument) -> Any:
@@ -274,7 +277,3 @@ def _refuse_nan(plain: Any) -> None:
         raise DoesNotFitError(f"{plain} has no form in JSON")
     for each in plain.values() if isinstance(plain, dict) else plain if isinstance(plain, list) else ():
         _refuse_nan(each)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -11,6 +11,7 @@ from tidemill.sdk import directory, file
 from tidemill.sdk.carriers import Carrier
 
 _REF = "#/$defs/{name}"
+COERCES = "x-tidemill-coerces"  # of a record whose type makes numbers of texts, and the like: pydantic's, not strict
 
 
 def schemas_of(kinds: Sequence[Any]) -> tuple[list[Schema], dict[str, Schema]]:
@@ -106,5 +107,6 @@ class _Maker:
 
     def _of_pydantic(self, kind: Any) -> Schema:
         schema: Schema = kind.model_json_schema(ref_template=_REF.replace("{name}", "{model}"))
-        self.defs |= schema.pop("$defs", {})
-        return schema
+        loose = {} if kind.model_config.get("strict") else {COERCES: True}
+        self.defs |= {name: inner | loose for name, inner in schema.pop("$defs", {}).items()}
+        return schema | loose

@@ -1,5 +1,6 @@
 """Bodies in and out: JSON for anybody, msgpack for our own client. All that is read has a limit."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any, Generic, TypeVar
 
@@ -36,11 +37,23 @@ class BodyType(Generic[T]):
         if media == JSON and data.count(b"[") + data.count(b"{") > DEPTH_LIMIT:
             _check_depth(data)
         try:
-            return reader(data)
+            body = reader(data)
         except msgspec.ValidationError as error:
             raise invalid("invalid_body", (_place(str(error)),)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise refuse("malformed", f"no {media}: {error}") from None
+        if media == JSON:
+            json.loads(data, object_pairs_hook=_distinct, parse_int=len)
+        return body
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    """Of two values under one key, no reader knows which is meant."""
+    seen = set[str]()
+    for key, _ in pairs:
+        if key in seen:
+            raise refuse("malformed", f"the key {key[:80]!r} comes twice in one object")
+        seen.add(key)
 
 
 def _place(message: str) -> tuple[str, str]:

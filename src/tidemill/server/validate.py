@@ -19,6 +19,8 @@ from tidemill.core.values import MAX_INT, MIN_INT
 KEPT = 2048  # compiled checks; the oldest goes first
 MOST_VIOLATIONS = 100
 TEXT_LIMIT = 300
+COERCES = "x-tidemill-coerces"  # of a record: its type makes numbers of texts, and the like
+_COERCED = ("integer", "number", "boolean")
 _DATA = ("default", "enum", "const", "examples")  # keys of a schema that hold no schema
 
 
@@ -80,19 +82,32 @@ class Checks:
 
 def _compile(schema: Schema) -> Draft202012Validator:
     try:
-        return Draft202012Validator(_bounded(schema), offline=True)  # a schema must not make the server fetch anything
+        return Draft202012Validator(_checked(schema), offline=True)  # a schema must not make the server fetch anything
     except ValidationError as error:
         raise BadSchemaError(str(error).partition("\n")[0]) from None
 
 
-def _bounded(schema: Any) -> Any:
-    """The schema of a worker, whole numbers limited to the 64 bits that travel further."""
+def _checked(schema: Any, *, coerces: bool = False) -> Any:
+    """The schema of a worker as an input is checked by it.
+
+    Whole numbers are limited to the 64 bits that travel further. Where a type makes one scalar of another, whether it
+    can is left to it.
+    """
     if isinstance(schema, list):
-        return [_bounded(each) for each in schema]
+        return [_checked(each, coerces=coerces) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    own = {key: each if key in _DATA else _bounded(each) for key, each in schema.items()}
-    return {"minimum": MIN_INT, "maximum": MAX_INT, **own} if schema.get("type") == "integer" else own
+    coerces = coerces or schema.get(COERCES) is True
+    own = {
+        key: each if key in _DATA else _checked(each, coerces=coerces and key != "$defs")
+        for key, each in schema.items()
+    }
+    kind = own.get("type")
+    if kind == "integer":
+        own = {"minimum": MIN_INT, "maximum": MAX_INT, **own}
+    if coerces and (kind in _COERCED or (kind == "string" and "format" in own)):
+        own["type"] = ["string", "number", "boolean"] if kind in _COERCED else ["string", "number"]
+    return own
 
 
 def _violations(check: Draft202012Validator, name: str, value: Any) -> list[Violation]:

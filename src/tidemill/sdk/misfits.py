@@ -1,0 +1,55 @@
+"""What keeps a value from being sent, in words, and where in the value it is."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tidemill.core.values import MAX_INT, MIN_INT
+from tidemill.sdk.errors import DoesNotFitError
+
+DEPTH = 100  # how deep the place of a fault is looked for
+
+
+def unsendable(error: Exception, value: Any) -> DoesNotFitError:
+    """The error that msgspec gave for a value, or for bytes (then the value is None), as one with a place."""
+    match error:
+        case OverflowError():
+            return DoesNotFitError("an integer of more than 64 bits; use str or Decimal", _place(value, _is_too_large))
+        case UnicodeEncodeError():
+            return DoesNotFitError("a text with half a character, a lone surrogate", _place(value, _is_broken))
+        case UnicodeDecodeError():
+            return DoesNotFitError("a text that is no UTF-8")
+        case RecursionError():
+            return DoesNotFitError("nested too deep; use a flat list, or a File")
+        case _:
+            return DoesNotFitError(str(error).partition("\n")[0] or type(error).__name__)
+
+
+def _is_too_large(value: object) -> bool:
+    return isinstance(value, int) and not MIN_INT <= value <= MAX_INT
+
+
+def _is_broken(value: object) -> bool:
+    return isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _place(value: Any, is_wrong: Any) -> str:
+    return next(_found(value, is_wrong, "$"), "$")
+
+
+def _found(value: Any, is_wrong: Any, path: str) -> Iterator[str]:
+    if is_wrong(value):
+        yield path
+    if path.count(".") + path.count("[") > DEPTH:
+        return
+    if isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _found(each, is_wrong, f"{path}[{index}]")
+    for name, each in _fields(value):
+        yield from _found(each, is_wrong, f"{path}.{name}")
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((str(key).encode(errors="replace").decode(), each) for key, each in value.items())
+    for names in ("__struct_fields__", "__dataclass_fields__"):
+        yield from ((name, getattr(value, name, None)) for name in getattr(type(value), names, ()))
