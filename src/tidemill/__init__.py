@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tidemill.client.remote import AsyncClient
     from tidemill.client.streams import Numbered, Restarted
     from tidemill.core.run import Code
+    from tidemill.sdk.batch import Batch
+    from tidemill.sdk.catalog import Catalog, NotInCatalogError, UnknownNamespaceError, task_named
     from tidemill.sdk.clamps import Clamp
     from tidemill.sdk.codecs import Codec, PickleCodec
     from tidemill.sdk.context import Context
@@ -50,6 +52,8 @@ _HOMES = {
     "tidemill.client.remote": ("AsyncClient",),
     "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.run": ("Code",),
+    "tidemill.sdk.batch": ("Batch",),
+    "tidemill.sdk.catalog": ("Catalog", "NotInCatalogError", "UnknownNamespaceError", "task_named"),
     "tidemill.sdk.clamps": ("Clamp",),
     "tidemill.sdk.codecs": ("Codec", "PickleCodec"),
     "tidemill.sdk.context": ("Context",),
@@ -92,7 +96,9 @@ __all__ = [
     "FOREVER",
     "AsyncClient",
     "Backoff",
+    "Batch",
     "Cache",
+    "Catalog",
     "Clamp",
     "Client",
     "Code",
@@ -108,6 +114,7 @@ __all__ = [
     "LocalTask",
     "Middleware",
     "Needs",
+    "NotInCatalogError",
     "Numbered",
     "OnFailure",
     "PermanentError",
@@ -130,6 +137,7 @@ __all__ = [
     "TaskFiles",
     "TraceError",
     "TransientError",
+    "UnknownNamespaceError",
     "UnknownTaskError",
     "Worker",
     "Workflow",
@@ -149,6 +157,7 @@ __all__ = [
     "stub",
     "stub_stream",
     "switch",
+    "task_named",
     "unset",
     "workflow",
 ]

@@ -8,6 +8,7 @@ from good import (
     Box,
     Grid,
     Order,
+    Shout,
     Size,
     album,
     assess,
@@ -15,6 +16,7 @@ from good import (
     compose,
     corner,
     count,
+    embed,
     extent,
     flip,
     grow,
@@ -22,6 +24,7 @@ from good import (
     letters,
     media,
     poster,
+    shout,
     spoken,
     rows_of,
     star,
@@ -32,6 +35,7 @@ from good import (
 from stubs import Draft, Verdict, judge, pdf, shorten
 
 from tidemill import (
+    Batch,
     Clamp,
     Codec,
     Context,
@@ -56,6 +60,7 @@ from tidemill import (
     record,
     size,
     stub,
+    task_named,
     switch,
     workflow,
 )
@@ -226,3 +231,14 @@ def wants(number: int) -> None: ...
 
 Depends("factory")  # E
 Depends(grow, scope="worker")  # E
+
+
+@media.task(batch=Batch(size=2))  # E
+def no_list(text: str) -> list[str]:
+    return [text]
+
+
+embed(["tide"])  # E
+shout(3)  # E
+media.add(Shout(), title="shout")  # E
+task_named("media.thumb", File).result  # E

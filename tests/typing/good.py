@@ -10,6 +10,8 @@ from stubs import Draft, Verdict, judge, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import (
+    Batch,
+    Catalog,
     Clamp,
     Client,
     Code,
@@ -48,6 +50,7 @@ from tidemill import (
     record,
     size,
     switch,
+    task_named,
     workflow,
 )
 
@@ -338,6 +341,48 @@ def again(call: TaskCall, proceed: ProceedSync) -> Any:
 @media.task(retries=1, middleware=[timed, again])
 def known(topic: str, *, library: Annotated[Library, Depends(open_library, "/a")] = injected) -> int:
     return len(topic + library.url)
+
+
+# Batches: over lists for the function, single for its callers. Any callable as a task. Names alone.
+
+
+@media.task(batch=Batch(size=32, wait="20ms"), retries=1)
+def embed(texts: list[str], *, url: Annotated[str, Depends(make_url)] = injected) -> list[list[float]]:
+    return [[0.0] for _ in texts]
+
+
+@media.task("rank", batch=Batch(size=8, wait=timedelta(seconds=1)))
+async def rank(texts: list[str], weights: list[int]) -> list[Draft | Exception | Failure]:
+    return [Draft(text, weight) if weight else ValueError(text) for text, weight in zip(texts, weights, strict=True)]
+
+
+class Shout:
+    def __call__(self, text: str) -> str:
+        return text.upper()
+
+
+def numbers(upto: int) -> Iterator[int]:
+    yield from range(upto)
+
+
+async def slowly(ctx: Context, text: str, times: int = 1) -> list[str]:
+    return [text] * times
+
+
+shout = media.add(Shout(), name="shout", retries=2)
+slow = media.add(slowly)
+number = media.add(numbers)
+
+
+def check_added(photos: list[File]) -> None:
+    assert_type(embed("tide"), list[float])
+    assert_type(rank("tide", 3), Draft)
+    assert_type(map_over(embed, ["tide"]), list[list[float]])
+    assert_type(shout("tide"), str)
+    assert_type(slow("tide", times=2), list[str])
+    assert_type(number(3), list[int])
+    assert_type(task_named("media.thumb", File)(photo=photos[0]), File)
+    assert_type(Catalog(media).find("media.thumb").namespace, str)
 
 
 @media.on_start

@@ -11,16 +11,18 @@ import asyncio
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, cast
 
+from tidemill.sdk.batch import Gathering
+from tidemill.sdk.callables import is_coroutine
 from tidemill.sdk.context import Context
 from tidemill.sdk.depends import Giving, Provider, Scope
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.middleware import CalledTask, Middleware, TaskCall, is_async
 from tidemill.sdk.ports import FilesPort
-from tidemill.sdk.scopes import Exit, WorkerScope, close_all, close_all_async, in_own_thread
+from tidemill.sdk.scopes import Calls, Exit, WorkerScope, close_all, close_all_async, in_own_thread
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,17 @@ class Surrounded:
 
     def _next(self, place: int, call: TaskCall) -> Any:
         if place == len(self._layers):
-            return self._body(call)
+            return self._ran(call.inputs)
         layer = self._layers[place]
         if is_async(layer):
             return self._relay(layer, call, lambda inner: self._next(place + 1, inner))
         return layer(call, lambda inner: self._next(place + 1, inner))
 
-    def _body(self, call: TaskCall) -> Any:
+    def _ran(self, inputs: Mapping[str, Any]) -> Any:
         exits: list[Exit] = []
         try:
             provided = _drive(self._wanted(exits), self._scope)
-            given = self._task.fn(*self._first(), **call.inputs, **provided)
+            given = self._task.fn(*self._first(), **inputs, **provided)
         except BaseException as error:
             close_all(exits, error, self._scope)
             raise
@@ -132,10 +134,38 @@ class Surrounded:
         return await self._threaded(layer, call, place + 1)
 
     async def _abody(self, call: TaskCall) -> Any:
+        if self._task.batch is None:
+            return await self._aran(call.inputs)
+        gathering = self._scope.gatherings.get(self._task.name)
+        if gathering is None:
+            alone = self._scope.calls is Calls.ONE
+            batch = replace(self._task.batch, wait=0) if alone else self._task.batch
+            gathering = Gathering(batch, self._batched, self._scope.own)
+            self._scope.gatherings[self._task.name] = gathering
+        return await gathering.join(call.inputs)
+
+    async def _batched(self, columns: Mapping[str, Any]) -> Any:
+        """Many calls at once, of whatever attempts; what is provided is for all of them."""
+        shared, error = Surrounded(self._task, self._context, self._files, self._scope), None
+        is_on_loop = is_coroutine(self._task.fn)
+        try:
+            if is_on_loop:
+                return await shared._aran(columns)  # of its own kind
+            return await in_own_thread(lambda: shared._ran(columns))
+        except BaseException as failed:
+            error = failed
+            raise
+        finally:
+            if is_on_loop:
+                await shared.aclose(error)
+            else:
+                await in_own_thread(lambda: shared.close(error))
+
+    async def _aran(self, inputs: Mapping[str, Any]) -> Any:
         exits: list[Exit] = []
         try:
             provided = await _adrive(self._wanted(exits), self._scope)
-            given = self._task.fn(*self._first(), **call.inputs, **provided)
+            given = self._task.fn(*self._first(), **inputs, **provided)
             if not self.is_stream:
                 given = await given
         except BaseException as error:

@@ -12,7 +12,7 @@ def function_of(callable_: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(callable_, functools.partial):
         callable_ = callable_.func
     if inspect.isclass(callable_):
-        return callable_.__init__
+        return callable_.__new__ if callable_.__init__ is object.__init__ else callable_.__init__
     if inspect.isroutine(callable_):
         return callable_
     return type(callable_).__call__
@@ -43,6 +43,12 @@ def name_of(callable_: Callable[..., Any]) -> str:
     while isinstance(callable_, functools.partial):
         callable_ = callable_.func
     return getattr(callable_, "__name__", "")
+
+
+def doc_of(callable_: Callable[..., Any]) -> str | None:
+    while isinstance(callable_, functools.partial):
+        callable_ = callable_.func
+    return callable_.__doc__
 
 
 def is_coroutine(callable_: Callable[..., Any]) -> bool:

@@ -9,8 +9,10 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from tidemill.core import definitions
 from tidemill.core.bodies import Encoded
-from tidemill.core.graph import VALUE, Input, Node, NodeOptions, TaskNode
+from tidemill.core.graph import VALUE, Input, Node, NodeOptions, Schema, TaskNode
 from tidemill.core.values import Argument
+from tidemill.sdk.batch import Batch
+from tidemill.sdk.callables import doc_of, name_of
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputError
 from tidemill.sdk.file import Locate
@@ -48,8 +50,8 @@ class Definition(Generic[P, R_co]):
         self.node_name = name.rpartition(".")[2]
         self.node_options = NodeOptions()
         self._fn, self._read, self._names = fn, read, names
-        self.__doc__ = fn.__doc__
-        self.__name__ = getattr(fn, "__name__", name)
+        self.__doc__ = doc_of(fn)
+        self.__name__ = name_of(fn) or name
         self.__wrapped__ = fn
 
     @functools.cached_property
@@ -173,6 +175,37 @@ class Task(Definition[P, R_co]):
         if options.cache and signature.item is not None:
             raise DefinitionError(f"task {self.name}: a stream cannot be cached; return the list, from a task")
 
+    @property
+    def namespace(self) -> str:
+        """The name of its worker."""
+        return self.name.partition(".")[0]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its function is async; that of a batch counts as such, for each attempt waits for company."""
+        return self.signature.body in (Body.ASYNC, Body.ASYNC_ITEMS)
+
+    @property
+    def input_schema(self) -> Schema:
+        """A JSON Schema with a property for each parameter that a caller gives."""
+        return self.definition.inputs
+
+    @property
+    def output_schemas(self) -> Mapping[str, Schema]:
+        """A JSON Schema for each output port: ``value``, or one for each field of a NamedTuple."""
+        return self.definition.outputs
+
+    @property
+    def stream_schema(self) -> Schema | None:
+        """The JSON Schema of an item of a stream; None for other tasks."""
+        return self.definition.item
+
+    def __repr__(self) -> str:
+        try:
+            return f"<{self.kind} {self.name}{self.signature.text}>"
+        except DefinitionError:  # of a name that is not defined yet
+            return super().__repr__()
+
     def node_of(self, inputs: dict[str, Input]) -> TaskNode:
         definition = self.definition
         return TaskNode(
@@ -223,12 +256,13 @@ class LocalTask(Task[P, R_co], Generic[P, R_co, F_co]):
     def __init__(self, name: str, fn: Callable[..., Any], read: ReadSignature, names: Mapping[str, Any]) -> None:
         super().__init__(name, fn, read, names)
         self.middleware: tuple[Middleware, ...] = ()
+        self.batch: Batch | None = None
         self.shared = Shared()
 
     @property
     def is_bare(self) -> bool:
         """Whether a call is that of the function alone: nothing is provided, and nothing goes around it."""
-        return not (self.middleware or self.shared.middleware or self.signature.provided)
+        return not (self.middleware or self.shared.middleware or self.batch or self.signature.provided)
 
     @property
     def wants_facts(self) -> bool:

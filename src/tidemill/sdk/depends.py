@@ -92,6 +92,10 @@ class Provider(Struct, frozen=True):
         return self.factory, self.args, self.kwargs
 
     @property
+    def wants_files(self) -> bool:
+        return bool(self.files) or any(need.wants_files for need in self.needs.values())
+
+    @property
     def wants_context(self) -> bool:
         return self.context or any(need.wants_context for need in self.needs.values())
 

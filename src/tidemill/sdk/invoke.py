@@ -28,7 +28,7 @@ from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.plans import TypePlan, path_text
 from tidemill.sdk.ports import AttemptPort, FilesPort
 from tidemill.sdk.result import FAILURE, SUCCESS, Final, Result
-from tidemill.sdk.scopes import WorkerScope
+from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.sdk.signature import Body, Signature
 
 AnyTask = LocalTask[..., Any, Any]
@@ -84,7 +84,7 @@ async def invoke_async(call: Call, emit: EmitAsync) -> Completed | Failure:
 
 def _invoke_surrounded(call: Call, emit: Emit) -> Completed | Failure:
     """`invoke` with dependencies and middleware; they are torn down when the result is encoded."""
-    scope, failed = call.scope or WorkerScope(), None
+    scope, failed = call.scope or WorkerScope(Calls.ONE), None
     surrounded, adjusted = (
         Surrounded(call.task, Context(call.facts, call.attempt), call.files, scope),
         list[Adjustment](),
@@ -103,7 +103,7 @@ def _invoke_surrounded(call: Call, emit: Emit) -> Completed | Failure:
 
 
 async def _invoke_surrounded_async(call: Call, emit: EmitAsync) -> Completed | Failure:
-    scope, failed = call.scope or WorkerScope(), None
+    scope, failed = call.scope or WorkerScope(Calls.ONE), None
     surrounded, adjusted = (
         Surrounded(call.task, Context(call.facts, call.attempt), call.files, scope),
         list[Adjustment](),

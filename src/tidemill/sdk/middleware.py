@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from tidemill.core.definitions import TaskDefinition, TaskOptions
+from tidemill.sdk.batch import Batch
 from tidemill.sdk.callables import is_async_generator, is_coroutine, is_generator, name_of
 from tidemill.sdk.context import Context
 from tidemill.sdk.depends import Provider
@@ -29,6 +30,7 @@ class CalledTask(Protocol):
     name: str
     task_options: TaskOptions
     middleware: tuple["Middleware", ...]
+    batch: Batch | None
     shared: "Shared"
 
     @property

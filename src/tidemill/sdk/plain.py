@@ -11,6 +11,7 @@ from tidemill.core.bodies import AttemptFacts
 from tidemill.core.ids import parse_digest
 from tidemill.core.values import Given
 from tidemill.sdk.around import Surrounded
+from tidemill.sdk.callables import is_coroutine
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.file import File
@@ -20,7 +21,7 @@ from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import IfExists
 from tidemill.sdk.result import FAILURE, Final, Result, Streamed
-from tidemill.sdk.scopes import WorkerScope
+from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.sdk.signature import Body, Signature
 
 T = TypeVar("T")
@@ -97,8 +98,9 @@ def _as_received(plan: TypePlan, value: Any) -> Any:
 def call_surrounded(task: CalledTask, bound: Mapping[str, Any]) -> Any:
     """The same of a task with dependencies or middleware. What a worker would keep lives as long as this call."""
     signature = task.signature
-    _check_loop(task.name, signature)
-    with WorkerScope() as scope:
+    if task.batch is None or is_coroutine(task.fn):
+        _check_loop(task.name, signature)
+    with WorkerScope(Calls.ONE) as scope:
         surrounded, bound = Surrounded(task, _context(task.name), _Here(), scope), _received(signature, bound)
         if signature.body in (Body.ASYNC, Body.ASYNC_ITEMS):
             return scope.on_loop(_in_full_async(surrounded, bound))

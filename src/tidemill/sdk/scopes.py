@@ -12,22 +12,39 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import copy_context
+from enum import Enum
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from tidemill.sdk.batch import Gathering
 
 T = TypeVar("T")
 
 Exit = AbstractContextManager[Any] | AbstractAsyncContextManager[Any]
 
+
+class Calls(Enum):
+    """Who uses a scope."""
+
+    ONE = "one"
+    MANY = "many"
+
+
 log = logging.getLogger("tidemill.teardown")
 
 
 class WorkerScope:
-    """Opened empty; ``close`` (or ``aclose``, on its loop) tears down what was made, in reverse order."""
+    """Opened empty; ``close`` (or ``aclose``, on its loop) tears down what was made, in reverse order.
 
-    def __init__(self) -> None:
+    Args:
+        calls: how many there will be; one waits for no company.
+    """
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
         self.slots: dict[Any, Future[Any]] = {}  # what is made, or being made, by its key
         self.exits: list[Exit] = []
+        self.gatherings: dict[str, Gathering] = {}  # of tasks whose calls run together
         self._owned: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -15,13 +15,13 @@ from tidemill.core.graph import FINAL, ITEMS, VALUE, Schema
 from tidemill.sdk.callables import hints_of, is_async_generator, is_coroutine, is_generator, parameters_of
 from tidemill.sdk.codecs import Codec
 from tidemill.sdk.context import Context
-from tidemill.sdk.depends import Depends, Provider, check_gift, depends_of, read_provider
+from tidemill.sdk.depends import Depends, Provider, check_gift, depends_of, read_provider, told
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, unaliased, union_of
 from tidemill.sdk.options import injected
 from tidemill.sdk.plans import TypePlan, plan_of
-from tidemill.sdk.result import Final, Result, Streamed
+from tidemill.sdk.result import Failure, Final, Result, Streamed
 from tidemill.sdk.schemas import closed, document, schemas_of
 
 Codecs = tuple[Codec[Any, Any], ...]
@@ -108,6 +108,7 @@ def _told(default: Any) -> str:
 CLOSED: Mapping[str, Any] = {"additionalProperties": False}
 OPEN: Mapping[str, Any] = {}
 
+_LISTS = (list, abc.Sequence)
 _ITERATORS = (abc.Iterator, abc.Iterable, abc.Generator)
 _ASYNC_ITERATORS = (abc.AsyncIterator, abc.AsyncIterable, abc.AsyncGenerator)
 _VARIADIC = {
@@ -137,6 +138,38 @@ def read_task(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs =
         return read.signature(outputs={VALUE: result}, result=result, body=body)
     outputs = {name: read.planned(f"its output {name}", kind) for name, kind in fields_of(returned).items()}
     return read.signature(outputs=outputs, result=result, body=body, tuple_type=tuple_type)
+
+
+def read_batch(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs = ()) -> Signature:
+    """The signature, of one call, of a function over lists. Arguments and errors as for ``read_task``."""
+    if is_generator(fn) or is_async_generator(fn):
+        raise DefinitionError("it is a generator, and a batch gives a list: one element for each call")
+    read = _Read(fn, names, codecs, is_batch=True)
+    returned = _returned(read)
+    if get_origin(returned) not in _LISTS:
+        raise DefinitionError("a batch gives a list, one element for each call: `-> list[…]`")
+    kinds = [each for each in _members(get_args(returned)[0]) if not _is_error(each)]
+    result = read.planned("its result", union_of(kinds) if kinds else type(None))
+    # An attempt waits for its batch on the loop, wherever the function runs.
+    return read.signature(outputs={VALUE: result}, result=result, body=Body.ASYNC)
+
+
+def _of_one(each: inspect.Parameter, hint: Any) -> Any:
+    """Of a parameter of a batch, what one call gives."""
+    if hint is Context or hint is TaskFiles:
+        raise DefinitionError(f"parameter {each.name}: a batch is of many attempts, so it has no Context or TaskFiles")
+    if depends_of(hint) is not None:
+        return hint
+    if get_origin(hint) not in _LISTS or each.default is not each.empty:
+        raise DefinitionError(
+            f"parameter {each.name}: a batch takes lists without defaults, one element for each call: "
+            f"{each.name}: list[…]"
+        )
+    return get_args(hint)[0]
+
+
+def _is_error(kind: Any) -> bool:
+    return kind is Failure or (inspect.isclass(kind) and issubclass(kind, BaseException))
 
 
 def read_stream(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs = (), final: Any = None) -> Signature:
@@ -206,6 +239,7 @@ class _Read:
     fn: Callable[..., Any]
     names: Mapping[str, Any]
     codecs: Codecs = ()
+    is_batch: bool = False
 
     @functools.cached_property
     def hints(self) -> dict[str, Any]:
@@ -218,6 +252,8 @@ class _Read:
         for place, each in enumerate(parameters_of(self.fn)):
             hint = self.hints.get(each.name, each.empty)
             _check_kind(each, hint, place)
+            if self.is_batch:
+                hint = _of_one(each, hint)
             if hint is Context:
                 context = each.name
             elif hint is TaskFiles:
@@ -241,9 +277,13 @@ class _Read:
     def _provider(self, name: str, mark: Depends, hint: Any) -> Provider:
         try:
             check_gift(mark, hint, self.names)
-            return read_provider(mark, self.names)
+            provider = read_provider(mark, self.names)
         except DefinitionError as error:
             raise DefinitionError(f"parameter {name}: {error}") from None
+        if self.is_batch and (provider.wants_context or provider.wants_files):
+            asks = f"{told(mark.factory)} asks for what one attempt has, and a batch has many"
+            raise DefinitionError(f"parameter {name}: {asks}")
+        return provider
 
 
 def _check_kind(each: inspect.Parameter, hint: Any, place: int) -> None:

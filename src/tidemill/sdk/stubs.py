@@ -6,10 +6,10 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from msgspec import UNSET, structs
 
+from tidemill.sdk.declaring import local_names
 from tidemill.sdk.definition import ReadSignature, Task
 from tidemill.sdk.result import Streamed
 from tidemill.sdk.signature import Signature, read_stream, read_task
-from tidemill.sdk.worker import local_names
 
 P = ParamSpec("P")
 R = TypeVar("R")

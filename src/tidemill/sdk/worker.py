@@ -1,160 +1,32 @@
 """`Worker`: a named set of tasks. Declaring one connects to nothing."""
 
-import inspect
-import re
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import Any, TypeVar, Unpack, cast
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.sdk.callables import is_async_generator, is_generator, name_of, parameters_of
 from tidemill.sdk.codecs import Codec
-from tidemill.sdk.definition import Coro, LocalTask, WithContext
+from tidemill.sdk.declaring import Adder, StreamDecorator, TaskDecorator, check_name, local_names
+from tidemill.sdk.definition import LocalTask
 from tidemill.sdk.depends import Depends, Provider, factories_of, read_provider, told
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.middleware import Middleware, Shared, check_middleware
 from tidemill.sdk.offers import WorkerOffers, offers_of
-from tidemill.sdk.options import Backend, TaskOptions, task_options
-from tidemill.sdk.result import Final, Result, Streamed
-from tidemill.sdk.signature import Signature, read_stream, read_task
+from tidemill.sdk.options import Backend
 
-P = ParamSpec("P")
-R = TypeVar("R")
-T = TypeVar("T")
-F = TypeVar("F")
 AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 Hook = Callable[[], Any]  # what is awaited, when it is async
 AnyHook = TypeVar("AnyHook", bound=Hook)
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-
-
-class LocalOptions(TaskOptions, total=False):
-    """Options of a task whose function is here."""
-
-    middleware: Sequence[Middleware]  # inside that of its worker, the first one outermost
-
-
-class _Decorator:
-    def __init__(self, worker: "Worker", name: str = "", options: LocalOptions | None = None) -> None:
-        self._worker, self._name, self._options = worker, name, options or LocalOptions()
-
-    def _declared(self, first: Callable[..., Any] | str, options: LocalOptions, read: Callable[..., Signature]) -> Any:
-        if isinstance(first, str):
-            return type(self)(self._worker, first, {**self._options, **options})
-        name = check_name(self._name or getattr(first, "__name__", ""), "task")
-        reading = partial(read, codecs=self._worker.codecs)
-        task = LocalTask[..., Any, Any](f"{self._worker.name}.{name}", first, reading, local_names(depth=3))
-        task.middleware = check_middleware(self._options.get("middleware", ()))
-        announced = {name: value for name, value in self._options.items() if name != "middleware"}
-        task.task_options = task_options(cast("TaskOptions", announced))
-        task.backend = self._options.get("backend", self._worker.backend)
-        task.statuses = tuple(self._options.get("statuses", ()))
-        task.implementation = self._options.get("implementation", "")
-        self._worker.add(task)
-        return task
-
-
-class TaskDecorator(_Decorator):
-    # The order counts: context first, async before sync, `Result` before its data. To mypy some overlap, as is meant.
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: WithContext[P, Coro[Result[R]]], /
-    ) -> LocalTask[P, R, WithContext[P, Coro[Result[R]]]]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: WithContext[P, Coro[R]], /
-    ) -> LocalTask[P, R, WithContext[P, Coro[R]]]: ...
-    @overload
-    def __call__(self, body: Callable[P, Coro[Result[R]]], /) -> LocalTask[P, R, Callable[P, Coro[Result[R]]]]: ...
-    @overload
-    def __call__(self, body: Callable[P, Coro[R]], /) -> LocalTask[P, R, Callable[P, Coro[R]]]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: WithContext[P, Result[R]], /
-    ) -> LocalTask[P, R, WithContext[P, Result[R]]]: ...
-    @overload
-    def __call__(self, body: Callable[P, Result[R]], /) -> LocalTask[P, R, Callable[P, Result[R]]]: ...
-    @overload
-    def __call__(self, body: WithContext[P, R], /) -> LocalTask[P, R, WithContext[P, R]]: ...
-    @overload
-    def __call__(self, body: Callable[P, R], /) -> LocalTask[P, R, Callable[P, R]]: ...
-    @overload
-    def __call__(self, name: str = ..., /, **options: Unpack[LocalOptions]) -> "TaskDecorator": ...
-    def __call__(self, first: Callable[..., Any] | str = "", /, **options: Unpack[LocalOptions]) -> object:
-        return self._declared(first, options, read_task)
-
-
-class FinalStreamDecorator(_Decorator, Generic[F]):
-    """Of ``@worker.stream(final=…)``: mypy cannot find the type of the final value in a union by itself."""
-
-    final: Any = None
-
-    @overload
-    def __call__(
-        self, body: WithContext[P, AsyncIterator[T | Final[F]]], /
-    ) -> LocalTask[P, Streamed[T, F], WithContext[P, AsyncIterator[T | Final[F]]]]: ...
-    @overload
-    def __call__(
-        self, body: Callable[P, AsyncIterator[T | Final[F]]], /
-    ) -> LocalTask[P, Streamed[T, F], Callable[P, AsyncIterator[T | Final[F]]]]: ...
-    def __call__(self, body: Callable[..., Any], /) -> object:
-        return self._declared(body, {}, partial(read_stream, final=self.final))
-
-
-class StreamDecorator(_Decorator):
-    # Those with a final value first: to mypy they overlap with the others, as is meant.
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: WithContext[P, Generator[T, Any, None]], /
-    ) -> LocalTask[P, list[T], WithContext[P, Iterator[T]]]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: WithContext[P, Generator[T, Any, F]], /
-    ) -> LocalTask[P, Streamed[T, F], WithContext[P, Generator[T, Any, F]]]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: Callable[P, Generator[T, Any, None]], /
-    ) -> LocalTask[P, list[T], Callable[P, Iterator[T]]]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]
-        self, body: Callable[P, Generator[T, Any, F]], /
-    ) -> LocalTask[P, Streamed[T, F], Callable[P, Generator[T, Any, F]]]: ...
-    @overload
-    def __call__(self, body: WithContext[P, Iterator[T]], /) -> LocalTask[P, list[T], WithContext[P, Iterator[T]]]: ...
-    @overload
-    def __call__(
-        self, body: WithContext[P, AsyncIterator[T]], /
-    ) -> LocalTask[P, list[T], WithContext[P, AsyncIterator[T]]]: ...
-    @overload
-    def __call__(self, body: Callable[P, Iterator[T]], /) -> LocalTask[P, list[T], Callable[P, Iterator[T]]]: ...
-    @overload
-    def __call__(
-        self, body: Callable[P, AsyncIterator[T]], /
-    ) -> LocalTask[P, list[T], Callable[P, AsyncIterator[T]]]: ...
-    @overload
-    def __call__(
-        self, name: str = ..., /, *, final: type[F], **options: Unpack[LocalOptions]
-    ) -> "FinalStreamDecorator[F]": ...
-    @overload
-    def __call__(self, name: str = ..., /, **options: Unpack[LocalOptions]) -> "StreamDecorator": ...
-    def __call__(
-        self, first: Callable[..., Any] | str = "", /, *, final: Any = None, **options: Unpack[LocalOptions]
-    ) -> object:
-        if final is None or not isinstance(first, str):
-            return self._declared(first, options, read_stream)
-        made = FinalStreamDecorator[Any](self._worker, first, {**self._options, **options})
-        made.final = final
-        return made
 
 
 class Worker:
     """Tasks under one name: a function ``thumb`` of ``Worker("media")`` is the task ``media.thumb``.
 
-    ``@worker.task`` takes functions, async or not; ``@worker.stream`` takes generators, async or not.
+    ``@worker.task`` takes functions, async or not; ``@worker.stream`` takes generators, async or not; ``worker.add``
+    takes any callable.
     """
 
     def __init__(
@@ -190,9 +62,14 @@ class Worker:
         self.tasks: dict[str, LocalTask[..., Any, Any]] = {}  # by target: the name, and which implementation it is
         self.task = TaskDecorator(self)
         self.stream = StreamDecorator(self)
+        self.add = Adder(self)
 
-    def add(self, task: LocalTask[..., Any, Any]) -> None:
-        """Raises DefinitionError for a name that is taken, or a signature that cannot be served."""
+    def register(self, task: LocalTask[..., Any, Any]) -> None:
+        """Take in a task that was made elsewhere.
+
+        Raises:
+            DefinitionError: its name is taken, or its signature cannot be served.
+        """
         if fault := clash(task, self.tasks.values()):
             raise DefinitionError(f"{task.name} {fault}")
         task.shared = self.shared
@@ -315,19 +192,3 @@ def _checked_hook(kind: str, hook: Any) -> Hook:
     if wanted := [each.name for each in parameters_of(hook) if each.default is each.empty]:
         raise DefinitionError(f"{kind} {name_of(hook)} is called without arguments, and wants {', '.join(wanted)}")
     return cast("Hook", hook)
-
-
-def check_name(name: str, kind: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise DefinitionError(f"{name!r} is no name for a {kind}: letters, digits, '_' and '-', a letter first")
-    return name
-
-
-def local_names(depth: int) -> Mapping[str, Any]:
-    """The local names of a caller: annotations may name classes that were defined inside a function."""
-    frame = inspect.currentframe()
-    for _ in range(depth):
-        frame = frame.f_back if frame else None
-    if frame is None or frame.f_locals is frame.f_globals:
-        return {}
-    return dict(frame.f_locals)

@@ -15,6 +15,7 @@ from tidemill.core.build import check
 from tidemill.core.documents import digest_of_document, document_of
 from tidemill.core.graph import FORMAT, VALUE, CallNode, Input, NodeOptions, State
 from tidemill.core.ids import digest_text
+from tidemill.sdk.declaring import check_name, local_names
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.expressions import expression_of
@@ -24,7 +25,6 @@ from tidemill.sdk.signature import read_workflow
 from tidemill.sdk.standin import Standin, TraceError
 from tidemill.sdk.syntax import check_body
 from tidemill.sdk.tracer import Captures
-from tidemill.sdk.worker import check_name, local_names
 
 P = ParamSpec("P")
 R = TypeVar("R")

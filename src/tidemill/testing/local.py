@@ -59,7 +59,8 @@ def local(*workers: Worker, concurrency: int = 16) -> "Local":
 
 class Local:
     def __init__(self, workers: tuple[Worker, ...], concurrency: int) -> None:
-        self._workers, self._concurrency = workers, concurrency
+        largest = (task.batch.size for worker in workers for task in worker.tasks.values() if task.batch)
+        self._workers, self._concurrency = workers, max(concurrency, *largest, 1)
 
     def __enter__(self) -> Client:
         self._open = ExitStack()

@@ -42,7 +42,7 @@ from tidemill.worker.reports import Reports
 from tidemill.worker.roster import Roster
 from tidemill.worker.session import RefusedForNowError, Session
 from tidemill.worker.settings import Keep, WorkerSettings
-from tidemill.worker.slots import Slots
+from tidemill.worker.slots import Slots, check_batches
 from tidemill.worker.spool import Spool
 from tidemill.worker.status import WorkerStatus
 from tidemill.worker.stopping import Stopping
@@ -81,6 +81,7 @@ class WorkerRuntime:
         workers = tuple(workers)
         self._tasks = tasks_in(workers)
         self._definitions = _announced(self._tasks)
+        check_batches(self._tasks.values(), settings.pools)
         self._instance = ports.entropy.bytes(16)
         self._slots = Slots(settings.pools)
         self._outbox = Outbox(self._slots)

@@ -1,8 +1,23 @@
 """Credit: how many attempts the server may send, in all and per pool (engine.md, "Attempts, leases, sessions")."""
 
+from collections.abc import Iterable
+
 from tidemill.core.definitions import Pools
+from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.invoke import AnyTask
 
 ALL = ""  # the name of the total among the pools
+
+
+def check_batches(tasks: Iterable[AnyTask], pools: Pools) -> None:
+    """Raises DefinitionError for a task that gathers more calls than the worker holds at once."""
+    for task in tasks:
+        limit = min(pools.total, pools.limits.get(task.task_options.pool, pools.total))
+        if task.batch is not None and task.batch.size > limit:
+            raise DefinitionError(
+                f"{task.name} gathers {task.batch.size} calls, and its worker holds {limit} at once: raise the "
+                "concurrency (or the limit of its pool), or make the batch smaller"
+            )
 
 
 class Slots:

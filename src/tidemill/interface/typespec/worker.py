@@ -95,7 +95,7 @@ class _Maker:
         for draft in drafts:
             if f"{worker.name}.{draft.home.operation.name}" in worker.tasks:
                 raise SpecError(f"there are two operations {draft.home.operation.name}", draft.place)
-            worker.add(self._task(worker.name, draft))
+            worker.register(self._task(worker.name, draft))
         return worker
 
     def _empty(self) -> Worker:

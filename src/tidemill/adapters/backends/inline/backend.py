@@ -16,7 +16,7 @@ from tidemill.ports.stage import Stage
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.failures import classify
 from tidemill.sdk.invoke import AnyTask, Call, invoke, invoke_async, is_async
-from tidemill.sdk.scopes import WorkerScope
+from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.wire.worker import ITEM_LIMIT_BYTES, UNACKNOWLEDGED_ITEMS
 
 TEARDOWN_S = 30.0  # for what tasks share
@@ -50,7 +50,7 @@ class InlineBackend:
             await on_user_loop(self._stage, self._bind)
 
     async def _bind(self) -> None:
-        self._scope = WorkerScope()
+        self._scope = WorkerScope(Calls.MANY)
         self._scope.bind(asyncio.get_running_loop())
 
     async def close(self) -> None:
