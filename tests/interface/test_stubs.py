@@ -17,16 +17,18 @@ from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.interface.offers import CALLER, judge, write
-from tidemill import File, StubCalledError, Worker
-from tidemill.core.definitions import undescribed
+from tidemill import Directory, File, StubCalledError, Worker
+from tidemill.core.definitions import TaskDefinition, undescribed
 from tidemill.core.graph import Schema
-from tidemill.interface.manifest import manifest_of
-from tidemill.interface.stubs import stub_module, stub_package
+from tidemill.interface.manifest import manifest_of, manifest_of_definitions
+from tidemill.interface.stubs import StubError, stub_module, stub_package
 from tidemill.interface.writing import differences, write_stubs
 from tidemill.sdk.errors import InvalidInputError
 
@@ -186,6 +188,56 @@ def test_a_wrong_argument_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     module = imported(stub_module(manifest_of([write, judge])), tmp_path)
     with pytest.raises(InvalidInputError, match=r"\$.pages"):
         module.shorten.bind((module.Draft("a"), module.Verdict(1.0, "b")), {"pages": "four"})
+
+
+def test_what_only_a_codec_reads_is_an_alias_of_anything(tmp_path: Path) -> None:
+    arrays = Worker("arrays")
+
+    @arrays.task
+    def turned(image: numpy.ndarray[Any, Any], folder: Directory) -> list[numpy.ndarray[Any, Any]]:
+        return [image]
+
+    text = stub_module(manifest_of([arrays]))
+    assert "def turned(image: Ndarray, folder: Directory) -> list[Ndarray]:" in text
+    assert "numpy" not in text
+    assert imported(text, tmp_path).turned.definition.digest == turned.definition.digest
+    assert formatted(text) == text
+
+
+# A worker in another language announces what Python would not.
+FOREIGN = TaskDefinition(
+    name="far.do it",
+    inputs={
+        "type": "object",
+        "properties": {
+            "anything": {},
+            "from": {"type": "string"},
+            "in-x": {"type": "object", "properties": {"class": {"type": "integer"}, "é.b": {}}, "required": ["class"]},
+            "later": {"type": ["integer", "null"]},
+            "last": {"type": "string", "enum": ["a", "b"]},
+        },
+        "required": ["anything", "from", "in-x", "last"],
+    },
+    outputs={"value": {"$ref": "#/$defs/t", "$defs": {"t": {"type": "array", "items": {"$ref": "#/$defs/t"}}}}},
+    digest="sha256:" + "0" * 64,
+)
+
+
+def test_names_that_python_does_not_allow_keep_their_own_on_the_wire(tmp_path: Path) -> None:
+    text = stub_module(manifest_of_definitions([FOREIGN]))
+    module = imported(text, tmp_path)
+    sent = module.do_it.bind((1,), {"from_": "here", "in_x": module.DoItInX(class_=5), "last": "a"})
+    assert sorted(sent) == ["anything", "from", "in-x", "last"]
+    assert msgspec.msgpack.decode(sent["in-x"].data) == {"class": 5}
+    with pytest.raises(InvalidInputError, match=r"\$\.in-x"):
+        module.do_it.bind((1,), {"from_": "here", "in_x": {"class": "five"}, "last": "a"})
+    assert formatted(text) == text
+
+
+def test_an_output_whose_name_is_no_field_is_refused_with_its_task() -> None:
+    wrong = structs.replace(FOREIGN, outputs={"_x": {}, "y": {}})
+    with pytest.raises(StubError, match=r"far\.do it has an output '_x'"):
+        stub_module(manifest_of_definitions([wrong]))
 
 
 # Any signature --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import msgspec
 from tidemill.core.graph import Schema
 from tidemill.interface.identifiers import IMPORTED, class_name, members_of
 from tidemill.interface.layout import Bracketed, Expression, text_literal
-from tidemill.interface.shapes import Shapes, is_failure, is_file, is_opaque
+from tidemill.interface.shapes import Shapes, form_of
 from tidemill.sdk.clamps import KEY as CLAMP_KEY
 
 LONG = 60  # a union of more letters is written as Union[…], which can be broken
@@ -69,10 +69,8 @@ class Page:
         """``trail``: what is being written out because it is no class; one that comes back is Any."""
         if "$ref" in schema:
             return self._reference(schema["$ref"], trail)
-        if is_file(schema) or is_failure(schema):
-            return self.name("File" if is_file(schema) else "Failure")
-        if is_opaque(schema):
-            return self._opaque(schema)
+        if form := form_of(schema):
+            return self._opaque(schema) if form == "?" else self.name(form)
         union = schema.get("anyOf") or schema.get("oneOf")
         if union:
             return self._annotated(schema, self._union([self.annotation(each, trail) for each in union]))
@@ -163,7 +161,7 @@ class Page:
         """A plain value as an expression of the schema's type. Raises NoLiteralError."""
         if "$ref" in schema:
             return self._of_reference(plain, schema["$ref"])
-        if is_file(schema) or is_failure(schema) or is_opaque(schema):
+        if form_of(schema):
             raise NoLiteralError
         union = schema.get("anyOf") or schema.get("oneOf")
         if union:

@@ -15,6 +15,7 @@ IMPORTED = {
     "Generator": "collections.abc", "Iterator": "collections.abc", "dataclass": "dataclasses", "field": "dataclasses",
     "date": "datetime", "datetime": "datetime", "timedelta": "datetime", "Decimal": "decimal", "Enum": "enum",
     "Path": "pathlib", "UUID": "uuid", "Meta": "msgspec", "Struct": "msgspec", "Failure": "tidemill",
+    "Directory": "tidemill",
     "File": "tidemill", "StubCalledError": "tidemill", "stub": "tidemill", "stub_stream": "tidemill",
     "unset": "tidemill", "Clamp": "tidemill", "member": "msgspec",
 }  # fmt: skip

@@ -15,27 +15,23 @@ from tidemill.core.fit import FAILURE_KEY
 from tidemill.core.graph import Schema
 from tidemill.interface.identifiers import RESERVED, class_name, free_name
 from tidemill.sdk.clamps import KEY as CLAMP_KEY
+from tidemill.sdk.directory import KEY as DIRECTORY_KEY
 from tidemill.sdk.file import KEY as FILE_KEY
 
 _REF = "#/$defs/"
+_FORMS = {FILE_KEY: "File", DIRECTORY_KEY: "Directory", FAILURE_KEY: "Failure"}
 
 
-def is_file(schema: Schema) -> bool:
-    return FILE_KEY in schema.get("properties", ())
-
-
-def is_failure(schema: Schema) -> bool:
-    return FAILURE_KEY in schema.get("properties", ())
-
-
-def is_opaque(schema: Schema) -> bool:
-    """A value of a codec: only who has the codec can read it."""
-    return any(key.startswith("x-tidemill-") and key != CLAMP_KEY for key in schema)
+def form_of(schema: Schema) -> str:
+    """The class of ours that has this wire form; "?" for one that only who has its codec can read; else ""."""
+    if any(key.startswith("x-tidemill-") and key != CLAMP_KEY for key in schema):
+        return "?"
+    keys = [key for key in schema.get("required", ()) if key.startswith("$")] if "properties" in schema else []
+    return _FORMS.get(keys[0], "?") if keys else ""
 
 
 def is_record(schema: Schema) -> bool:
-    known = is_file(schema) or is_failure(schema) or is_opaque(schema)
-    return schema.get("type") == "object" and "properties" in schema and not known
+    return schema.get("type") == "object" and "properties" in schema and not form_of(schema)
 
 
 def is_class(schema: Schema) -> bool:
@@ -45,7 +41,7 @@ def is_class(schema: Schema) -> bool:
     values = schema.get("enum")
     if values is not None:
         return "title" in schema and bool(values) and {type(each) for each in values} in ({str}, {int})
-    return "title" in schema and "prefixItems" in schema and not is_opaque(schema)
+    return "title" in schema and "prefixItems" in schema and not form_of(schema)
 
 
 class Shapes:
@@ -88,7 +84,7 @@ class Shapes:
         """The schema with what is inside it hoisted."""
         if isinstance(schema, list):
             return [self._hoisted(each, prefix, hint) for each in schema]
-        if not isinstance(schema, dict) or is_file(schema) or is_failure(schema):
+        if not isinstance(schema, dict) or form_of(schema):
             return schema
         return {key: self._inside(key, each, prefix, hint) for key, each in schema.items() if key != "$defs"}
 

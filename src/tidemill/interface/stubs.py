@@ -86,9 +86,9 @@ def _summary(workers: Iterable[WorkerEntry]) -> str:
 
 def _aliases(page: Page) -> list[str]:
     """Types that only their worker can read: to callers anything."""
-    if page.opaque:
-        page.name("TypeAlias"), page.name("Any")
-    return [f"{name}: TypeAlias = Any" for name in sorted(page.opaque)]
+    for name in ("TypeAlias", "Annotated", "Any") if page.opaque else ():
+        page.name(name)
+    return [f'{name}: TypeAlias = Annotated[Any, "of a codec"]' for name in sorted(page.opaque)]
 
 
 def _local(page: Page) -> set[str]:
@@ -203,7 +203,10 @@ def _parameters(page: Page, call: _Call) -> tuple[_Parameters, dict[str, str]]:
         if (key in keywords or is_late) and "*" not in [each[0] for each in found]:
             found.append(("*", "", None))
         has_default = has_default or key not in required
-        found.append((name, page.annotation(schema), None if key in required else _default(page, schema)))
+        kind = page.annotation(schema)
+        if kind == "Any" and not found:
+            kind = f'{page.name("Annotated")}[Any, "anything"]'  # else it is taken for the place of a Context
+        found.append((name, kind, None if key in required else _default(page, schema)))
     return found, renamed
 
 
