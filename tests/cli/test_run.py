@@ -125,7 +125,7 @@ def test_an_error_that_nobody_meant_is_shown_with_its_place_in_the_code(mill: Mi
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "nowhere"], "there is no folder, no file and no module nowhere"),
+        (["run", "nowhere"], "there is no folder, no file, no module and no entry point nowhere"),
         (["run", "./nowhere/"], "there is no folder ./nowhere/"),
         (["run", "."], "has no main.py"),
         (["run", "mill.py", "--workflow", "grnd"], "Did you mean grind"),

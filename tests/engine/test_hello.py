@@ -1,9 +1,14 @@
 """Who connects, who is refused, and what both sides hold afterwards."""
 
+import asyncio
+
 import msgspec
 import pytest
+from msgspec import structs
 
+from tests.engine.bench import NOOP
 from tests.engine.peer import SHORT, Mill
+from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.run import AttemptEnded, Code, End, Held
 from tidemill.wire import worker as wire
 
@@ -235,3 +240,33 @@ async def test_a_worker_that_does_not_get_what_it_is_sent_is_cut_off(mill: Mill)
     for _ in range(3):
         await deaf.say(wire.Heartbeat(received=0))
     assert await deaf.is_cut_off()
+
+
+def named(*names: str) -> tuple[TaskDefinition, ...]:
+    return tuple(structs.replace(NOOP, name=name) for name in names)
+
+
+async def test_two_tasks_of_one_name_in_urls_are_refused(mill: Mill) -> None:
+    peer = mill.connect("w", INSTANCE)
+    await peer.say(wire.Hello(wire.PROTOCOL, "w", INSTANCE, named("t.my_task", "t.my-task"), Pools(1)))
+    refused = await peer.hear(wire.Refused)
+    assert refused.reason == "t.my_task and t.my-task have the same name in URLs, t.my-task; rename one of them"
+    assert refused.final
+
+
+async def test_a_task_whose_name_in_urls_another_worker_serves_is_refused_until_that_one_is_gone(mill: Mill) -> None:
+    first = mill.connect("w", INSTANCE)
+    await first.hello(tasks=named("t.my_task"))
+    second = mill.connect("v", OTHER)
+    await second.say(wire.Hello(wire.PROTOCOL, "v", OTHER, named("T.my_task"), Pools(1)))
+    assert "t.my_task" in (await second.hear(wire.Refused)).reason
+    await first.link.close()
+    await asyncio.wait_for(left(mill, "w"), 20)
+    third = mill.connect("v", OTHER)
+    await third.hello(tasks=named("T.my_task"))
+    assert mill.engine.catalog.named("t.my-task") == "T.my_task"
+
+
+async def left(mill: Mill, worker: str) -> None:
+    while any(seat.tell for seat in mill.engine.seats.of_worker(worker)):  # noqa: ASYNC110 - it has no event for it
+        await asyncio.sleep(0.002)

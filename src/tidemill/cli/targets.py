@@ -6,7 +6,9 @@ In this order, the first that fits:
    of ``main`` is taken
 2. a file that ends in ``.py``: the same with that file and its folder
 3. ``module:name``: that Worker or Workflow of an importable module
-4. ``module``: each Worker and Workflow at its top level
+4. an entry point of the group ``tidemill.workers`` that an installed package declares: what it names, a Worker, a
+   Workflow, several in a list, or a module
+5. ``module``: each Worker and Workflow at its top level
 """
 
 import difflib
@@ -16,6 +18,7 @@ import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,6 +28,7 @@ from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.worker import Worker
 from tidemill.sdk.workflow import Workflow
 
+GROUP = "tidemill.workers"  # of entry points
 _OURS = str(Path(__file__).parent.parent)
 
 
@@ -57,12 +61,14 @@ def load_target(text: str) -> Target:
         if not path.is_file():
             raise TargetError(f"there is no {'file' if text.endswith('.py') else 'folder'} {text}")
         return _from_file(text, path)
+    if (declared := installed(text)) is not None:
+        return _from_entry_point(text, declared)
     name, _, variable = text.partition(":")
     if not all(part.isidentifier() for part in name.split(".")):
-        raise TargetError(f"{text} is no folder, no file and no module")
+        raise TargetError(f"{text} is no folder, no file, no module and no installed entry point")
     if "" not in sys.path:
         sys.path.insert(0, "")
-    module = _imported(text, name)
+    module = import_named(text, name)
     return _target(text, module, Path(module.__file__ or ".").resolve().parent, variable)
 
 
@@ -78,7 +84,37 @@ def folder_of(text: str) -> Path:
     return Path.cwd()
 
 
+def installed(name: str) -> EntryPoint | None:
+    """What an installed package declares under this name. Raises TargetError when two packages do."""
+    found = {(each.value, each.dist and each.dist.name): each for each in entry_points(group=GROUP, name=name)}
+    if len(found) > 1:
+        told = " and ".join(f"{package} ({value})" for value, package in found)
+        raise TargetError(f"several packages declare the worker {name}: {told}; name one as module:variable")
+    return next(iter(found.values()), None)
+
+
+def _from_entry_point(text: str, declared: EntryPoint) -> Target:
+    try:
+        value = declared.load()
+    except Exception as error:
+        raise TargetError(_told(f"{text} ({declared.value})", error)) from error
+    module = sys.modules[declared.module]
+    folder = Path(module.__file__ or ".").resolve().parent
+    if isinstance(value, ModuleType):
+        return _target(text, value, folder, "")
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if not values or not all(isinstance(each, Worker | Workflow) for each in values):
+        raise TargetError(f"the entry point {text} names {declared.value}, which is no worker and no workflow")
+    workers = tuple(each for each in values if isinstance(each, Worker))
+    return Target(text, folder, workers, tuple(each for each in values if isinstance(each, Workflow)))
+
+
 def _from_file(text: str, path: Path) -> Target:
+    return _target(text, import_file(text, path), path.resolve().parent, "")
+
+
+def import_file(text: str, path: Path) -> ModuleType:
+    """The module in a file, whose folder is put first on the path. Raises TargetError."""
     path = path.resolve()
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -89,15 +125,16 @@ def _from_file(text: str, path: Path) -> Target:
         spec.loader.exec_module(module)
     except Exception as error:
         raise TargetError(_told(text, error)) from error
-    return _target(text, module, path.parent, "")
+    return module
 
 
-def _imported(text: str, name: str) -> ModuleType:
+def import_named(text: str, name: str) -> ModuleType:
+    """Raises TargetError."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise NoSuchTargetError(f"there is no folder, no file and no module {name}") from None
+            raise NoSuchTargetError(f"there is no folder, no file, no module and no entry point {name}") from None
         raise TargetError(_told(text, error)) from error
     except Exception as error:
         raise TargetError(_told(text, error)) from error

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from tidemill.core.definitions import TaskDefinition
+from tidemill.core.url_names import url_name
 
 
 class Catalog:
@@ -16,6 +17,7 @@ class Catalog:
     def __init__(self) -> None:
         self._by_name: dict[str, dict[str, TaskDefinition]] = {}
         self._variants: dict[tuple[str, str, str], TaskDefinition] = {}
+        self._by_url: dict[str, str] = {}
 
     def add(self, definitions: Iterable[TaskDefinition]) -> None:
         """The last one added of a name is its latest."""
@@ -24,6 +26,7 @@ class Catalog:
             versions.pop(definition.digest, None)
             versions[definition.digest] = definition
             self._variants[definition.name, definition.digest, definition.implementation] = definition
+            self._by_url[url_name(definition.name)] = definition.name
 
     def latest(self, name: str) -> TaskDefinition | None:
         versions = self._by_name.get(name)
@@ -36,6 +39,10 @@ class Catalog:
     def variant(self, name: str, digest: str, implementation: str) -> TaskDefinition | None:
         """One implementation of a version, as it was announced last."""
         return self._variants.get((name, digest, implementation))
+
+    def named(self, text: str) -> str | None:
+        """The task of a name, or of a name in URLs; of two that coincide the one that was announced last."""
+        return text if text in self._by_name else self._by_url.get(text)
 
     def versions(self, name: str) -> Sequence[TaskDefinition]:
         return tuple(self._by_name.get(name, {}).values())

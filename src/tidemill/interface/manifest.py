@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.errors import InputError
 from tidemill.core.ids import digest_of, digest_text
-from tidemill.sdk.worker import Worker
+from tidemill.sdk.worker import Worker, tasks_in
 
 FORMAT = "tidemill.manifest/1"
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -42,7 +42,12 @@ class Manifest(Struct, frozen=True):
 
     @property
     def tasks(self) -> dict[str, TaskDefinition]:
-        return {task.name: task for worker in self.workers for task in worker.tasks}
+        """By name; of several implementations, which differ in what they require, the first."""
+        every = [task for worker in self.workers for task in worker.tasks]
+        found: dict[str, TaskDefinition] = {}
+        for task in every:
+            found.setdefault(task.name, task)
+        return found
 
 
 class _Format(Struct):
@@ -50,7 +55,13 @@ class _Format(Struct):
 
 
 def manifest_of(workers: Iterable[Worker]) -> Manifest:
-    """What these workers offer. Raises DefinitionError for a type that is still not defined."""
+    """What these workers offer.
+
+    Raises:
+        DefinitionError: two of them declare one task, or a type is still not defined.
+    """
+    workers = list(workers)
+    tasks_in(workers)
     entries = [
         WorkerEntry(each.name, _plain(each.definitions()), each.concurrency, dict(sorted(each.pools.items())))
         for each in workers
@@ -59,10 +70,15 @@ def manifest_of(workers: Iterable[Worker]) -> Manifest:
 
 
 def manifest_of_definitions(definitions: Iterable[TaskDefinition]) -> Manifest:
-    """What a server knows of; of two definitions of one name the last counts."""
-    latest = {each.name: each for each in definitions}
+    """What a server knows of; of two versions of one task the last counts."""
+    latest: dict[str, dict[str, TaskDefinition]] = {}
+    for each in definitions:
+        known = latest.get(each.name, {})
+        others = known if {task.digest for task in known.values()} <= {each.digest} else {}
+        latest[each.name] = others | {each.implementation: each}
     names = sorted({name.partition(".")[0] for name in latest})
-    tasks = {name: [task for task in latest.values() if task.name.partition(".")[0] == name] for name in names}
+    every = [task for found in latest.values() for task in found.values()]
+    tasks = {name: [task for task in every if task.name.partition(".")[0] == name] for name in names}
     return Manifest(tuple(WorkerEntry(name, _plain(found)) for name, found in tasks.items()))
 
 
@@ -72,7 +88,7 @@ def _merged(entries: Sequence[WorkerEntry]) -> Manifest:
     merged = []
     for name in names:
         own = [each for each in entries if each.name == name]
-        tasks = {task.name: task for each in own for task in each.tasks}
+        tasks = {(task.name, task.implementation): task for each in own for task in each.tasks}
         merged.append(WorkerEntry(name, tuple(tasks.values()), own[0].concurrency, own[0].pools))
     return Manifest(tuple(merged))
 

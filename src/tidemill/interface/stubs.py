@@ -71,7 +71,8 @@ def stub_package(manifest: Manifest) -> dict[str, str]:
 
 
 def _calls(worker: WorkerEntry, shapes: Shapes) -> list[_Call]:
-    return [_Call(task, shapes) for task in worker.tasks]
+    """One for each name: implementations differ in what they require, which is nothing to callers."""
+    return [_Call(task, shapes) for task in Manifest((worker,)).tasks.values()]
 
 
 def _head(workers: Sequence[WorkerEntry]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack, cast
 
 from tidemill.core.definitions import TaskDefinition
+from tidemill.core.url_names import misnamed
 from tidemill.sdk.callables import is_async_generator, is_generator, name_of, parameters_of
 from tidemill.sdk.codecs import Codec
 from tidemill.sdk.declaring import Adder, StreamDecorator, TaskDecorator, check_name, local_names
@@ -72,6 +73,8 @@ class Worker:
         """
         if fault := clash(task, self.tasks.values()):
             raise DefinitionError(f"{task.name} {fault}")
+        if wrong := misnamed([*(each.name for each in self.tasks.values()), task.name]):
+            raise DefinitionError(wrong)
         task.shared = self.shared
         task.read_early()
         self.tasks[target_of(task.name, task.implementation)] = task
@@ -155,6 +158,8 @@ def tasks_in(workers: Iterable[Worker]) -> Mapping[str, LocalTask[..., Any, Any]
             if fault := clash(task, tasks.values()):
                 raise DefinitionError(f"two workers of this process declare {task.name}: it {fault}")
             tasks[target] = task
+    if wrong := misnamed(task.name for task in tasks.values()):
+        raise DefinitionError(wrong)
     return tasks
 
 

@@ -45,11 +45,12 @@ class Fleet:
         return answer(request, TaskList(tuple(await self._tasks())))
 
     async def task(self, request: Request) -> Response:
-        """All versions of one task, newest first."""
-        name = request.path_params["name"]
+        """All versions of one task, newest first; by its name, or by its name in URLs."""
+        asked = request.path_params["name"]
+        name = self._engine.catalog.named(asked)
         views = [view for view in await self._tasks() if view.definition.name == name]
         if not views:
-            raise unknown("no_task", name, self._engine.catalog.nearest(name))
+            raise unknown("no_task", asked, self._engine.catalog.nearest(asked))
         return answer(request, TaskList(tuple(views)))
 
     async def _tasks(self) -> list[TaskView]:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from tidemill.core.definitions import task_digest
 from tidemill.core.requirements import fault_of
+from tidemill.core.url_names import misnamed
 from tidemill.engine.engine import Engine
 from tidemill.engine.seats import Dismissal
 from tidemill.ports.link import Link, LinkDownError
@@ -66,7 +67,17 @@ class WorkerDesk:
             for seat in rivals:
                 seat.dismiss(_SWAPPED)
             return Refused(_SWAPPED.reason, _SWAPPED.advice)
+        if wrong := self._misnamed(hello):
+            return Refused(wrong, "in URLs names are in lower case, with one - for what is no letter or digit")
         return None
+
+    def _misnamed(self, hello: Hello) -> str:
+        """Two tasks that are served at once have URLs of their own; one that nobody serves any more gives its up."""
+        names = dict.fromkeys(task.name for task in hello.tasks)
+        for seat in self._engine.seats.all():
+            if seat.tell is not None and seat.session.worker != hello.worker:
+                names.update(dict.fromkeys(task for task, _ in seat.session.tasks))
+        return misnamed(names)
 
 
 _SWAPPED = Dismissal(

@@ -20,6 +20,7 @@ from tidemill.core.run import (
     StepSucceeded,
     Succeeded,
 )
+from tidemill.core.url_names import url_name
 from tidemill.wire.api import AttemptView, GraphView, RunView, StepView, TaskView, WorkerView
 
 
@@ -123,7 +124,8 @@ def worker_view(session: Session, held: int) -> WorkerView:
 
 def task_view(row: TaskRow, live: set[tuple[str, str]]) -> TaskView:
     key = (row.definition.name, row.definition.digest)
-    return TaskView(row.definition, row.worker, time_text(row.announced_at), key in live)
+    announced_at = time_text(row.announced_at)
+    return TaskView(row.definition, row.worker, announced_at, key in live, url_name(row.definition.name))
 
 
 def graph_view(row: GraphRow) -> GraphView:

@@ -164,6 +164,7 @@ class TaskView(Struct, frozen=True):
     worker: str
     announced_at: str
     live: bool
+    url_name: str = ""  # of the task, for /tasks/{name}
 
 
 class GraphView(Struct, frozen=True):
