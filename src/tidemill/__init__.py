@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidemill.assembly.offers import detect_resources
     from tidemill.client.blocking import Client
-    from tidemill.client.errors import (
-        RunCancelledError,
-        RunFailedError,
-        ServerUnreachableError,
-        StreamRestartedError,
-        UnknownTaskError,
-    )
+    from tidemill.client.errors import ServerUnreachableError, StreamRestartedError, UnknownTaskError
     from tidemill.client.remote import AsyncClient
     from tidemill.client.streams import Numbered, Restarted
     from tidemill.core.run import Code
@@ -24,7 +18,15 @@ if TYPE_CHECKING:
     from tidemill.sdk.definition import LocalTask, Task
     from tidemill.sdk.depends import Depends, Scope
     from tidemill.sdk.directory import Directory
-    from tidemill.sdk.errors import DefinitionError, InvalidInputError, PermanentError, ResourceError, TransientError
+    from tidemill.sdk.errors import (
+        DefinitionError,
+        InvalidInputError,
+        PermanentError,
+        ResourceError,
+        RunCancelledError,
+        RunFailedError,
+        TransientError,
+    )
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
@@ -42,13 +44,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "tidemill.assembly.offers": ("detect_resources",),
     "tidemill.client.blocking": ("Client",),
-    "tidemill.client.errors": (
-        "RunCancelledError",
-        "RunFailedError",
-        "ServerUnreachableError",
-        "StreamRestartedError",
-        "UnknownTaskError",
-    ),
+    "tidemill.client.errors": ("ServerUnreachableError", "StreamRestartedError", "UnknownTaskError"),
     "tidemill.client.remote": ("AsyncClient",),
     "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.run": ("Code",),
@@ -65,6 +61,8 @@ _HOMES = {
         "InvalidInputError",
         "PermanentError",
         "ResourceError",
+        "RunCancelledError",
+        "RunFailedError",
         "TransientError",
     ),
     "tidemill.sdk.file": ("File",),

@@ -13,8 +13,8 @@ from tests.server.mill import mill
 from tests.server.tasks import add, count, media, sleepy
 from tidemill import InvalidInputError
 from tidemill.client.blocking import Client, Run
-from tidemill.client.errors import RunCancelledError
 from tidemill.ports.blobs import BlobDamagedError
+from tidemill.sdk.errors import RunCancelledError
 from tidemill.sdk.file import File
 
 

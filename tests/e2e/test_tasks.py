@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.processes import Mill
 from tidemill import Client
-from tidemill.client.errors import RunFailedError
+from tidemill.sdk.errors import RunFailedError
 
 HERE = Path(__file__).parent
 pytest.importorskip("pydantic", reason="pydantic is not installed")

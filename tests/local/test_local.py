@@ -25,7 +25,8 @@ from tidemill import (
     workflow,
 )
 from tidemill.client.blocking import Client
-from tidemill.client.errors import RunCancelledError, RunFailedError, UnknownTaskError
+from tidemill.client.errors import UnknownTaskError
+from tidemill.sdk.errors import RunCancelledError, RunFailedError
 from tidemill.testing.local import local
 
 mill = Worker("mill")

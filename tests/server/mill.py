@@ -32,6 +32,7 @@ from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.app import App, Backing, WebSettings, build_app
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
+from tidemill.worker.caller import ServerCaller
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
@@ -62,6 +63,7 @@ class Mill:
             disk=OsDisk(folder),
             stage=stage,
             fetcher=ServerFetcher(self.url),
+            caller=ServerCaller(self.url),
             files=around.files,
             backends=dict.fromkeys(Backend, inline),
         )

@@ -175,7 +175,7 @@ async def _ask(link: Link, ledger: Ledger, what: str, index: int) -> None:
 
 
 class NoFetcher:
-    """No value here is larger than a frame."""
+    """No value here is larger than a frame, and no task starts a run."""
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -219,6 +219,7 @@ def _around(ports: Ports, workers: list[Worker]) -> WorkerPorts:
         backends={Backend.INLINE: inline},
         files=files,
         fetcher=NoFetcher(),
+        caller=NoFetcher(),
     )
 
 

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
@@ -18,6 +20,7 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.memory_link import MemoryLink, link_pair
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.core.bodies import ChildCall
 from tidemill.core.values import Argument, Given, Inline
 from tidemill.ports.blobs import BlobMissingError
 from tidemill.sdk.options import Backend
@@ -30,6 +33,42 @@ from tidemill.worker.settings import Reconnect, WorkerSettings
 T = TypeVar("T")
 RUN = bytes(range(16))
 STORE = b"s" * 16
+
+
+class ScriptedCaller:
+    """The Caller of a test: it notes what is asked, and runs end as they are told to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[ChildCall, str]] = []
+        self.statuses: deque[str | Exception] = deque()
+        self.asked = asyncio.Condition()
+        self.ends: dict[str, asyncio.Future[dict[str, Argument]]] = defaultdict(
+            lambda: asyncio.get_running_loop().create_future()
+        )
+
+    async def submit(self, call: ChildCall, run: str, parent: str) -> str:
+        async with self.asked:
+            self.calls.append((call, run))
+            self.asked.notify_all()
+        status = self.statuses.popleft() if self.statuses else "running"
+        if isinstance(status, Exception):
+            raise status
+        return status
+
+    async def outputs(self, run: str) -> dict[str, Argument]:
+        return await self.ends[run]
+
+    async def called(self, count: int) -> list[str]:
+        """The runs that were asked for, once there are so many."""
+        async with self.asked, asyncio.timeout(10):
+            await self.asked.wait_for(lambda: len(self.calls) >= count)
+        return [run for _, run in self.calls]
+
+    def end(self, run: str, value: object) -> None:
+        self.ends[run].set_result({"value": Given(Inline(msgspec.msgpack.encode(value)))})
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class MemoryBlobs:
@@ -159,7 +198,7 @@ class Bench:
     """One worker process and its server, with the folder that outlives both."""
 
     def __init__(self, folder: Path, *workers: Worker, **settings: Any) -> None:
-        self.server, self.blobs = ScriptedServer(), MemoryBlobs()
+        self.server, self.blobs, self.caller = ScriptedServer(), MemoryBlobs(), ScriptedCaller()
         self.folder, self.workers = folder, workers
         self.stage = UserLoop(8, asyncio.new_event_loop)
         self.settings = WorkerSettings(
@@ -178,6 +217,7 @@ class Bench:
                 disk=OsDisk(folder),
                 stage=self.stage,
                 fetcher=self.blobs,
+                caller=self.caller,
                 files=around.files,
                 backends=dict.fromkeys(Backend, inline),
             ),

@@ -33,6 +33,7 @@ from tidemill.ports.backend import speaking
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
+from tidemill.worker.caller import ServerCaller
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
@@ -70,6 +71,7 @@ async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings,
         disk=OsDisk(own.folder),
         stage=stage,
         fetcher=ServerFetcher(settings.server_url),
+        caller=ServerCaller(settings.server_url),
         files=around.files,
         backends=dict.fromkeys(Backend, inline),
     )

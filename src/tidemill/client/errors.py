@@ -1,7 +1,6 @@
 """What a client raises, by what its caller can do."""
 
 from tidemill.core.errors import ConflictError, InputError, InternalError, TidemillError, UnavailableError
-from tidemill.core.run import Code, Failure
 from tidemill.sdk.errors import InvalidInputError
 from tidemill.wire.api import Problem
 
@@ -59,19 +58,6 @@ class ServerFaultError(InternalError):
     """The server ran into a fault of its own; its log says more."""
 
 
-class RunFailedError(TidemillError):
-    """The run ended in failure. ``violations`` are (JSON path, what is wrong), for an input that did not fit."""
-
-    def __init__(self, run: str, failure: Failure) -> None:
-        at = f" at {failure.path}" if failure.path else ""
-        super().__init__(f"run {run} failed{at}: {failure.message or failure.type} ({failure.code.value})")
-        self.run = run
-        self.code: Code = failure.code
-        self.message, self.path = failure.message, failure.path
-        self.type, self.traceback = failure.type, failure.traceback
-        self.violations = failure.violations
-
-
 class StreamRestartedError(ConflictError):
     """An attempt that had streamed items failed, and the next one (``epoch``) streams anew: begin the stream again."""
 
@@ -81,20 +67,6 @@ class StreamRestartedError(ConflictError):
             "again, or give stream(on_restart=…) what takes them back"
         )
         self.run, self.epoch = run, epoch
-
-
-class RunCancelledError(TidemillError):
-    def __init__(self, run: str, reason: str) -> None:
-        super().__init__(f"run {run} was cancelled" + (f": {reason}" if reason else ""))
-        self.run, self.reason = run, reason
-
-
-class RunHaltedError(InternalError):
-    """The server could not go on with the run; a person decides."""
-
-    def __init__(self, run: str, reason: str) -> None:
-        super().__init__(f"run {run} was halted by a fault of the server: {reason}")
-        self.run, self.reason = run, reason
 
 
 _KINDS: dict[str, type[RefusedError]] = {

@@ -11,13 +11,7 @@ from msgspec.structs import replace
 
 from tidemill.client.blobs import HttpBlobs
 from tidemill.client.calls import Calls
-from tidemill.client.errors import (
-    RunCancelledError,
-    RunFailedError,
-    RunHaltedError,
-    StreamRestartedError,
-    error_of,
-)
+from tidemill.client.errors import StreamRestartedError, error_of
 from tidemill.client.files import Files, Progress
 from tidemill.client.identity import Identity
 from tidemill.client.joining import Joining
@@ -33,6 +27,7 @@ from tidemill.core.ids import parse_run_id
 from tidemill.core.run import Adjustment
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.directory import Directory
+from tidemill.sdk.errors import RunCancelledError, RunFailedError, RunHaltedError
 from tidemill.sdk.file import File
 from tidemill.sdk.options import Options, node_options
 from tidemill.sdk.result import Streamed
@@ -53,7 +48,7 @@ class SubmitOptions(Options, total=False):
     tags: Mapping[str, str]  # to find the run by
 
 
-class _Core:
+class Core:
     """What a client and its copies share."""
 
     def __init__(self, transport: Transport, identity: Identity) -> None:
@@ -64,6 +59,20 @@ class _Core:
         self.outcomes = Outcomes(self.calls, identity.token)
         self.joining = Joining(self.calls, self.outcomes)
         self.tails = Tails(self.calls)
+
+    async def submit(self, submission: api.Submission, awaited: Awaited, target: Target) -> api.Accepted:
+        """Raises what the server says against it."""
+        answer = await self.joining.submit(submission, awaited)
+        if isinstance(answer, api.Problem) and answer.type == "unknown_graph" and target.document:
+            await self.calls.put_json(f"/graphs/{target.graph}", target.document, api.PublishedGraph)
+            answer = await self.joining.submit(submission, awaited)
+        elif isinstance(answer, api.Problem) and answer.type == "unknown_task" and target.or_workflow:
+            submission = replace(submission, task="", workflow=target.task)
+            again = await self.joining.submit(submission, awaited)
+            answer = answer if isinstance(again, api.Problem) and again.type == "unknown_workflow" else again
+        if isinstance(answer, api.Problem):
+            raise error_of(answer)
+        return answer
 
     async def outputs(self, finished: api.Finished) -> Mapping[str, Any]:
         """Raises what the end of the run stands for."""
@@ -90,7 +99,7 @@ class _Core:
 class AsyncRun(Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
-    def __init__(self, core: _Core, awaited: Awaited, decode: Decode) -> None:
+    def __init__(self, core: Core, awaited: Awaited, decode: Decode) -> None:
         self._core, self._awaited, self._decode = core, awaited, decode
         self._is_watched = True
 
@@ -229,7 +238,7 @@ class AsyncClient:
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
-        self._core = _Core(transport or HttpTransport(url), Identity())
+        self._core = Core(transport or HttpTransport(url), Identity())
         self._options, self._tags = NodeOptions(), dict[str, str]()
 
     async def __aenter__(self) -> Self:
@@ -288,17 +297,7 @@ class AsyncClient:
             tags=self._tags,
         )
         awaited = Awaited(submission.id)
-        answer = await self._core.joining.submit(submission, awaited)
-        if isinstance(answer, api.Problem) and answer.type == "unknown_graph" and target.document:
-            path = f"/graphs/{target.graph}"
-            await self._core.calls.put_json(path, target.document, api.PublishedGraph)
-            answer = await self._core.joining.submit(submission, awaited)
-        elif isinstance(answer, api.Problem) and answer.type == "unknown_task" and target.or_workflow:
-            submission = replace(submission, task="", workflow=target.task)
-            again = await self._core.joining.submit(submission, awaited)
-            answer = answer if isinstance(again, api.Problem) and again.type == "unknown_workflow" else again
-        if isinstance(answer, api.Problem):
-            raise error_of(answer)
+        await self._core.submit(submission, awaited, target)
         return awaited
 
     # Runs ------------------------------------------------------------------------------------------
@@ -311,10 +310,20 @@ class AsyncClient:
         return found
 
     async def runs(
-        self, *, status: Sequence[str] = (), workflow: str = "", before: str = "", limit: int = 50
+        self,
+        *,
+        status: Sequence[str] = (),
+        workflow: str = "",
+        parent: str = "",
+        before: str = "",
+        limit: int = 50,
     ) -> api.RunPage:
-        """Newest first. Pass a page's ``next`` as ``before`` for the one after it."""
-        query = {"status": tuple(status), "workflow": workflow, "before": before, "limit": limit}
+        """Newest first. Pass a page's ``next`` as ``before`` for the one after it.
+
+        Args:
+            parent: a run's id: those that its tasks started; ``status`` and ``workflow`` do not narrow them.
+        """
+        query = {"status": tuple(status), "workflow": workflow, "parent": parent, "before": before, "limit": limit}
         return await self._core.calls.get("/runs", api.RunPage, query)
 
     async def cancel(self, run: str, reason: str = "") -> api.RunView:

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from tidemill.core.graph import NodeOptions
 from tidemill.core.ids import Digest
 from tidemill.core.requirements import Granted
-from tidemill.core.run import Adjustment
-from tidemill.core.values import Encoding, Inline
+from tidemill.core.run import Adjustment, Failure
+from tidemill.core.values import Argument, Encoding, Inline
 
 
 class AttemptFacts(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,38 @@ class Encoded(Struct, frozen=True):
     @property
     def inline(self) -> Inline:
         return Inline(self.data, Encoding.MSGPACK, self.refs)
+
+
+class ChildCall(Struct, frozen=True):
+    """A run that a body starts. ``key`` tells it from its other ones, and is the same in each attempt."""
+
+    key: bytes
+    task: str
+    graph: str
+    document: bytes
+    inputs: dict[str, Encoded]
+    options: NodeOptions
+
+
+class ChildSucceeded(Struct, frozen=True, tag="succeeded"):
+    """Every value inline."""
+
+    outputs: dict[str, Argument]
+
+
+class ChildFailed(Struct, frozen=True, tag="failed"):
+    """It failed, or could not be started."""
+
+    run: str
+    failure: Failure
+
+
+class ChildCancelled(Struct, frozen=True, tag="cancelled"):
+    run: str
+    reason: str
+
+
+ChildEnd = ChildSucceeded | ChildFailed | ChildCancelled
 
 
 class Completed(Struct, frozen=True, tag="completed"):

@@ -83,6 +83,12 @@ class Sweep(Struct, frozen=True, gc=False):
     after: Path
 
 
+class StopChildren(Struct, frozen=True, gc=False):
+    """Cancel the children of a run that has ended; answer with ChildrenGone when none is alive."""
+
+    run: RunId
+
+
 class SlotFreed(Struct, frozen=True, gc=False):
     """An attempt of the session ended: it holds one less."""
 
@@ -103,5 +109,6 @@ Command = (
     | FetchLists
     | FetchOperands
     | Sweep
+    | StopChildren
     | SlotFreed
 )

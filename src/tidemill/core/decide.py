@@ -10,7 +10,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core import attempts, sweep
+from tidemill.core import attempts, children, sweep
 from tidemill.core.commands import AnswerSubmit, FetchLists, FetchOperands, RefuseSubmit, Sweep
 from tidemill.core.errors import InputError
 from tidemill.core.events import (
@@ -20,6 +20,7 @@ from tidemill.core.events import (
     AttemptStarted,
     AttemptSucceeded,
     CancelRequested,
+    ChildrenGone,
     Event,
     FetchFailed,
     ItemsStreamed,
@@ -102,6 +103,8 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match ov
             _operands_fetched(draft, event)
         case FetchFailed():
             _fetch_failed(draft, event)
+        case ChildrenGone(run=run):
+            draft.timers_drop.append((run, "", TimerKind.CHILDREN))
         case _:
             assert_never(event)
 
@@ -109,8 +112,8 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match ov
 def keys_of(event: Event) -> Keys:
     """The rows that deciding an event needs at least; the engine loads them for a whole beat at once."""
     match event:
-        case RunSubmitted(run=run):
-            return Keys(runs=[run])
+        case RunSubmitted(run=run, parent=parent):
+            return Keys(runs=[run, parent] if parent else [run])
         case (
             AttemptSucceeded()
             | AttemptStarted()
@@ -141,6 +144,10 @@ def _submitted(draft: Draft, event: RunSubmitted) -> None:
     if known is not None:
         draft.order(AnswerSubmit(known, conflict=known.submitted != event.submitted))
         return
+    parent = draft.run(event.parent) if event.parent else None
+    if event.parent and (refusal := children.refusal(parent)) is not None:
+        draft.order(refusal)
+        return
     digests = blobs_of(event.inputs)
     missing = draft.require_blobs(digests) if digests else []
     if missing:
@@ -155,8 +162,12 @@ def _submitted(draft: Draft, event: RunSubmitted) -> None:
         submitted=event.submitted,
         priority=event.priority,
         tags=event.tags,
+        parent=event.parent,
+        depth=parent.depth + 1 if parent else 0,
     )
     draft.put_run(run)
+    if parent is not None:
+        draft.timers_put.append(children.timer(parent.id, draft.at))
     for port, value in event.inputs.items():
         draft.values[event.run, "", port] = value
     for port in _optional_inputs(draft, event):
@@ -176,7 +187,7 @@ def _optional_inputs(draft: Draft, event: RunSubmitted) -> list[str]:
 # Timers --------------------------------------------------------------------------------------------
 
 
-def _due(draft: Draft, event: TimerDue) -> None:
+def _due(draft: Draft, event: TimerDue) -> None:  # noqa: C901  # one match over an enum
     timer = event.timer
     draft.timers_drop.append((timer.run, timer.path, timer.kind))
     match timer.kind:
@@ -193,6 +204,9 @@ def _due(draft: Draft, event: TimerDue) -> None:
             draft.order(Sweep(timer.run, timer.path, timer.after))
         case TimerKind.FETCH:
             _fetch(draft, timer)
+        case TimerKind.CHILDREN:
+            if children.remember(draft, timer.run):
+                _ask_again_later(draft, timer)
         case _:
             assert_never(timer.kind)
 

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from tidemill.core.children import timer
 from tidemill.core.commands import RunEnded
 from tidemill.core.errors import InputError
 from tidemill.core.ground import Ground
@@ -58,6 +59,8 @@ class Ending(Ground):
         if not isinstance(run.state, may):
             return
         self.draft.put_run(replace(run, state=Cancelling(outcome)))
+        if run.has_children:
+            self.draft.timers_put.append(timer(run.id, self.draft.at))
         if not run.live and (isinstance(outcome, Succeeded) or self._is_lone()):
             self.finish()
             return

@@ -32,8 +32,7 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     submitted: Digest
     priority: int = 0
     tags: dict[str, str] = {}
-    retries: int | None = None
-    timeout_s: float | None = None
+    parent: RunId | None = None
 
 
 class AttemptFailed(Struct, frozen=True, gc=False):
@@ -111,6 +110,12 @@ class StepsFound(Struct, frozen=True, gc=False):
     rest_after: Path  # "" when this was the last bite
 
 
+class ChildrenGone(Struct, frozen=True, gc=False):
+    """No child of a run that has ended is alive any more."""
+
+    run: RunId
+
+
 class ListFetched(Struct, frozen=True, gc=False):
     """The lists of the map at ``path``, split: per parameter its length, and some of its chunks by number.
 
@@ -153,6 +158,7 @@ Event = (
     | QueueExpired
     | CancelRequested
     | StepsFound
+    | ChildrenGone
     | ListFetched
     | OperandsFetched
     | FetchFailed

@@ -100,6 +100,7 @@ class TimerKind(Enum):
     SWEEP = "sweep"  # stop what lives below ``path``, in bites
     FEED = "feed"  # open further elements of a map
     FETCH = "fetch"  # read a large value that the engine must look into
+    CHILDREN = "children"  # runs that a task of the run started: remember them, or stop them
 
 
 class Timer(Struct, frozen=True, gc=False):

@@ -111,6 +111,9 @@ class Run(Struct, frozen=True, gc=False):
     failed: int = 0
     ended_at: Instant | None = None
     adjustments: tuple[Adjustment, ...] = ()  # the first of them
+    parent: RunId | None = None  # whose task started it
+    depth: int = 0  # how many parents stand above it
+    has_children: bool = False
 
     @property
     def status(self) -> str:

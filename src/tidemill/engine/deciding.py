@@ -11,6 +11,8 @@ from tidemill.core.decide import Needs, decide, keys_of
 from tidemill.core.errors import InternalError, TidemillError, UnavailableError
 from tidemill.core.events import (
     AttemptLost,
+    CancelRequested,
+    ChildrenGone,
     Event,
     FetchFailed,
     ListFetched,
@@ -29,7 +31,7 @@ from tidemill.core.rows import AttemptKey, Changes, Entry, Keys, TimerKind
 from tidemill.core.run import Attempt, Ended, Halted, Lost, Ready
 from tidemill.core.values import Argument
 from tidemill.engine.graphs import Graphs
-from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Recording, Sweeping
+from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Sweeping
 from tidemill.engine.orders import Outcome
 from tidemill.ports.store import Beat
 
@@ -69,6 +71,8 @@ class Deciding:
                     await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
                 case Sweeping():
                     await self._sweep(arrival)
+                case Orphaning(run=run):
+                    await self._stop_children(run)
 
     async def take_due(self, timers_limit: int) -> int:
         """Decide what time has brought; give how many events that were."""
@@ -202,6 +206,11 @@ class Deciding:
 
     async def _lose(self, attempts: Sequence[Attempt], why: Lost) -> None:
         await self._decide_all([AttemptLost(each.run, each.path, each.number, why) for each in attempts])
+
+    async def _stop_children(self, parent: RunId) -> None:
+        alive = await self.beat.children(parent, SWEEP_BITE)
+        events: list[Event] = [CancelRequested(run, "the run that started it has ended") for run in alive]
+        await self._decide_all(events or [ChildrenGone(parent)])
 
     async def _sweep(self, sweeping: Sweeping) -> None:
         run, prefix = sweeping.run, sweeping.prefix

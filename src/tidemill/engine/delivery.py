@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, Sweep
+from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, StopChildren, Sweep
 from tidemill.core.ids import SessionId
 from tidemill.core.run import Attempt
 from tidemill.engine.feed import Feed
 from tidemill.engine.fetches import Fetches
-from tidemill.engine.inbox import Arrival, Decision, Inbox, Recording, Sweeping
+from tidemill.engine.inbox import Arrival, Decision, Inbox, Orphaning, Recording, Sweeping
 from tidemill.engine.seats import Notice, Seats
 from tidemill.engine.turn import Turn
 from tidemill.engine.watches import Watches
@@ -62,6 +62,8 @@ class Delivery:
                 notices.setdefault(session, []).append(command)
             case Sweep(run=run, prefix=prefix, after=after):
                 self._inbox.put(Sweeping(run, prefix, after))
+            case StopChildren(run=run):
+                self._inbox.put(Orphaning(run))
             case FetchLists() | FetchOperands():
                 self._fetches.put(command)
             case _:

@@ -33,6 +33,7 @@ class Engine(Beats):
                 submitted=order.submitted,
                 priority=order.priority,
                 tags=order.tags,
+                parent=order.parent,
             )
             if order.watch:
                 self._watches.expect(order.watch, order.run)

@@ -62,7 +62,13 @@ class Sweeping(Struct):
     after: Path
 
 
-Arrival = Decision | Recording | Greeting | Departure | Sweeping
+class Orphaning(Struct):
+    """Find children of a run that has ended, and stop them."""
+
+    run: RunId
+
+
+Arrival = Decision | Recording | Greeting | Departure | Sweeping | Orphaning
 
 
 class Inbox:

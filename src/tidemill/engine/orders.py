@@ -20,6 +20,7 @@ class Order(Struct, frozen=True):
     priority: int = 0
     tags: dict[str, str] = {}
     watch: str = ""  # token of a Watch that wants the outcome
+    parent: RunId | None = None
 
 
 class SubmitRefused(Struct, frozen=True):

@@ -12,11 +12,11 @@ kill(work) ---------------------------->  where it can: the body and all that it
 A back-end moves opaque bytes and the name of a target. The worker keeps time: it decides when to stop and to kill.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from tidemill.core.bodies import AttemptFacts, Completed, Crashed, Encoded, LocalFile
+from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Crashed, Encoded, LocalFile
 from tidemill.core.run import Failure
 from tidemill.core.values import Argument
 
@@ -75,6 +75,14 @@ class Work(Protocol):
 
     def save(self, name: str, file: LocalFile) -> None:
         """A file that it keeps by name; a sign of life."""
+        ...
+
+    def start_child(self, call: ChildCall) -> None:
+        """Start a run that belongs to this one's."""
+        ...
+
+    def await_child(self, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
+        """Give the attempt's slot away until the child has ended; ``hear`` is then called, on the control loop."""
         ...
 
     def end(self, ending: Ending) -> None:

@@ -73,6 +73,10 @@ class Beat(Protocol):
         """The queue rows of these steps, those that have one."""
         ...
 
+    async def children(self, parent: RunId, limit: int) -> Sequence[RunId]:
+        """Runs with this parent that are not final, oldest first."""
+        ...
+
     async def held_by(self, sessions: Sequence[SessionId]) -> Sequence[Attempt]:
         """Live attempts of these sessions, in order of (session, run, path)."""
         ...
@@ -104,6 +108,7 @@ class RunFilter(Struct, frozen=True):
 
     statuses: tuple[str, ...] = ()
     workflow: str = ""
+    parent: RunId | None = None  # beside it only ``before`` counts
     before: RunId | None = None
     limit: int = 50
 
@@ -126,6 +131,10 @@ class Queries(Protocol):
 
     async def steps(self, run: RunId, after: Path, limit: int) -> Sequence[Step]:
         """In order of path; "" starts."""
+        ...
+
+    async def children(self, parent: RunId) -> int:
+        """How many runs have this parent."""
         ...
 
     async def queued(self, run: RunId, paths: Sequence[Path]) -> Sequence[Queued]:

@@ -4,13 +4,20 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from tidemill.core.bodies import AttemptFacts
 from tidemill.core.requirements import Granted
 from tidemill.sdk.errors import CancelledRunError
 from tidemill.sdk.file import File
 from tidemill.sdk.hot import HotModels
-from tidemill.sdk.ports import AttemptPort, IfExists
+from tidemill.sdk.ports import AttemptPort, ChildRun, IfExists
+
+if TYPE_CHECKING:
+    from tidemill.sdk.definition import Definition
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Context:
@@ -91,6 +98,18 @@ class Context:
         """Raises CancelledRunError."""
         if self._port.is_cancelled():
             raise CancelledRunError("the attempt was told to stop")
+
+    def submit(self, target: "Definition[P, R]", /, *args: P.args, **kwargs: P.kwargs) -> ChildRun[R]:
+        """Start a task or a workflow as a run that belongs to this one; returns at once.
+
+        Wait by ``.result()``, or ``await`` in async code: meanwhile the attempt gives its place in the worker away. The
+        same call in another attempt finds the same run, unless that failed. A run has at most 16 runs above it, and
+        1,000 children.
+
+        Raises:
+            TypeError, InvalidInputError: for arguments that do not fit.
+        """
+        return self._port.child(target, args, kwargs)
 
     def progress(self, fraction: float, stage: str = "", message: str = "") -> None:
         """Show how far the work is; counts as a heartbeat.

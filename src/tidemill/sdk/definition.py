@@ -81,6 +81,11 @@ class Definition(Generic[P, R_co]):
         recorder = recording.get()
         return cast(R_co, self.run_here(bound) if recorder is None else recorder.record(self, bound))
 
+    @property
+    def submitted_as(self) -> tuple[str, str, bytes]:
+        """What a submission names: a task, or the digest of a graph and its document."""
+        return self.name, "", b""
+
     def node_of(self, inputs: dict[str, Input]) -> Node:
         """A use of this definition as a node."""
         raise NotImplementedError

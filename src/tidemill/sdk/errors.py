@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
-from tidemill.core.errors import InputError, UnavailableError
-from tidemill.core.run import Code
+from tidemill.core.errors import InputError, InternalError, TidemillError, UnavailableError
+from tidemill.core.run import Code, Failure
 
 
 class TransientError(UnavailableError):
@@ -81,3 +81,30 @@ class EscapeError(InputError, ValueError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name!r} leads out of the task's folder; use a relative name without '..'")
         self.name = name
+
+
+class RunFailedError(TidemillError):
+    """The run ended in failure. ``violations`` are (JSON path, what is wrong), for an input that did not fit."""
+
+    def __init__(self, run: str, failure: Failure) -> None:
+        at = f" at {failure.path}" if failure.path else ""
+        super().__init__(f"run {run} failed{at}: {failure.message or failure.type} ({failure.code.value})")
+        self.run, self.failure = run, failure
+        self.code: Code = failure.code
+        self.message, self.path = failure.message, failure.path
+        self.type, self.traceback = failure.type, failure.traceback
+        self.violations = failure.violations
+
+
+class RunCancelledError(TidemillError):
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"run {run} was cancelled" + (f": {reason}" if reason else ""))
+        self.run, self.reason = run, reason
+
+
+class RunHaltedError(InternalError):
+    """The server could not go on with the run; a person decides."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"run {run} was halted by a fault of the server: {reason}")
+        self.run, self.reason = run, reason

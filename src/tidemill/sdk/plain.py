@@ -2,10 +2,10 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from tidemill.core.bodies import AttemptFacts
 from tidemill.core.ids import parse_digest
@@ -19,12 +19,38 @@ from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.forms import Trait
 from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
-from tidemill.sdk.ports import IfExists
+from tidemill.sdk.ports import ChildRun, IfExists
 from tidemill.sdk.result import FAILURE, Final, Result, Streamed
 from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.sdk.signature import Body, Signature
 
+if TYPE_CHECKING:
+    from tidemill.sdk.definition import Definition
+
 T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class _ChildHere(Generic[R_co]):
+    """A ChildRun of a task that was called plainly: it has run already."""
+
+    def __init__(self, run: Callable[[], R_co]) -> None:
+        self._given: R_co | None = None
+        self._error: Exception | None = None
+        try:
+            self._given = run()
+        except Exception as error:  # noqa: BLE001  # it is raised where the result is asked for
+            self._error = error
+
+    def result(self) -> R_co:
+        if self._error is not None:
+            raise self._error
+        return cast(R_co, self._given)
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        return self.result()
+        yield
 
 
 class _Here:
@@ -49,6 +75,9 @@ class _Here:
     def progress(self, fraction: float, stage: str, message: str) -> None: ...
 
     def heartbeat(self, details: str) -> None: ...
+
+    def child(self, definition: "Definition[..., R]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> ChildRun[R]:
+        return _ChildHere(lambda: definition.run_here(definition.bind_values(args, kwargs)))
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         path = TaskFiles(self).path_to(Path("saved") / name)

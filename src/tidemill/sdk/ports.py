@@ -1,13 +1,17 @@
 """What the SDK needs of the process that runs a task; the worker implements it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tidemill.sdk.file import File
 
+if TYPE_CHECKING:
+    from tidemill.sdk.definition import Definition
+
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class IfExists(Enum):
@@ -15,6 +19,21 @@ class IfExists(Enum):
 
     REFUSE = "refuse"
     REPLACE = "replace"
+
+
+class ChildRun(Protocol[R_co]):
+    """A run that a task has started. It belongs to the task's run, and stops when that ends.
+
+    While a body waits here, its place among the worker's attempts is another's.
+    """
+
+    def result(self) -> R_co:
+        """Wait for the end, in code that is not async. Raises RunFailedError, RunCancelledError."""
+        ...
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        """The same in async code."""
+        ...
 
 
 class AttemptPort(Protocol):
@@ -27,6 +46,12 @@ class AttemptPort(Protocol):
     def progress(self, fraction: float, stage: str, message: str) -> None: ...
 
     def heartbeat(self, details: str) -> None: ...
+
+    def child(
+        self, definition: "Definition[..., R_co]", args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> "ChildRun[R_co]":
+        """Start a run that belongs to this one."""
+        ...
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File: ...
 

@@ -77,6 +77,10 @@ class Workflow(Definition[P, R_co]):
             )
         return first
 
+    @property
+    def submitted_as(self) -> tuple[str, str, bytes]:
+        return "", self.compiled.digest, self.compiled.document
+
     def node_of(self, inputs: dict[str, Input]) -> CallNode:
         if self.node_options != NodeOptions():
             raise TraceError(f"workflow {self.name}: a nested workflow has no options but its name; set them on tasks")

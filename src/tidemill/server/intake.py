@@ -12,6 +12,7 @@ from tidemill.core.graph import NodeOptions, Workflow
 from tidemill.core.ids import BadIdError, Digest, RunId, digest_of, parse_digest, parse_run_id, uuid7
 from tidemill.core.normalise import Normalised, Violation, normalise
 from tidemill.core.requirements import nonsense_in
+from tidemill.core.rows import Keys
 from tidemill.core.values import INLINE_LIMIT_BYTES, Blob, Encoding, Inline, Value
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
@@ -29,6 +30,7 @@ PRIORITIES = range(-1000, 1001)
 RETRIES = range(101)
 YEAR_S = 365 * 86400
 MOST_TAGS = 64
+MOST_CHILDREN = 1000  # of one run
 TAG_LIMIT = 256
 
 _digestible = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -62,7 +64,7 @@ class Targets:
     """Finds what a submission names."""
 
     def __init__(self, engine: Engine, singles: Singles) -> None:
-        self._catalog, self._graphs = engine.catalog, engine.graphs
+        self._catalog, self._graphs, self.queries = engine.catalog, engine.graphs, engine.queries
         self._singles, self._checks = singles, Checks()
         self._kept: dict[str, tuple[TaskDefinition, Target]] = {}
 
@@ -129,7 +131,10 @@ class Intake:
     async def order(self, submission: Submission, watch: str = "") -> Order:
         """Raises RequestError with all that is wrong."""
         run = _run_id(submission.id) if submission.id else self._ids.next()
+        parent = _run_id(submission.parent, "$.parent") if submission.parent else None
         _check_options(submission)
+        if parent is not None:
+            await self._refuse_too_many(run, parent)
         target = await self._targets.find(submission)
         if submission.values is not None:
             inputs = await self._checked_values(submission.values, target)
@@ -147,7 +152,16 @@ class Intake:
             priority=submission.priority,
             tags=submission.tags,
             watch=watch,
+            parent=parent,
         )
+
+    async def _refuse_too_many(self, run: RunId, parent: RunId) -> None:
+        if await self._targets.queries.children(parent) < MOST_CHILDREN:
+            return
+        if (await self._targets.queries.rows(Keys(runs=[run]))).runs[run] is None:
+            raise refuse(
+                "no_child", f"the run that starts it has {MOST_CHILDREN:,} already; use map_over in a workflow"
+            )
 
     async def _checked_values(self, values: Mapping[str, Value], target: Target) -> dict[str, Value]:
         """Inputs that come encoded, port by port; they are stored as they are."""
@@ -196,13 +210,13 @@ def _workflow_inputs(given: Any) -> Normalised:
     return Normalised({}, (("$", "expected an object with a key per input"),))
 
 
-def _run_id(text: str) -> RunId:
+def _run_id(text: str, place: str = "$.id") -> RunId:
     try:
         run = parse_run_id(text)
     except BadIdError as error:
-        raise invalid("invalid_body", (("$.id", str(error)),)) from None
+        raise invalid("invalid_body", ((place, str(error)),)) from None
     if run[6] >> 4 != 7:
-        raise invalid("invalid_body", (("$.id", "a run id is a UUID of version 7: runs are kept in order of time"),))
+        raise invalid("invalid_body", ((place, "a run id is a UUID of version 7: runs are kept in order of time"),))
     return run
 
 

@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "This content type is not taken"),
     "bad_range": (416, "The range lies outside"),
     "invalid_body": (422, "The body does not have the right form"),
+    "no_child": (422, "This run cannot start another"),
     "invalid_input": (422, "The input does not fit"),
     "unknown_task": (422, "No worker has announced this task"),
     "unknown_workflow": (422, "No workflow of this name was published"),

@@ -78,6 +78,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Query("status", f"One of {', '.join(STATUSES)}; may be repeated", is_list=True),
         Query("workflow", "Runs of this workflow or task"),
         Query("before", "The last id of the page before"),
+        Query("parent", "Runs that a task of this run started"),
         LIMIT,
     )
     wait = Query("wait", "Seconds to wait for the end", "number")

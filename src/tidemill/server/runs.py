@@ -50,7 +50,8 @@ class Runs:
             RunFilter(
                 statuses=statuses,
                 workflow=request.query_params.get("workflow", ""),
-                before=_before(request),
+                parent=_run(request, "parent"),
+                before=_run(request, "before"),
                 limit=limit,
             )
         )
@@ -140,12 +141,12 @@ class Runs:
         )
 
 
-def _before(request: Request) -> RunId | None:
-    text = request.query_params.get("before", "")
+def _run(request: Request, name: str) -> RunId | None:
+    text = request.query_params.get(name, "")
     try:
         return parse_run_id(text) if text else None
     except BadIdError as error:
-        raise refuse("bad_request", f"?before= names the last run of the page before: {error}") from None
+        raise refuse("bad_request", f"?{name}= names a run: {error}") from None
 
 
 _KINDS: dict[type, str] = {

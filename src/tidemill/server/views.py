@@ -64,6 +64,7 @@ def run_view(run: Run) -> RunView:
         reason=reason,
         outcome=outcome,
         adjustments=run.adjustments,
+        parent=text_of(run.parent) if run.parent else "",
     )
 
 

@@ -32,6 +32,7 @@ from tidemill.assembly.server import backing
 from tidemill.assembly.settings import Durability, Settings
 from tidemill.client.blobs import HttpBlobs
 from tidemill.client.blocking import Client
+from tidemill.client.children import ChildClient
 from tidemill.client.remote import AsyncClient
 from tidemill.core.definitions import Pools
 from tidemill.core.rows import Changes
@@ -150,6 +151,7 @@ class _House:
             disk=OsDisk(folder),
             stage=stage,
             fetcher=HttpBlobs(transport),
+            caller=ChildClient(transport),
             files=around.files,
             backends=dict.fromkeys(Backend, inline),
         )

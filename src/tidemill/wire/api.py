@@ -37,6 +37,7 @@ class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     priority: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     options: NodeOptions = NodeOptions()  # of a single task; they stand above its own
+    parent: str = ""  # the run whose task starts this one; it stops when that ends
 
 
 class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +103,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     outcome: str = ""
     adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
+    parent: str = ""  # the run whose task started it
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):

@@ -11,14 +11,14 @@ and does not is reported as abandoned, and keeps its slot while its body runs.
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-from tidemill.core.bodies import AttemptFacts, Encoded, LocalFile
+from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, LocalFile
 from tidemill.core.ids import text_of
 from tidemill.core.requirements import Granted
 from tidemill.core.values import Argument
@@ -78,6 +78,10 @@ class Host(Protocol):
         """From any thread."""
         ...
 
+    def start_child(self, attempt: "LiveAttempt", call: ChildCall) -> None: ...
+
+    def await_child(self, attempt: "LiveAttempt", key: bytes, hear: Callable[[ChildEnd], None]) -> None: ...
+
 
 class LiveAttempt:
     """The record of one attempt, made by the control loop, and the Work of a back-end.
@@ -86,8 +90,9 @@ class LiveAttempt:
     """
 
     __slots__ = (
-        "_host", "assign", "backend", "began", "errand", "folder", "grip", "inputs", "is_abandoned", "is_called",
-        "is_killed", "phase", "pool", "ref", "saved", "seen", "stop", "stream", "task", "timer", "voice",
+        "_host", "assign", "backend", "began", "children", "errand", "folder", "grip", "has_left", "has_slot",
+        "inputs", "is_abandoned", "is_called", "is_killed", "phase", "pool", "ref", "saved", "seen", "stop", "stream",
+        "task", "timer", "voice", "waits",
     )  # fmt: skip
 
     def __init__(self, assign: Assign, task: AnyTask, pool: str, host: Host) -> None:
@@ -100,6 +105,12 @@ class LiveAttempt:
         self.errand: asyncio.Task[None] | None = None  # while it prepares or stores
         self.timer: asyncio.TimerHandle | None = None
         self.is_abandoned = False
+        self.has_slot, self.has_left = (
+            True,
+            False,
+        )  # a slot is given away while it waits for children; left: all is over
+        self.children: dict[bytes, asyncio.Future[ChildEnd]] = {}
+        self.waits = 0  # children that its body waits for
         self.began = 0.0
         self.seen = 0.0  # the body's: its last sign of life
         self.grip: Any = None  # the back-end's
@@ -181,6 +192,13 @@ class LiveAttempt:
     def save(self, name: str, file: LocalFile) -> None:
         self._live()
         self.saved[name] = Saved(Published(name, file.digest, file.size, file.media_type), file)
+
+    def start_child(self, call: ChildCall) -> None:
+        self._live()
+        self._host.start_child(self, call)
+
+    def await_child(self, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
+        self._host.await_child(self, key, hear)
 
     def end(self, ending: Ending) -> None:
         self._live()

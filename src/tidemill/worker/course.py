@@ -14,6 +14,7 @@ from tidemill.ports.files import Files
 from tidemill.wire.worker import Failed, Progress, Published, Released, Started, Succeeded
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
 from tidemill.worker.chatter import Chatter
+from tidemill.worker.children import Children
 from tidemill.worker.chores import Chores
 from tidemill.worker.exchange import is_at_hand
 from tidemill.worker.holdings import Holdings
@@ -37,6 +38,7 @@ class Parts:
     performer: Performer
     stopping: Stopping
     storing: Storing
+    children: Children
     files: Files
     chores: Chores
 
@@ -67,12 +69,12 @@ class Course:
         self._parts.chatter.hear(attempt)
         if attempt.stream and attempt.stream.local and not attempt.stream.is_uploading:
             attempt.stream.is_uploading = True
-            self._own(self._upload_items(attempt, attempt.stream))
+            self.own(self._upload_items(attempt, attempt.stream))
 
     def _send(self, attempt: LiveAttempt, errand: Coroutine[Any, Any, None]) -> None:
-        attempt.errand = self._own(errand)
+        attempt.errand = self.own(errand)
 
-    def _own(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+    def own(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         try:
             return self._group.create_task(errand)
         except RuntimeError:  # the group is closing, since the worker was stopped
@@ -195,5 +197,6 @@ class Course:
             self._parts.chores.add("files.remove", partial(self._parts.files.remove, folder))
 
     def _leave(self, attempt: LiveAttempt) -> None:
+        self._parts.children.leave(attempt)
         self._holdings.leave(attempt)
         self._parts.outbox.owe()

@@ -50,7 +50,9 @@ class Holdings:
         """Nothing of it runs any more."""
         self._abandoned.pop(attempt, None)
         self._lately[attempt.assign.task] = None
-        self._slots.free(attempt.pool)
+        attempt.has_left = True
+        if attempt.has_slot:
+            self._slots.free(attempt.pool)
 
     async def empty(self) -> None:
         """Until nothing is held."""

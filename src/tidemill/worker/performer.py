@@ -1,7 +1,9 @@
 """Hands attempts to the back-ends that run their bodies, and brings back what these say, from whatever thread."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from tidemill.core.bodies import ChildCall, ChildEnd
 from tidemill.ports.backend import BackendPort, Ending
 from tidemill.ports.belt import Belt
 from tidemill.ports.clock import Clock
@@ -9,6 +11,7 @@ from tidemill.ports.stage import Stage
 from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.options import Backend
 from tidemill.worker.attempt import LiveAttempt
+from tidemill.worker.children import Children
 from tidemill.worker.models import ModelSet
 
 
@@ -32,6 +35,8 @@ class Performer:
         self.clock, self.worker, self._models = facts
         self._ended = Belt[tuple[LiveAttempt, Ending]](stage.wake_control, lambda ended: end(*ended))
         self._calls = Belt[LiveAttempt](stage.wake_control, hear)
+        self._orders = Belt[Callable[[], None]](stage.wake_control, lambda order: order())
+        self.children: Children
 
     def backend_of(self, task: AnyTask) -> BackendPort:
         return self._backends[task.backend.value]
@@ -47,7 +52,12 @@ class Performer:
 
     def idle_violation(self) -> str | None:
         found = [backend.idle_violation() for backend in self._backends.values()]
-        return next(filter(None, found), None) or self._ended.idle_violation() or self._calls.idle_violation()
+        return (
+            next(filter(None, found), None)
+            or self._ended.idle_violation()
+            or self._calls.idle_violation()
+            or self._orders.idle_violation()
+        )
 
     # From any thread --------------------------------------------------------------------------------
 
@@ -59,6 +69,12 @@ class Performer:
 
     def mark_model(self, name: str, size: int) -> None:
         self._models.mark(name, size)
+
+    def start_child(self, attempt: LiveAttempt, call: ChildCall) -> None:
+        self._orders.put(partial(self.children.start, attempt, call))
+
+    def await_child(self, attempt: LiveAttempt, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
+        self._orders.put(partial(self.children.wait, attempt, key, hear))
 
     def end(self, attempt: LiveAttempt, ending: Ending) -> None:
         self._ended.put((attempt, ending))

@@ -28,7 +28,9 @@ from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
+from tidemill.worker.caller import Caller
 from tidemill.worker.chatter import Chatter
+from tidemill.worker.children import Children
 from tidemill.worker.chores import Chores
 from tidemill.worker.course import Course, Parts
 from tidemill.worker.exchange import Exchange
@@ -66,6 +68,7 @@ class WorkerPorts:
     stage: Stage
     backends: Mapping[Backend, BackendPort]  # as many as tasks ask for; the inline one is on ``stage``
     fetcher: Fetcher
+    caller: Caller
     files: Files
 
 
@@ -96,6 +99,7 @@ class WorkerRuntime:
         told = (ports.clock, settings.name, self._models)
         self._performer = Performer(ports.backends, ports.stage, told, self._course.end, self._course.hear)
         self._hooks = Hooks(workers, ports.stage)
+        self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox.owe)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -118,6 +122,7 @@ class WorkerRuntime:
                 log.error("on_stop took longer than %g s, and is left behind", self._settings.drain_s)
             await self._ports.stage.close()
             await self._ports.fetcher.close()
+            await self._ports.caller.close()
 
     def drain(self) -> None:
         """Take nothing new; end in order. A second call stops at once."""
@@ -162,6 +167,7 @@ class WorkerRuntime:
             chatter=self._chatter,
             performer=self._performer,
             stopping=Stopping(ports.clock, settings.grace_s, self._course.give_up),
+            children=self._performer.children,
             storing=Storing(Exchange(ports.files, ports.fetcher), self._chatter),
             files=ports.files,
             chores=self._chores,

@@ -1,5 +1,6 @@
 """Credit: how many attempts the server may send, in all and per pool (engine.md, "Attempts, leases, sessions")."""
 
+import asyncio
 from collections.abc import Iterable
 
 from tidemill.core.definitions import Pools
@@ -32,6 +33,7 @@ class Slots:
         self._occupied = dict.fromkeys(self._limits, 0)
         self._granted: dict[str, int] = {}
         self._is_closed = False
+        self._returning: list[tuple[str, asyncio.Future[None]]] = []  # attempts that want their slot back
 
     @property
     def received(self) -> int:
@@ -55,6 +57,25 @@ class Slots:
 
     def free(self, pool: str) -> None:
         self._count(self._occupied, pool, -1)
+        self._let_back()
+
+    def give_away(self, pool: str) -> None:
+        """An attempt that waits for others lets one of them run instead."""
+        self._count(self._occupied, pool, -1)
+        self._let_back()
+
+    async def take_back(self, pool: str) -> None:
+        """Returns with a slot, first come, first served; what is free goes to these before new credit is granted."""
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._returning.append((pool, taken))
+        self._let_back()
+        try:
+            await taken
+        except asyncio.CancelledError:
+            if taken.done() and not taken.cancelled():
+                self.free(pool)
+            self._returning = [each for each in self._returning if each[1] is not taken]
+            raise
 
     def close(self) -> None:
         """Take nothing new: what is granted falls to what was received."""
@@ -72,8 +93,21 @@ class Slots:
         return owed
 
     def _total(self, pool: str) -> int:
-        free = 0 if self._is_closed else max(self._limits[pool] - self._occupied[pool], 0)
+        returning = sum(pool in (ALL, each) for each, _ in self._returning) if self._returning else 0
+        free = 0 if self._is_closed else max(self._limits[pool] - self._occupied[pool] - returning, 0)
         return self._received[pool] + free
+
+    def _let_back(self) -> None:
+        for each in [*self._returning]:
+            pool, taken = each
+            if self._has_room(ALL) and self._has_room(pool):
+                self._returning.remove(each)
+                self.occupy(pool)
+                if not taken.done():
+                    taken.set_result(None)
+
+    def _has_room(self, pool: str) -> bool:
+        return pool not in self._limits or self._occupied[pool] < self._limits[pool]
 
     def _count(self, counts: dict[str, int], pool: str, change: int) -> None:
         counts[ALL] += change

@@ -59,7 +59,7 @@ class Stopping:
         now = self._clock.monotonic()
         limits = [
             (Why.TIMEOUT, attempt.assign.timeout_s, now - attempt.began),
-            (Why.SILENCE, attempt.assign.silence_s, now - attempt.seen),
+            (Why.SILENCE, attempt.assign.silence_s, 0.0 if attempt.waits else now - attempt.seen),
         ]
         left, why, limit = min(
             ((limit - passed, why, limit) for why, limit, passed in limits if limit is not None),

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 Call = Callable[[], None]
 
 _STANDARD = sysconfig.get_path("stdlib")
+MOST_WAITING = 1000
 CLOSE_S = 1.0  # for the user loop to end what it has cancelled
 
 
@@ -23,12 +24,13 @@ class UserLoop:
     """Opened and closed on the control loop.
 
     Args:
-        threads: sync bodies at once; each thread is made when it is first needed.
+        threads: sync bodies at once, beside those that wait for runs that they started; each thread is made when it
+            is first needed.
         new_loop: makes the user loop.
     """
 
     def __init__(self, threads: int, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
-        self._most, self._new_loop = threads, new_loop
+        self._most, self._new_loop = threads + MOST_WAITING, new_loop
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._idle = threading.Semaphore(0)

@@ -97,7 +97,7 @@ class InlineBackend:
         if work.is_told_to_stop:
             work.end(_NOT_BEGUN)
             return
-        ports = work.grip = BodyPorts(work, self._around)
+        ports = work.grip = BodyPorts(work, self._around, self._stage)
         ports.running = asyncio.current_task()
         speaking.set(ports)
         ending: Ending
@@ -121,7 +121,7 @@ class InlineBackend:
         if work.is_told_to_stop:
             work.end(_NOT_BEGUN)
             return
-        ports = BodyPorts(work, self._around)
+        ports = BodyPorts(work, self._around, self._stage)
         speaking.set(ports)
         ending: Ending
         try:

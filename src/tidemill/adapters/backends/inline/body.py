@@ -1,22 +1,27 @@
 """One attempt as its own code sees it: the ports that the SDK asks for, called where the body runs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from tidemill.core.bodies import COLD, AttemptFacts, LocalFile
+from tidemill.core.bodies import COLD, AttemptFacts, ChildEnd, LocalFile
 from tidemill.core.ids import parse_digest
 from tidemill.ports.backend import Work
 from tidemill.ports.clock import Clock
 from tidemill.ports.files import Files
+from tidemill.ports.stage import Stage
 from tidemill.ports.threads import Threads
-from tidemill.sdk.errors import InvalidInputError, NoLocalCopyError
+from tidemill.sdk.children import Children, RemoteChild
+from tidemill.sdk.definition import Definition
+from tidemill.sdk.errors import CancelledRunError, InvalidInputError, NoLocalCopyError
 from tidemill.sdk.file import File, known
 from tidemill.sdk.ports import IfExists
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 
 NAME_LIMIT = 255
 
@@ -36,13 +41,45 @@ class Surroundings:
         return path
 
 
+class _Waiter:
+    """Waits for children where the body runs."""
+
+    def __init__(self, work: Work, stage: Stage) -> None:
+        self._work, self._stage = work, stage
+
+    def wait(self, key: bytes) -> ChildEnd:
+        ends: list[ChildEnd] = []
+
+        def hear(end: ChildEnd) -> None:
+            ends.append(end)
+            self._stage.nudge()
+
+        self._work.await_child(key, hear)
+        self._stage.block_until(lambda: bool(ends) or self._work.is_told_to_stop)
+        if not ends:
+            raise CancelledRunError("the attempt was told to stop")
+        return ends[0]
+
+    async def wait_async(self, key: bytes) -> ChildEnd:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[ChildEnd] = loop.create_future()
+
+        def settle(end: ChildEnd) -> None:
+            if not ended.done():
+                ended.set_result(end)
+
+        self._work.await_child(key, lambda end: self._stage.wake_user(partial(settle, end)))
+        return await ended
+
+
 class BodyPorts:
     """The AttemptPort, the FilesPort and the Speaker of one attempt."""
 
-    __slots__ = ("_around", "_folder", "_partial", "_saved", "count", "room", "running", "work")
+    __slots__ = ("_around", "_children", "_folder", "_partial", "_saved", "_stage", "count", "room", "running", "work")
 
-    def __init__(self, work: Work, around: Surroundings) -> None:
-        self.work, self._around = work, around
+    def __init__(self, work: Work, around: Surroundings, stage: Stage) -> None:
+        self.work, self._around, self._stage = work, around, stage
+        self._children: Children | None = None
         self.running: asyncio.Task[None] | None = None  # of an async body
         self.room: asyncio.Event | None = None  # an async stream waits for it
         self.count = 0  # items of its stream so far
@@ -65,6 +102,12 @@ class BodyPorts:
 
     def heartbeat(self, details: str) -> None:
         self.work.heartbeat(details)
+
+    def child(
+        self, definition: Definition[..., R_co], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> RemoteChild[R_co]:
+        self._children = self._children or Children(_Waiter(self.work, self._stage), self.work.start_child)
+        return self._children.start(definition, self.facts, args, kwargs)
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         self._check_name(name, if_exists)

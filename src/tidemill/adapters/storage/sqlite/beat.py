@@ -62,6 +62,9 @@ class SqliteBeat:
     async def queued(self, steps: Sequence[tuple[RunId, Path]]) -> Sequence[Queued]:
         return [queued_of(row) for row in fetch_each(self._db(), self._sql["queued"], steps)]
 
+    async def children(self, parent: RunId, limit: int) -> Sequence[RunId]:
+        return [run for (run,) in fetch(self._db(), self._sql["children"], (parent, limit))]
+
     async def held_by(self, sessions: Sequence[SessionId]) -> Sequence[Attempt]:
         many = [(session,) for session in sorted(sessions)]
         return [unpack_attempt(packed) for (packed,) in fetch_each(self._db(), self._sql["held_by"], many)]

@@ -49,7 +49,7 @@ def queued_of(row: Bound) -> Queued:
 # What each list of a beat's changes binds to the statement of the same name in save.sql, in this order. The queue and
 # the history are not among them: they answer something.
 BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
-    ("runs", lambda c: [(r.id, r.workflow, r.status, pack(r)) for r in c.runs]),
+    ("runs", lambda c: [(r.id, r.workflow, r.status, r.parent, pack(r)) for r in c.runs]),
     ("scopes", lambda c: [(r.run, r.path, pack(r)) for r in c.scopes]),
     ("steps", lambda c: [(r.run, r.path, pack(r)) for r in c.steps]),
     (

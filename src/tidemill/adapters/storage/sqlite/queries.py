@@ -49,6 +49,8 @@ class SqliteQueries:
 
     async def runs(self, which: RunFilter) -> Sequence[Run]:
         below = which.before or _ABOVE_ALL
+        if which.parent is not None:
+            return await self._runs("runs_of_parent", (which.parent, below, which.limit))
         many: list[tuple[str, Bindings]]
         if which.workflow:
             many = [("runs_of_workflow", (which.workflow, status)) for status in which.statuses or _STATUSES]
@@ -65,6 +67,10 @@ class SqliteQueries:
 
     async def steps(self, run: RunId, after: Path, limit: int) -> Sequence[Step]:
         return [unpack_step(packed) for (packed,) in await self._fetch("steps", (run, _following(after), limit))]
+
+    async def children(self, parent: RunId) -> int:
+        count: int = (await self._fetch("children", (parent,)))[0][0]
+        return count
 
     async def queued(self, run: RunId, paths: Sequence[Path]) -> Sequence[Queued]:
         db, sql = await self._connect(), statements("beat")["queued"]

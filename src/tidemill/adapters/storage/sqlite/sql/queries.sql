@@ -4,6 +4,10 @@ select packed from run where id < ? order by id desc limit ?;
 select packed from run where status = ? and id < ? order by id desc limit ?;
 -- @runs_of_workflow
 select packed from run where workflow = ? and status = ? and id < ? order by id desc limit ?;
+-- @runs_of_parent
+select packed from run where parent = ? and id < ? order by id desc limit ?;
+-- @children
+select count(*) from run where parent = ?;
 -- @unfinished
 select packed from run where status = ? and id > ? order by id limit ?;
 -- @steps

@@ -1,5 +1,5 @@
 -- @runs
-insert into run (id, workflow, status, packed) values (?, ?, ?, ?)
+insert into run (id, workflow, status, parent, packed) values (?, ?, ?, ?, ?)
 on conflict (id) do update set workflow = excluded.workflow, status = excluded.status, packed = excluded.packed;
 -- @scopes
 insert into scope (run, path, packed) values (?, ?, ?)
