@@ -108,9 +108,9 @@ class RunFilter(Struct, frozen=True):
 
     statuses: tuple[str, ...] = ()
     workflow: str = ""
-    parent: RunId | None = None  # beside it only ``before`` counts
     before: RunId | None = None
     limit: int = 50
+    parent: RunId | None = None  # beside it only ``before`` counts
 
 
 class QueueCount(Struct, frozen=True):

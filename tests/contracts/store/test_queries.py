@@ -70,6 +70,18 @@ async def test_runs_come_newest_first_in_pages(store: Store) -> None:
     assert seen == runs
 
 
+async def test_the_children_of_a_run_are_found_and_counted(store: Store) -> None:
+    runs = [structs.replace(a_run(run_id(number)), parent=run_id(1) if number > 2 else None) for number in range(1, 6)]
+    runs[3] = structs.replace(runs[3], state=Ended(Succeeded()))
+    await write(store, Changes(runs=runs))
+    assert await store.children(run_id(1)) == 3
+    assert await store.runs(RunFilter(parent=run_id(1), limit=2)) == [runs[4], runs[3]]
+    assert await store.runs(RunFilter(parent=run_id(1), before=run_id(4))) == [runs[2]]
+    beat = await store.begin()
+    assert await beat.children(run_id(1), 10) == [run_id(3), run_id(5)]
+    await beat.rollback()
+
+
 async def test_runs_are_filtered_by_status_and_workflow(store: Store) -> None:
     runs = await many_runs(store)
 
