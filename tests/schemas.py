@@ -7,6 +7,7 @@ from typing import Any
 
 from tidemill.core.documents import graph_schema
 from tidemill.interface.manifest import manifest_schema
+from tidemill.wire.program import program_schema
 from tidemill.wire.worker import protocol_schema
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
@@ -14,7 +15,12 @@ FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 
 def published() -> dict[str, dict[str, Any]]:
     """What the code says, by the name of its file."""
-    return {"graph-1.json": graph_schema(), "worker-1.json": protocol_schema(), "manifest-1.json": manifest_schema()}
+    return {
+        "graph-1.json": graph_schema(),
+        "manifest-1.json": manifest_schema(),
+        "program-1.json": program_schema(),
+        "worker-1.json": protocol_schema(),
+    }
 
 
 def text_of(schema: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
+from tidemill.assembly.programs import programs
 from tidemill.core.definitions import Pools
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
@@ -55,6 +57,7 @@ class Mill:
         stage = UserLoop(slots, asyncio.new_event_loop)
         around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
         inline = InlineBackend(tasks_in(workers), stage, around)
+        apart = programs(workers, around.clock, threads, around.files, {"PATH": os.defpath})
         ports = WorkerPorts(
             dialer=WsDialer(WsAddress(self.url.replace("http", "ws") + PATH, SUBPROTOCOL, FRAME_LIMIT_BYTES)),
             clock=around.clock,
@@ -65,7 +68,7 @@ class Mill:
             fetcher=ServerFetcher(self.url),
             caller=ServerCaller(self.url),
             files=around.files,
-            backends=dict.fromkeys(Backend, inline),
+            backends={**dict.fromkeys(Backend, inline), **apart},
         )
         runtime = WorkerRuntime(workers, ports, WorkerSettings(name=name, folder=folder, pools=Pools(slots), **own))
         running = asyncio.create_task(runtime.run())

@@ -18,6 +18,11 @@ PREFIX = "TIDEMILL_"
 DEFAULT_PORT = 7070
 _WORKER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
 
+_PASSES = (
+    r"PATH|HOME|USER|LOGNAME|SHELL|TZ|LANG|LANGUAGE|LC_\w+|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SYSTEMROOT"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|CUDA_VISIBLE_DEVICES|CUDA_HOME|NVIDIA_\w+|ROCR_VISIBLE_DEVICES|OMP_NUM_THREADS"
+)
+
 
 class SettingsError(InputError):
     """A setting that cannot be used; the text names it and says what is expected."""
@@ -56,6 +61,7 @@ class Settings:
     models: tuple[str, ...] = ()  # on this machine's disk
     queues: tuple[str, ...] = ()  # the only ones that a worker serves; () serves all
     cost: float | None = None  # of a worker, per second
+    program_env: tuple[str, ...] = ()  # variables that programs get besides PATH, HOME and the like
     fault: str = ""  # points at which the process ends, for tests: store.commit.after:3,…
 
     @property
@@ -86,6 +92,15 @@ def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...
     """The GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, by index or UUID; None: all."""
     said = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
     return None if said is None else _words(said)
+
+
+def program_environment(settings: Settings, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What programs get of this process's environment: never a token of the worker, unless it is named."""
+    environment = os.environ if environment is None else environment
+    passes = re.compile(_PASSES)
+    return {
+        name: value for name, value in environment.items() if passes.fullmatch(name) or name in settings.program_env
+    }
 
 
 def _parsed(name: str, value: object, called: str) -> object:
@@ -181,6 +196,13 @@ def _price(text: str) -> float:
     return number
 
 
+def _variables(text: str) -> tuple[str, ...]:
+    names = _words(text)
+    if not all(re.fullmatch(r"[A-Za-z_]\w*", name) and not name.startswith(PREFIX) for name in names):
+        raise ValueError
+    return names
+
+
 def _fault(text: str) -> str:
     if not re.fullmatch(r"[\w.]+(:[1-9]\d*)?(,[\w.]+(:[1-9]\d*)?)*", text):
         raise ValueError
@@ -211,5 +233,6 @@ _PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "models": ("names, joined by commas", _words),
     "queues": ("names, joined by commas", _words),
     "cost": ("a price per second, a number from 0 up", _price),
+    "program_env": ("names of variables, joined by commas, none of Tidemill's own", _variables),
     "fault": ("points with counts, such as store.commit.after:3", _fault),
 }

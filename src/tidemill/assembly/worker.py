@@ -25,7 +25,8 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.assembly.offers import offered
-from tidemill.assembly.settings import Settings, SettingsError
+from tidemill.assembly.programs import programs
+from tidemill.assembly.settings import Settings, SettingsError, program_environment
 from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
 from tidemill.core.version import VERSION
@@ -63,6 +64,7 @@ async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings,
     stage = UserLoop(own.pools.total, uvloop.new_event_loop)
     around = Surroundings(SystemClock(), threads, LocalFiles(own.folder, threads))
     inline = InlineBackend(tasks_in(workers), stage, around)
+    apart = programs(workers, around.clock, threads, around.files, program_environment(settings))
     ports = WorkerPorts(
         dialer=WsDialer(WsAddress(_socket_url(settings.server_url), SUBPROTOCOL, FRAME_LIMIT_BYTES)),
         clock=around.clock,
@@ -73,7 +75,7 @@ async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings,
         fetcher=ServerFetcher(settings.server_url),
         caller=ServerCaller(settings.server_url),
         files=around.files,
-        backends=dict.fromkeys(Backend, inline),
+        backends={**dict.fromkeys(Backend, inline), **apart},
     )
     runtime = WorkerRuntime(workers, ports, own)
     _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))

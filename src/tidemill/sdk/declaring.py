@@ -68,6 +68,8 @@ class _Decorator:
         announced = {name: value for name, value in self._options.items() if name != "middleware"}
         task.task_options = task_options(cast("TaskOptions", announced))
         task.backend = self._options.get("backend", self._worker.backend)
+        if task.backend is Backend.PROGRAM:
+            raise DefinitionError(f"{task.name} is a function; a program is declared by @worker.program(command=[…])")
         if task.batch is not None and task.backend is not Backend.INLINE:
             raise DefinitionError(f"task {task.name}: calls are gathered in the worker's process; use Backend.INLINE")
         task.statuses = tuple(self._options.get("statuses", ()))

@@ -15,7 +15,11 @@ _SECRETS = (
 )  # fmt: skip
 
 
-class NotAsDeclaredError(Exception):
+class ToldError(Exception):
+    """Its text says all: neither the name of its class nor lines of code help, for they would be ours."""
+
+
+class NotAsDeclaredError(ToldError):
     """A task gave what its signature does not promise."""
 
 
@@ -31,14 +35,13 @@ def classify(error: BaseException, *, told_to_stop: bool) -> Failure:
     code = Code.CANCELLED if told_to_stop else code_of(error)
     name = type(error).__name__
     text = public_text(str(error))
-    if code is Code.INTERNAL and not isinstance(error, NotAsDeclaredError):
+    if code is Code.INTERNAL and not isinstance(error, ToldError):
         text = f"{name}: {text}" if text else name
     return Failure(
         code=code,
         message=text or name,
         type=name,
-        # Of a value that does not fit the signature, the lines would all be ours.
-        traceback="" if isinstance(error, NotAsDeclaredError) else "".join(traceback.format_exception(error)),
+        traceback="" if isinstance(error, ToldError) else "".join(traceback.format_exception(error)),
         retry_after_s=error.retry_after_s if isinstance(error, TransientError) else None,
         violations=error.violations if isinstance(error, InvalidInputError) else (),
     )

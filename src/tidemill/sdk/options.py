@@ -55,6 +55,7 @@ class Backend(Enum):
     """Where the body of a task runs."""
 
     INLINE = "inline"  # in the worker's process; can be asked to stop, not killed
+    PROGRAM = "program"  # a command per call; that of `worker.program` and of spec files
 
 
 @dataclass(frozen=True)

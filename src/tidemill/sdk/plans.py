@@ -109,16 +109,17 @@ class TypePlan:
                 return self.decode(argument, locate), ()
             plain, found = corrected(_plain_of(argument), self.schema)
             with _locating(locate):
-                return self._converted(plain), found
+                return self.of_plain(plain), found
         finally:
             carriers.laying.reset(token)
 
     def _decoded(self, argument: Argument) -> Any:
         if isinstance(argument, Given) and not argument.fields and isinstance(argument.value, Inline):
             return self.decode_bytes(argument.value.data, argument.value.encoding)
-        return self._converted(_plain_of(argument))
+        return self.of_plain(_plain_of(argument))
 
-    def _converted(self, plain: Any) -> Any:
+    def of_plain(self, plain: Any) -> Any:
+        """Plain data, from msgpack or from JSON, as a value; Files in it stay. Raises DoesNotFitError."""
         try:
             return carriers.convert(plain, self.wire)
         except msgspec.ValidationError as error:

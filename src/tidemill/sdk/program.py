@@ -1,15 +1,24 @@
 """Tasks that are programs: a command per call, in any language. docs/design/programs.md says what it is told."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar
+import copy
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from msgspec import Struct
 
-from tidemill.sdk.definition import LocalTask
+from tidemill.sdk.declaring import Owner, check_name, local_names
+from tidemill.sdk.definition import LocalTask, ReadSignature
 from tidemill.sdk.errors import DefinitionError
-from tidemill.sdk.signature import Signature
+from tidemill.sdk.options import Backend, TaskOptions, task_options
+from tidemill.sdk.signature import Codecs, Signature, read_stream, read_task
 
 P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -18,7 +27,6 @@ class Program(Struct, frozen=True):
 
     command: tuple[str, ...]  # the first part is a path when it has a "/": then below ``folder``, unless absolute
     folder: str  # where the task was declared
-    environment: dict[str, str] = {}  # on top of the few variables that a program gets
 
 
 class ProgramCalledError(NotImplementedError):
@@ -30,15 +38,29 @@ class ProgramCalledError(NotImplementedError):
 
 
 class ProgramTask(LocalTask[P, R_co, Callable[P, R_co]], Generic[P, R_co]):
-    """A task whose body is a program; its signature is all that is Python."""
+    """A task whose body is a program: all that is Python is its signature."""
 
-    def __init__(self, name: str, signature: Signature, program: Program, doc: str = "") -> None:
-        def body(**_given: Any) -> Any:
-            raise ProgramCalledError(name)
+    backend = Backend.PROGRAM
 
-        body.__doc__ = doc
-        super().__init__(name, body, lambda *_: signature, {})
+    def __init__(
+        self,
+        name: str,
+        stands_for: Callable[..., Any],
+        read: ReadSignature,
+        names: Mapping[str, Any],
+        program: Program,
+    ) -> None:
+        super().__init__(name, stands_for, read, names)
         self.program = program
+
+    def run_here(self, bound: dict[str, Any]) -> Any:
+        raise ProgramCalledError(self.name)
+
+    def with_body(self, body: Callable[..., Any]) -> Self:
+        """The same task with a body to call, that of one attempt: it takes the inputs by name."""
+        other = copy.copy(self)
+        other._fn = body  # noqa: SLF001  # its own class
+        return other
 
 
 def check_command(command: Sequence[str]) -> tuple[str, ...]:
@@ -48,3 +70,39 @@ def check_command(command: Sequence[str]) -> tuple[str, ...]:
     if not command[0] or any("\0" in part for part in command):
         raise DefinitionError(f"{command[0]!r} is no program to start")
     return tuple(command)
+
+
+def read_program(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs = ()) -> Signature:
+    """The signature that stands for a program. Arguments and errors as for ``read_task``."""
+    if inspect.iscoroutinefunction(fn):
+        raise DefinitionError("a program is declared by a plain def, whose body is `...`")
+    returned = typing.get_type_hints(fn, localns=dict(names)).get("return")
+    signature = (read_stream if typing.get_origin(returned) is Iterator else read_task)(fn, names, codecs)
+    given = (*filter(None, [signature.context]), *signature.injections)
+    if given:
+        raise DefinitionError(f"parameter {given[0]}: a program finds what it may know of its call in its call file")
+    return signature
+
+
+class ProgramDecorator:
+    """Takes a signature whose body is ``...``."""
+
+    def __init__(self, worker: Owner, name: str, command: Sequence[str], options: TaskOptions) -> None:
+        self._worker, self._name, self._options = worker, name, options
+        self._command = check_command(command)
+
+    @overload
+    def __call__(self, stands_for: Callable[P, Iterator[T]], /) -> "ProgramTask[P, list[T]]": ...
+    @overload
+    def __call__(self, stands_for: Callable[P, R], /) -> "ProgramTask[P, R]": ...
+    def __call__(self, stands_for: Callable[..., Any], /) -> Any:
+        folder = str(Path(inspect.getfile(stands_for)).resolve().parent)
+        name = f"{self._worker.name}.{check_name(self._name or stands_for.__name__, 'task')}"
+        program = Program(self._command, folder)
+        reading = partial(read_program, codecs=self._worker.codecs)
+        task = ProgramTask[..., Any](name, stands_for, reading, local_names(depth=2), program)
+        task.task_options = task_options(self._options)
+        task.statuses = tuple(self._options.get("statuses", ()))
+        task.implementation = self._options.get("implementation", "")
+        self._worker.register(task)
+        return task

@@ -16,7 +16,8 @@ from tidemill.sdk.depends import Depends, Provider, factories_of, read_provider,
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.middleware import Middleware, Shared, check_middleware
 from tidemill.sdk.offers import WorkerOffers, offers_of
-from tidemill.sdk.options import Backend
+from tidemill.sdk.options import Backend, TaskOptions
+from tidemill.sdk.program import ProgramDecorator
 
 AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 Hook = Callable[[], Any]  # what is awaited, when it is async
@@ -64,6 +65,15 @@ class Worker:
         self.task = TaskDecorator(self)
         self.stream = StreamDecorator(self)
         self.add = Adder(self)
+
+    def program(self, name: str = "", /, *, command: Sequence[str], **options: Unpack[TaskOptions]) -> ProgramDecorator:
+        """Declare a task whose body is a program in any language; what is decorated is its signature, with ``...``.
+
+        Args:
+            command: the program and its arguments; a first part with a ``/`` is a path, below the folder of the file
+                that declares it. The path of the call file is added: docs/guide/programs.md says what is in it.
+        """
+        return ProgramDecorator(self, name, command, options)
 
     def register(self, task: LocalTask[..., Any, Any]) -> None:
         """Take in a task that was made elsewhere.

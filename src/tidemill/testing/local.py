@@ -28,8 +28,9 @@ from tidemill.adapters.system.memory_link import MemoryLink, link_pair
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.assembly.offers import offered
+from tidemill.assembly.programs import programs
 from tidemill.assembly.server import backing
-from tidemill.assembly.settings import Durability, Settings
+from tidemill.assembly.settings import Durability, Settings, program_environment
 from tidemill.client.blobs import HttpBlobs
 from tidemill.client.blocking import Client
 from tidemill.client.children import ChildClient
@@ -143,6 +144,7 @@ class _House:
         stage = UserLoop(self._concurrency, asyncio.new_event_loop)
         around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
         inline = InlineBackend(tasks_in(self._workers), stage, around)
+        apart = programs(self._workers, around.clock, threads, around.files, program_environment(Settings()))
         ports = WorkerPorts(
             dialer=_Inside(WorkerDesk(parts.engine, parts.logs), group),
             clock=around.clock,
@@ -153,7 +155,7 @@ class _House:
             fetcher=HttpBlobs(transport),
             caller=ChildClient(transport),
             files=around.files,
-            backends=dict.fromkeys(Backend, inline),
+            backends={**dict.fromkeys(Backend, inline), **apart},
         )
         offers, labels = offered(self._workers, Settings())
         settings = WorkerSettings(NAME, folder, Pools(self._concurrency), labels=labels, offers=offers)

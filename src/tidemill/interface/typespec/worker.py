@@ -167,9 +167,13 @@ class _Maker:
     def _task(self, worker: str, draft: _Draft) -> ProgramTask[..., Any]:
         operation, given = draft.home.operation, marks.keywords(draft.notes, marks.OPTIONS)
         program = Program(self._command_of(draft.home), str(self._folder))
-        task = ProgramTask[..., Any](
-            f"{worker}.{operation.name}", self._signature(draft), program, marks.doc_of(draft.notes)
-        )
+        signature = self._signature(draft)
+
+        def stands_for() -> None: ...
+
+        stands_for.__doc__ = marks.doc_of(draft.notes)
+        name = f"{worker}.{operation.name}"
+        task = ProgramTask[..., Any](name, stands_for, lambda *_: signature, {}, program)
         try:
             task.task_options = task_options(cast(Any, given))
             task.statuses = tuple(given.get("statuses", ()))
