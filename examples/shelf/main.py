@@ -19,7 +19,7 @@ import shelf_reading
 import shelf_vectors
 from shelf_types import Answer, Item, Kind, PictureFacts, Reading, Unread, UnreadableError, Vectors
 
-from tidemill import Context, Failure, File, PermanentError, Worker, branch, collect, map_over, workflow
+from tidemill import Context, Failure, File, PermanentError, Worker, app, branch, collect, map_over, workflow
 
 shelf = Worker("shelf")
 
@@ -208,3 +208,7 @@ def _times(entries: list[Entry]) -> dict[str, object]:
         for entry in entries
     }
     return {"files": dict(sorted(by_file.items()))}
+
+
+if __name__ == "__main__":
+    app(shelf)

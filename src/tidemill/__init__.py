@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidemill.assembly.offers import detect_resources
+    from tidemill.cli.app import app
     from tidemill.client.blocking import Client
     from tidemill.client.errors import ServerUnreachableError, StreamRestartedError, UnknownTaskError
     from tidemill.client.remote import AsyncClient
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "tidemill.cli.app": ("app",),
     "tidemill.assembly.offers": ("detect_resources",),
     "tidemill.client.blocking": ("Client",),
     "tidemill.client.errors": ("ServerUnreachableError", "StreamRestartedError", "UnknownTaskError"),
@@ -142,6 +144,7 @@ __all__ = [
     "__version__",
     "all_of",
     "any_of",
+    "app",
     "branch",
     "call",
     "collect",

@@ -94,6 +94,9 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def command(*arguments: str) -> list[str]:
+    """`tidemill …`, or a program that is named by its file."""
+    if arguments[0].endswith(".py"):
+        return [sys.executable, *arguments]
     return [sys.executable, "-P", "-m", "tidemill", *arguments]
 
 

@@ -7,8 +7,10 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -39,11 +41,13 @@ from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
 
+Told = AbstractContextManager[None]
+
 _log = logging.getLogger("tidemill")
 
 
-def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> None:
-    """Serve tasks until told to stop.
+def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends, stop: threading.Event | None = None) -> None:
+    """Serve tasks until told to stop, by a signal or by ``stop``.
 
     Raises:
         LinkRefusedError: the server will not have this worker, and says why.
@@ -56,10 +60,13 @@ def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends) -> Non
         name = stack.enter_context(_own_name(settings, workers))
         stack.enter_context(captured_output(speaking.get))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
-        runner.run(_serve(workers, _worker_settings(name, settings, workers), settings, ends))
+        own = _worker_settings(name, settings, workers)
+        runner.run(_serve(workers, own, settings, partial(told_to_stop, ends=ends, stop=stop)))
 
 
-async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings, ends: Ends) -> None:
+async def _serve(
+    workers: list[Worker], own: WorkerSettings, settings: Settings, told: Callable[[Callable[[], None]], Told]
+) -> None:
     threads = ThreadPool()
     stage = UserLoop(own.pools.total, uvloop.new_event_loop)
     around = Surroundings(SystemClock(), threads, LocalFiles(own.folder, threads))
@@ -79,7 +86,7 @@ async def _serve(workers: list[Worker], own: WorkerSettings, settings: Settings,
     )
     runtime = WorkerRuntime(workers, ports, own)
     _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))
-    with told_to_stop(runtime.drain, ends), _health_of(runtime, settings.health):
+    with told(runtime.drain), _health_of(runtime, settings.health):
         await runtime.run()
     threads.close()
 

@@ -101,12 +101,13 @@ def main() -> None:
         sys.stderr.close()
         code = Exit.OK
     except TidemillError as error:
-        click.echo(f"tidemill: {_sentence_of(error)}", err=True)
+        click.echo(f"tidemill: {sentence_of(error)}", err=True)
         code = code_of(error)
     sys.exit(int(code or 0))
 
 
-def _sentence_of(error: TidemillError) -> str:
+def sentence_of(error: TidemillError) -> str:
+    """What a person is told of it."""
     from tidemill.client.errors import ServerUnreachableError
 
     if isinstance(error, ServerUnreachableError):
