@@ -171,7 +171,7 @@ def _resources(text: str) -> ResourceOffers:
     found = ResourceOffers()
     for name, value in _labels(text).items():
         match name:
-            case "cpus":
+            case "cpus" if _price(value) > 0:
                 found["cpus"] = _price(value)
             case "ram":
                 found["ram"] = size_bytes(value)

@@ -18,6 +18,7 @@ from tidemill.cli.asking import print_json
 from tidemill.cli.finding import answers
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, data_option, output_option, url_option
+from tidemill.cli.resources import outlined
 from tidemill.cli.server import SERVER_PARTS
 from tidemill.cli.show import size, span
 from tidemill.core.errors import InputError
@@ -59,6 +60,7 @@ _MARKS = {"ok": "✓", "note": "·", "wrong": "✗"}
 def _findings(url: str | None, data: Path | None) -> Iterator[Finding]:
     yield Finding("tidemill", "ok", f"{VERSION} on Python {sys.version.split()[0]}, {sys.executable}")
     yield _parts()
+    yield _resources()
     try:
         settings = read_settings({"url": url, "data": data})
     except InputError as error:
@@ -75,6 +77,13 @@ def _parts() -> Finding:
         text = f'{", ".join(missing)} not installed; workers run, a server does not: pip install "tidemill[server]"'
         return Finding("server parts", "note", text)
     return Finding("server parts", "ok", "installed")
+
+
+def _resources() -> Finding:
+    from tidemill.assembly.offers import detect
+
+    found = detect()
+    return Finding("resources", "ok", "; ".join([outlined(found.resources), *found.notes]))
 
 
 def _disk(data: Path) -> Iterator[Finding]:

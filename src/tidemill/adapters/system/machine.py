@@ -7,7 +7,9 @@
 | GPUs | NVML, by the library `nvidia-ml-py` (the extra `gpu`) | `CUDA_VISIBLE_DEVICES`, which the settings read |
 """
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -23,13 +25,19 @@ class ThisMachine:
     """The Machine port.
 
     Args:
-        visible: ids of the GPUs that this process may use (indexes or UUIDs); None: all.
+        visible: the GPUs that this process may use, by index or by how their UUID begins; None: all.
         root: where `proc` and `sys` are.
-        nvml: the name of the module that speaks NVML.
+        nvml: the module that speaks NVML, and the driver's library that tells whether it is worth 18 MiB to import it.
     """
 
-    def __init__(self, visible: Sequence[str] | None = None, root: Path = Path("/"), nvml: str = "pynvml") -> None:
-        self._visible, self._root, self._nvml = visible, root, nvml
+    def __init__(
+        self,
+        visible: Sequence[str] | None = None,
+        root: Path = Path("/"),
+        nvml: tuple[str, str] = ("pynvml", "libnvidia-ml.so.1"),
+    ) -> None:
+        self._visible, self._root = visible, root
+        self._nvml, self._driver = nvml
 
     def look(self) -> Found:
         gpus, note = self._gpus()
@@ -65,9 +73,19 @@ class ThisMachine:
 
     def _gpus(self) -> tuple[list[Gpu], str]:
         try:
+            ctypes.CDLL(self._driver)
+        except OSError:
+            return [], f"GPUs: there is no driver of NVIDIA's ({self._driver})"
+        try:
             nvml = import_module(self._nvml)
         except ImportError:
             return [], 'GPUs are not looked for: pip install "tidemill[gpu]"'
+        try:
+            return self._seen(nvml)
+        finally:
+            sys.modules.pop(self._nvml, None)  # what it takes is given back
+
+    def _seen(self, nvml: Any) -> tuple[list[Gpu], str]:
         try:
             nvml.nvmlInit()
         except nvml.NVMLError as error:
@@ -78,18 +96,22 @@ class ThisMachine:
             return [], f"the GPUs cannot be read: {error}"
         finally:
             nvml.nvmlShutdown()
-        return [gpu for gpu, names in found if self._visible is None or names & set(self._visible)], ""
+        return [gpu for gpu, names in found if self._may_use(names)], ""
+
+    def _may_use(self, names: tuple[str, str]) -> bool:
+        index, uuid = names
+        return self._visible is None or any(each == index or uuid.startswith(each) for each in self._visible if each)
 
 
-def _gpu_at(nvml: Any, index: int) -> tuple[Gpu, set[str]]:
-    """A GPU, and the names by which it may be meant."""
+def _gpu_at(nvml: Any, index: int) -> tuple[Gpu, tuple[str, str]]:
+    """A GPU, and the index and the UUID by which it may be meant."""
     device = nvml.nvmlDeviceGetHandleByIndex(index)
     uuid, model = _as_text(nvml.nvmlDeviceGetUUID(device)), _as_text(nvml.nvmlDeviceGetName(device))
     major, minor = nvml.nvmlDeviceGetCudaComputeCapability(device)
     words = {word for word in model.lower().replace("-", " ").split() if any(map(str.isdigit, word))}
     tags = {"nvidia", "cuda", f"sm_{major}{minor}", *words}
     vram = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
-    return Gpu(str(index), vram, model, tuple(sorted(tags))), {str(index), uuid}
+    return Gpu(str(index), vram, model, tuple(sorted(tags))), (str(index), uuid)
 
 
 def _as_text(said: Any) -> str:
