@@ -101,7 +101,7 @@ async def test_a_worker_that_is_right_passes_each_check() -> None:
 @pytest.mark.parametrize("kind", FAULTS, ids=lambda kind: kind.__name__)
 async def test_a_planted_fault_is_caught_by_its_check(kind: type[Foreign]) -> None:
     check = FAULTS[kind]
-    found = {each.id: each for each in await examined(kind, check, within_s=0.7)}[check]
+    found = {each.id: each for each in await examined(kind, check, within_s=0.6)}[check]
     assert found.outcome is Outcome.FAILED
     assert found.reason
     assert found.frames
@@ -151,7 +151,7 @@ def test_a_worker_that_is_wrong_ends_the_command_with_1(tmp_path: Path) -> None:
     ],
 )
 def test_a_command_that_cannot_be_checked_says_why(tmp_path: Path, arguments: Sequence[str], reason: str) -> None:
-    within = () if "--within" in arguments else ("--within", "1")
+    within = () if "--within" in arguments else ("--within", "0.3")
     said = Mill(tmp_path).tidemill("conformance", *within, *arguments)
     assert said.code in (1, 2)
     assert reason in said.out + said.err

@@ -1,12 +1,13 @@
 """A shell in which the commands of a page run one after another, and the comparison of what they print with the page.
 
-    ```python main.py      the file main.py is written
+    ```python main.py      the file main.py is written, in JavaScript too
     ```sh                  the commands run, and end with exit code 0
     ```sh exit=2           the last one ends with this exit code
     ```text                what the commands before have printed
 
 In a shown text, ``…`` stands for any text of one line, a line that is only ``…`` for any number of lines; any run id
 fits a run id, and any length of time a length of time. A page says port 7070; the shell has a free one.
+$CLONE is the repository.
 
 `python -m tests.docs.terminal PAGE` runs a page and prints what comes out.
 """
@@ -63,6 +64,7 @@ class Terminal:
         ours = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "src"),
+            "CLONE": str(ROOT),
             "TIDEMILL_PORT": self.port.rpartition(":")[2],
         }
         self._environment = {**inherited, **ours}
@@ -150,7 +152,7 @@ def played(page: str, terminal: Terminal) -> Iterator[tuple[Block, Said]]:
     said = Said("", 0)
     for block in blocks(read(page)):
         match block.language:
-            case "python":
+            case "python" | "js":
                 terminal.write(block.words[0], block.text)
             case "sh":
                 said = terminal.run(block.text)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.docs.pages import blocks, pages, read
 from tests.docs.terminal import Terminal, exit_code, fits, played
+from tests.languages.node import why_not
 
 OURS = ("docs/tutorial.md", "docs/guide/")
 PAGES = [
@@ -16,6 +17,8 @@ PAGES = [
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", PAGES)
 def test_each_block_does_what_the_page_shows(page: str, tmp_path: Path) -> None:
+    if any(each.language == "js" for each in blocks(read(page))) and (reason := why_not()):
+        pytest.skip(reason)
     with Terminal(tmp_path) as terminal:
         for block, said in played(page, terminal):
             if block.language == "sh":
