@@ -11,8 +11,7 @@ import pytest
 from tests.cli.processes import Mill, environment
 from tests.house.source import ROOT
 from tests.languages.node import why_not
-from tidemill import Client, Worker, map_over, stub, workflow
-from tidemill.client.errors import RunFailedError
+from tidemill import Client, RunFailedError, Worker, map_over, stub, workflow
 
 EXAMPLE = ROOT / "examples" / "javascript"
 WORDS = """
