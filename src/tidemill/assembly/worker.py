@@ -31,6 +31,7 @@ from tidemill.assembly.programs import programs
 from tidemill.assembly.settings import Settings, SettingsError, program_environment
 from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
+from tidemill.core.tallies import Sample
 from tidemill.core.version import VERSION
 from tidemill.ports.backend import speaking
 from tidemill.sdk.options import Backend
@@ -100,13 +101,14 @@ def _health_of(runtime: WorkerRuntime, address: str) -> Iterator[None]:
 
     host, _, port = address.rpartition(":")
 
-    def figures() -> dict[str, float]:
+    def figures() -> list[Sample]:
         status = runtime.status()
-        return {
-            "tidemill_worker_connected": status.connected,
-            "tidemill_worker_attempts_held": status.held,
-            "tidemill_worker_attempts_received": status.received,
-        }
+        return [
+            Sample("tidemill_worker_connected", int(status.connected)),
+            Sample("tidemill_worker_attempts_held", status.held),
+            Sample("tidemill_worker_attempts_received", status.received),
+            *runtime.tallies.samples(),
+        ]
 
     with health_served((host, int(port)), Health(lambda: runtime.status().is_accepting, figures)) as served:
         _log.info("health at http://%s:%d/healthz", host, served)

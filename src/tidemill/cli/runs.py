@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import click
+import msgspec
 
 from tidemill.cli.asking import ask, print_json
 from tidemill.cli.ending import tell_adjustments, tell_failure
 from tidemill.cli.main import Exit
+from tidemill.cli.measures import lines_of_attempts
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, summary_of
 from tidemill.cli.show import span, table
 from tidemill.cli.streaming import print_items
 from tidemill.client.remote import AsyncClient, AsyncRun
-from tidemill.wire.api import LogLineView, RunPage, RunView, StepView
+from tidemill.wire.api import AttemptView, EmittedView, LogLineView, RunPage, RunView, StepView
 
 STATUSES = ("running", "cancelling", "succeeded", "failed", "cancelled", "halted")
 LOOK_S = 0.5
@@ -56,23 +58,27 @@ def _row(view: RunView) -> tuple[str, ...]:
 
 @runs.command()
 @click.argument("run")
+@click.option("--metrics", is_flag=True, help="What each attempt took and measured, too.")
 @url_option
 @output_option
-def show(run: str, url: str | None, output: Output) -> None:
-    """One run with its steps. With --json: {"run": {...}, "steps": [...]}; what lies inside a map is left out."""
+def show(run: str, url: str | None, output: Output, metrics: object) -> None:
+    """One run with its steps. With --json: {"run": {...}, "steps": [...]}; what lies inside a map is left out.
 
-    async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView]]:
+    --metrics adds what the first 1,000 attempts took and measured.
+    """
+
+    async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView], Sequence[AttemptView]]:
         found: AsyncRun[object] = client.run(run)
-        return await found.view(), await Outline(found).read()
+        return await found.view(), await Outline(found).read(), await found.attempts() if metrics else ()
 
-    view, steps = ask(url, look)
+    view, steps, attempts = ask(url, look)
     if output is Output.JSON:
-        print_json({"run": view, "steps": steps})
+        print_json({"run": view, "steps": steps} | ({"attempts": attempts} if metrics else {}))
         return
     click.echo(f"{view.workflow} {summary_of(view)}")
     tell_failure(view)
     tell_adjustments(view)
-    for line in lines_of_outline(steps):
+    for line in (*lines_of_outline(steps), *lines_of_attempts(attempts)):
         click.echo(line)
 
 
@@ -138,6 +144,35 @@ def stream(run: str, url: str | None, output: Output, step: str, **place: int | 
     if output is Output.PEOPLE:
         tell_failure(view)
     return Exit.FAILED if view.failure else Exit.OK
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--type", "kind", default="", help="Only events of this type.")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only events after this number.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run ends.")
+@url_option
+@output_option
+def events(run: str, kind: str, url: str | None, output: Output, **how: int) -> Exit:
+    """What a run's tasks told of by ctx.emit. With --json: one object on each line."""
+
+    async def read(client: AsyncClient) -> None:
+        found: AsyncRun[object] = client.run(run)
+        told = found.emitted(kind, how["after"]) if how["follow"] else _told_so_far(found, kind, how["after"])
+        async for event in told:
+            if output is Output.JSON:
+                print_json(event)
+            else:
+                payload = "" if event.payload is None else f"  {msgspec.json.encode(event.payload).decode()}"
+                click.echo(f"{event.number:>5}  {event.at[11:23]} {event.path} {event.type}  {event.message}{payload}")
+
+    ask(url, read)
+    return Exit.OK
+
+
+async def _told_so_far(run: AsyncRun[object], kind: str, after: int) -> AsyncIterator[EmittedView]:
+    for event in await run.emitted_so_far(kind, after):
+        yield event
 
 
 async def _so_far(run: AsyncRun[object], step: str | None) -> AsyncIterator[LogLineView]:

@@ -111,12 +111,17 @@ class Run(Generic[R_co]):
         """What happened and happens, until the run ends."""
         return self._thread.iterate(self._run.events(after))
 
+    def emitted(self, type: str = "", after: int = 0) -> Iterator[api.EmittedView]:  # noqa: A002  # its name
+        """Events that tasks told of by ``ctx.emit``, in order, until the run ends; see `AsyncRun.emitted`."""
+        return self._thread.iterate(self._run.emitted(type, after))
+
     ended = _of_run(AsyncRun.ended)
     adjustments = _of_run(AsyncRun.adjustments)
     view = _of_run(AsyncRun.view)
     status = _of_run(AsyncRun.status)
     graph = _of_run(AsyncRun.graph)
     cancel = _of_run(AsyncRun.cancel)
+    emitted_so_far = _of_run(AsyncRun.emitted_so_far)
     steps = _of_run(AsyncRun.steps)
     attempts = _of_run(AsyncRun.attempts)
     logs = _of_run(AsyncRun.logs)

@@ -206,6 +206,18 @@ class AsyncRun(Generic[R_co]):
         """What happened and happens, until the run ends. An event's ``number`` is what to go on after."""
         return self._core.tails.events(self.id, after)
 
+    def emitted(self, type: str = "", after: int = 0) -> AsyncIterator[api.EmittedView]:  # noqa: A002  # its name
+        """Events that tasks told of by ``ctx.emit``, of one type or of all, in order, until the run ends.
+
+        Args:
+            after: the ``number`` of the last one that is known.
+        """
+        return self._core.tails.emitted(self.id, type, after)
+
+    async def emitted_so_far(self, type: str = "", after: int = 0) -> Sequence[api.EmittedView]:  # noqa: A002
+        """Those that there are now."""
+        return [event async for event in self._core.tails.emitted_so_far(self.id, type, after)]
+
     async def steps(self) -> list[api.StepView]:
         return [step async for step in self._core.tails.steps(self.id)]
 

@@ -11,7 +11,17 @@ from tidemill.client.calls import PREFIX, Calls, escaped, query_text
 from tidemill.client.outcomes import frames_of
 from tidemill.client.transport import checked
 from tidemill.core.errors import UnavailableError
-from tidemill.wire.api import FRAMES, MSGPACK, EventView, LogLineView, LogPage, StepPage, StepView
+from tidemill.wire.api import (
+    FRAMES,
+    MSGPACK,
+    EmittedPage,
+    EmittedView,
+    EventView,
+    LogLineView,
+    LogPage,
+    StepPage,
+    StepView,
+)
 
 RETRIES, RETRY_S = 20, 0.5
 
@@ -35,6 +45,7 @@ class Place(Struct, frozen=True):
 
 _parts = msgspec.msgpack.Decoder(list[Part]).decode
 _events = msgspec.json.Decoder(list[EventView]).decode
+_told = msgspec.json.Decoder(EmittedView).decode
 _event = msgspec.json.Decoder(EventView).decode
 
 
@@ -83,6 +94,33 @@ class Tails:
                 if not left:
                     raise
             await asyncio.sleep(RETRY_S)
+
+    async def emitted(self, run: str, kind: str, after: int) -> AsyncIterator[EmittedView]:
+        left = RETRIES
+        while True:
+            query = query_text({"type": kind, "after": after, "follow": "true"})
+            try:
+                async for name, data in self._messages(f"/runs/{escaped(run)}/emitted{query}"):
+                    if name == "end":
+                        return
+                    each = _told(data)
+                    yield each
+                    after, left = each.number, RETRIES
+            except UnavailableError:
+                left -= 1
+                if not left:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+    async def emitted_so_far(self, run: str, kind: str, after: int) -> AsyncIterator[EmittedView]:
+        while True:
+            query = {"type": kind, "after": after, "limit": 1000}
+            page = await self._calls.get(f"/runs/{escaped(run)}/emitted", EmittedPage, query)
+            for event in page.events:
+                yield event
+            if not page.events:
+                return
+            after = page.next
 
     async def _messages(self, path: str) -> AsyncIterator[tuple[str, bytes]]:
         """Server-sent events: (kind, data)."""

@@ -47,6 +47,8 @@ from tidemill.core.run import (
 )
 from tidemill.core.values import Streamed, Value, blobs_of
 
+Told = AttemptSucceeded | AttemptFailed
+
 GRACE = timedelta(seconds=10)
 _RAN = {End.SUCCEEDED, End.FAILED}
 
@@ -65,14 +67,15 @@ class Report:
         assert isinstance(node, TaskNode)  # noqa: S101  # only tasks have attempts
         self.node = node
 
-    def end(self, how: End, failure: Failure | None = None) -> None:
+    def end(self, how: End, failure: Failure | None = None, told: Told | None = None) -> None:
         """Close the attempt; its slot is free."""
         attempt = self.attempt
         started_at = attempt.started_at
         if started_at is None and how in _RAN:  # its start and its end came in one frame
             started_at = attempt.leased_at
         state = AttemptEnded(how, self.draft.at, failure)
-        self.draft.put_attempt(replace(attempt, state=state, started_at=started_at))
+        took, measures = (None, attempt.measures) if told is None else (told.took, told.measures or attempt.measures)
+        self.draft.put_attempt(replace(attempt, state=state, started_at=started_at, took=took, measures=measures))
         if attempt.is_live:
             self.draft.order(SlotFreed(attempt.session, attempt.run, attempt.path, attempt.number))
             limits.release(self.draft, attempt.limits)
@@ -105,7 +108,7 @@ def _leave_queue(draft: Draft, step: Step) -> None:
         draft.left_by_key.append(key)
 
 
-def _report(draft: Draft, run: RunId, path: Path, number: int) -> Report | None:
+def report_of(draft: Draft, run: RunId, path: Path, number: int) -> Report | None:
     """The attempt that a report is about, if it may still change anything.
 
     One that was given up as lost may, as long as nobody overtook it.
@@ -128,7 +131,7 @@ def _answer(draft: Draft, run: RunId, path: Path, number: int) -> None:
 
 
 def started(draft: Draft, event: AttemptStarted) -> None:
-    report = _report(draft, event.run, event.path, event.number)
+    report = report_of(draft, event.run, event.path, event.number)
     if report is None:
         draft.order(TurnAway(event.run, event.path, event.number))
         return
@@ -141,7 +144,7 @@ def started(draft: Draft, event: AttemptStarted) -> None:
 
 
 def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
-    report = _report(draft, event.run, event.path, event.number)
+    report = report_of(draft, event.run, event.path, event.number)
     if report is None:
         _answer(draft, event.run, event.path, event.number)
         return
@@ -153,7 +156,7 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
         failed(draft, AttemptFailed(event.run, event.path, event.number, fault))
         return
     report.leave_queue()
-    report.end(End.SUCCEEDED)
+    report.end(End.SUCCEEDED, told=event)
     caching.keep(report.mover, event.path, report.node, event.status, event.outputs)
     for port, value in event.outputs.items():
         draft.values[event.run, event.path, port] = value
@@ -204,7 +207,7 @@ def _record_blobs(draft: Draft, run: RunId, values: dict[str, Value], artifacts:
 
 
 def failed(draft: Draft, event: AttemptFailed) -> None:
-    report = _report(draft, event.run, event.path, event.number)
+    report = report_of(draft, event.run, event.path, event.number)
     if report is None:
         _answer(draft, event.run, event.path, event.number)
         return
@@ -213,7 +216,7 @@ def failed(draft: Draft, event: AttemptFailed) -> None:
     failure = replace(event.failure, path=event.path)
     told = report.is_told_to_stop()
     report.leave_queue()
-    report.end(event.proof or End.FAILED, failure)
+    report.end(event.proof or End.FAILED, failure, event)
     if told:
         _stopped(report)
         return
@@ -263,7 +266,7 @@ def _stopped(report: Report) -> None:
 
 def released(draft: Draft, event: AttemptReleased) -> None:
     """Handed back: ready again at once, and it does not count."""
-    report = _report(draft, event.run, event.path, event.number)
+    report = report_of(draft, event.run, event.path, event.number)
     if report is None or not report.attempt.is_live:
         _answer(draft, event.run, event.path, event.number)
         return
@@ -279,7 +282,7 @@ def released(draft: Draft, event: AttemptReleased) -> None:
 
 def lost(draft: Draft, event: AttemptLost) -> None:
     """Its worker died or went silent. Only a running attempt counts as a loss."""
-    report = _report(draft, event.run, event.path, event.number)
+    report = report_of(draft, event.run, event.path, event.number)
     if report is None or not report.attempt.is_live:
         return
     attempt, step, mover = report.attempt, report.step, report.mover
@@ -315,7 +318,7 @@ def stop(draft: Draft, mover: Mover, step: Step, reason: str) -> None:
 
 def presumed(draft: Draft, run: RunId, path: Path, number: int) -> None:
     """No proof of stop came in time."""
-    report = _report(draft, run, path, number)
+    report = report_of(draft, run, path, number)
     if report is not None and isinstance(report.attempt.state, Stopping):
         report.end(End.PRESUMED)
         _stopped(report)
@@ -323,7 +326,7 @@ def presumed(draft: Draft, run: RunId, path: Path, number: int) -> None:
 
 def timed_out(draft: Draft, run: RunId, path: Path, number: int) -> None:
     """The worker did not end it in time by itself: give it up, and tell the worker."""
-    report = _report(draft, run, path, number)
+    report = report_of(draft, run, path, number)
     if report is None or not report.attempt.is_live:
         return
     draft.order(AskToStop(report.attempt.session, run, path, number, "out of time"))
@@ -341,7 +344,7 @@ def streamed(draft: Draft, event: ItemsStreamed) -> None:
 
     As with a late result, those of an attempt that was given up count while nobody overtook it.
     """
-    report = _report(draft, event.run, event.path, event.number)
+    report = report_of(draft, event.run, event.path, event.number)
     if report is None:
         draft.order(TurnAway(event.run, event.path, event.number))
         return

@@ -89,6 +89,7 @@ def _start(mover: Mover, step: Step, node: TaskNode, claim: Claim) -> Leasing:
         limits=verdict.limits,
         implementation=claim.implementation,
         granted=claim.granted,
+        queued_us=draft.at - step.state.since_at if isinstance(step.state, Ready) else 0,
     )
     _supersede(mover, step, node)
     draft.put_attempt(attempt)

@@ -30,6 +30,13 @@ class AcknowledgeItems(Struct, frozen=True, gc=False):
     upto: int
 
 
+class AcknowledgeEvents(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    upto: int
+
+
 class AnswerSubmit(Struct, frozen=True, gc=False):
     """The run as it stands; ``conflict``: another body was submitted under its id."""
 
@@ -102,6 +109,7 @@ Command = (
     Acknowledge
     | TurnAway
     | AcknowledgeItems
+    | AcknowledgeEvents
     | AnswerSubmit
     | RefuseSubmit
     | AskToStop

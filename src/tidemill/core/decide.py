@@ -10,7 +10,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core import attempts, children, sweep
+from tidemill.core import attempts, children, emitting, sweep
 from tidemill.core.commands import AnswerSubmit, FetchLists, FetchOperands, RefuseSubmit, Sweep
 from tidemill.core.errors import InputError
 from tidemill.core.events import (
@@ -22,9 +22,11 @@ from tidemill.core.events import (
     CancelRequested,
     ChildrenGone,
     Event,
+    EventsEmitted,
     FetchFailed,
     ItemsStreamed,
     ListFetched,
+    MeasuresTaken,
     OperandsFetched,
     ProgressMade,
     QueueExpired,
@@ -83,6 +85,10 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match ov
             attempts.failed(draft, event)
         case ItemsStreamed():
             attempts.streamed(draft, event)
+        case EventsEmitted():
+            emitting.emitted(draft, event)
+        case MeasuresTaken():
+            emitting.measured(draft, event)
         case ProgressMade():
             attempts.progressed(draft, event)
         case AttemptReleased():
@@ -121,9 +127,10 @@ def keys_of(event: Event) -> Keys:
             | AttemptReleased()
             | AttemptLost()
             | ItemsStreamed()
+            | EventsEmitted()
         ):
             return _keys_of_step(event.run, event.path, event.number)
-        case ProgressMade(run=run, path=path, number=number):
+        case ProgressMade(run=run, path=path, number=number) | MeasuresTaken(run=run, path=path, number=number):
             return Keys(attempts=[(run, path, number)])
         case TimerDue(timer=timer):
             return _keys_of_step(timer.run, timer.path, timer.number)

@@ -48,6 +48,7 @@ class TaskDefinition(Struct, frozen=True, omit_defaults=True):
     keywords: tuple[str, ...] = ()  # parameters that callers in Python give by name only
     injects: tuple[str, ...] = ()  # parameters that the worker fills; they are no inputs
     implementation: str = ""  # of several of one name and schema; "" is the plain one
+    emits: dict[str, Schema] = field(default_factory=dict)  # schemas of the events that it tells of, by type
 
 
 class Pools(Struct, frozen=True):

@@ -5,6 +5,7 @@ from msgspec import Struct
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.rows import Artifact, Queued, Timer
 from tidemill.core.run import Adjustment, End, Failure, Lost
+from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Inline, Value
 
 
@@ -16,6 +17,8 @@ class AttemptSucceeded(Struct, frozen=True, gc=False):
     status: str = "success"
     artifacts: tuple[Artifact, ...] = ()
     adjustments: tuple[Adjustment, ...] = ()
+    took: Took | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class AttemptStarted(Struct, frozen=True, gc=False):
@@ -44,6 +47,8 @@ class AttemptFailed(Struct, frozen=True, gc=False):
     failure: Failure
     proof: End | None = None
     artifacts: tuple[Artifact, ...] = ()
+    took: Took | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class AttemptReleased(Struct, frozen=True, gc=False):
@@ -68,6 +73,23 @@ class ItemsStreamed(Struct, frozen=True, gc=False):
     number: int
     first: int
     items: tuple[bytes, ...]
+
+
+class EventsEmitted(Struct, frozen=True, gc=False):
+    """A task told of something; ``first`` is the number of the first one within the attempt, from 0."""
+
+    run: RunId
+    path: Path
+    number: int
+    first: int
+    emissions: tuple[Emission, ...]
+
+
+class MeasuresTaken(Struct, frozen=True, gc=False):
+    run: RunId
+    path: Path
+    number: int
+    measures: tuple[Measure, ...]
 
 
 class ProgressMade(Struct, frozen=True, gc=False):
@@ -153,6 +175,8 @@ Event = (
     | AttemptReleased
     | AttemptLost
     | ItemsStreamed
+    | EventsEmitted
+    | MeasuresTaken
     | ProgressMade
     | TimerDue
     | QueueExpired

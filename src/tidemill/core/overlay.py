@@ -18,6 +18,7 @@ from tidemill.core.rows import (
     AttemptKey,
     Cached,
     ChunkKey,
+    Emitted,
     Entry,
     Keys,
     Lane,
@@ -105,6 +106,7 @@ class Overlay:
         self.blob_refs: dict[tuple[RunId, Digest], None] = {}
         self.streams: list[StreamItems] = []
         self.artifacts: list[Artifact] = []
+        self.emitted: list[Emitted] = []
         self.history: dict[RunId, list[Entry]] = {}
         self.lanes: dict[Lane, LaneRow] = {}
 
@@ -132,8 +134,9 @@ class Overlay:
             self.blob_refs.update(draft.blob_refs)
         if draft.streams:
             self.streams += draft.streams
-        if draft.artifacts:
+        if draft.artifacts or draft.emitted:
             self.artifacts += draft.artifacts
+            self.emitted += draft.emitted
         for run, entries in draft.history.items():
             self.history.setdefault(run, []).extend(entries)
 
@@ -193,6 +196,7 @@ class Draft:
         "chance",
         "chunks",
         "commands",
+        "emitted",
         "freed",
         "history",
         "lanes",
@@ -232,6 +236,7 @@ class Draft:
         self.blob_refs: dict[tuple[RunId, Digest], None] = {}
         self.streams: list[StreamItems] = []
         self.artifacts: list[Artifact] = []
+        self.emitted: list[Emitted] = []
         self.history: dict[RunId, list[Entry]] = {}
         self.lanes: dict[Lane, LaneRow] = {}
         self.commands: list[Command] = []

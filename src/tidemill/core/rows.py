@@ -159,6 +159,19 @@ class StreamItems(Struct, frozen=True, gc=False):
     items: tuple[bytes, ...]
 
 
+class Emitted(Struct, frozen=True, gc=False):
+    """An event that a task told of its run; ``number`` counts from 1 within the run."""
+
+    run: RunId
+    number: int
+    at: Instant
+    path: Path
+    attempt: int
+    type: str
+    payload: Any = None
+    message: str = ""
+
+
 class Artifact(Struct, frozen=True, gc=False):
     """A file that a step published in its run, under ``path/name``."""
 
@@ -198,6 +211,7 @@ class Changes(Struct):
     timers_drop: list[tuple[RunId, Path, TimerKind]] = field(default_factory=list)
     streams: list[StreamItems] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
+    emitted: list[Emitted] = field(default_factory=list)
     blobs: dict[Digest, int] = field(default_factory=dict)
     blob_refs: list[tuple[RunId, Digest]] = field(default_factory=list)
     history: list[History] = field(default_factory=list)

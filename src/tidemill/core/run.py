@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.requirements import Granted
+from tidemill.core.telling import Measure, Took
 
 
 class Code(Enum):
@@ -114,6 +115,7 @@ class Run(Struct, frozen=True, gc=False):
     parent: RunId | None = None  # whose task started it
     depth: int = 0  # how many parents stand above it
     has_children: bool = False
+    emitted: int = 0  # events that its tasks told of, those that were not kept too
 
     @property
     def status(self) -> str:
@@ -276,6 +278,10 @@ class Attempt(Struct, frozen=True, gc=False):
     started_at: Instant | None = None
     progress: tuple[float, str, str] | None = None  # fraction 0..1, stage, message
     streamed: int = 0  # items recorded so far
+    emitted: int = 0  # events recorded so far
+    queued_us: int = 0  # how long its step had waited to be taken
+    took: Took | None = None
+    measures: tuple[Measure, ...] = ()
     limits: tuple[bytes, ...] = ()  # of which it has a slot
     implementation: str = ""  # which of the task's; "" is the plain one
     granted: Granted | None = None  # of its worker's resources, where the task requires some

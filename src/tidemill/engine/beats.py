@@ -60,6 +60,7 @@ class Beats:
         self._watches = Watches(store)
         self._fetches = Fetches(store, self.reader, blobs)
         self._delivery = Delivery(self.seats, self._watches, self.feed, self._inbox, self._fetches)
+        self.tallies = self._delivery.tallies
         self._next_due: Instant | None = None
         self._next_look: Instant = 0
         self._beating = False

@@ -21,6 +21,7 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         timers_drop=list(overlay.timers_drop),
         streams=overlay.streams,
         artifacts=overlay.artifacts,
+        emitted=overlay.emitted,
         limits=list(overlay.limits.changed.values()),
         cached=list(overlay.cached.changed.values()),
         blob_refs=list(overlay.blob_refs),

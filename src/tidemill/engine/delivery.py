@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, StopChildren, Sweep
 from tidemill.core.ids import SessionId
-from tidemill.core.run import Attempt
+from tidemill.core.run import Attempt, AttemptEnded
+from tidemill.core.tallies import Tallies
 from tidemill.engine.feed import Feed
 from tidemill.engine.fetches import Fetches
 from tidemill.engine.inbox import Arrival, Decision, Inbox, Orphaning, Recording, Sweeping
@@ -17,6 +18,7 @@ class Delivery:
     def __init__(self, seats: Seats, watches: Watches, feed: Feed, inbox: Inbox, fetches: Fetches) -> None:
         self._seats, self._watches, self._feed = seats, watches, feed
         self._inbox, self._fetches = inbox, fetches
+        self.tallies = Tallies()
 
     def deliver(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
         """Those who wait hear first: workers of leases, watchers of outcomes; then senders, of their answers."""
@@ -34,6 +36,7 @@ class Delivery:
                 seat.tell(mine)
         for outcome in turn.outcomes:
             self._watches.tell(outcome)
+        self._tally(turn.ended())
         self._reply(turn, arrivals)
         self._feed.publish(turn.numbers, turn.changes.history)
 
@@ -44,6 +47,12 @@ class Delivery:
                 key = (leasing.attempt.run, leasing.attempt.path, leasing.attempt.number)
                 self._seats.spend(seat, claim, key)
                 notices.setdefault(claim.session, []).append(leasing)
+
+    def _tally(self, ended: Sequence[Attempt]) -> None:
+        for attempt in ended:
+            self.tallies.count(attempt.task, _outcome(attempt), attempt.took, attempt.queued_us)
+            if attempt.measures:
+                self.tallies.measure(attempt.task, attempt.measures)
 
     def _reply(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
         for arrival, commands in turn.orders:
@@ -68,6 +77,10 @@ class Delivery:
                 self._fetches.put(command)
             case _:
                 pass  # answers to the sender, which its reply reads
+
+
+def _outcome(attempt: Attempt) -> str:
+    return attempt.state.end.value if isinstance(attempt.state, AttemptEnded) else "live"
 
 
 def _ask_anew(attempt: Attempt) -> AskToStop:

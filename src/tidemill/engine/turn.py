@@ -12,7 +12,7 @@ from tidemill.core.limits import let_go, passed_on, room
 from tidemill.core.match import Claim, Offer, match
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Keys, Lane, Queued
-from tidemill.core.run import Run
+from tidemill.core.run import Attempt, AttemptEnded, Run
 from tidemill.engine.changes import changes_of
 from tidemill.engine.deciding import MAX_ROUNDS, SWEEP_BITE, Deciding, merged
 
@@ -132,6 +132,10 @@ class Turn(Deciding):
         self.numbers = await self.beat.save(self.changes)
         await self.beat.commit()
         return True
+
+    def ended(self) -> list[Attempt]:
+        """Attempts that ended in this beat."""
+        return [each for each in self.overlay.attempts.changed.values() if type(each.state) is AttemptEnded]
 
     def runs(self) -> dict[RunId, Run]:
         return self.overlay.runs.changed

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Crashed, Encoded, LocalFile
 from tidemill.core.run import Failure
+from tidemill.core.telling import Emission
 from tidemill.core.values import Argument
 
 Ending = Completed | Failure | Crashed
@@ -27,6 +28,7 @@ class Work(Protocol):
     """One attempt as a back-end sees it. Its methods may be called from any thread, and none waits."""
 
     grip: Any  # the back-end's own: what it needs to find the body again
+    peak_kib: int  # the back-end sets it before `end`: the most memory that the body's process had, 0 if not known
 
     @property
     def target(self) -> str:
@@ -71,6 +73,14 @@ class Work(Protocol):
 
     def mark_model(self, name: str, size: int) -> None:
         """A model is in this worker's memory, with its size in bytes (0: not known), or (COLD) no longer."""
+        ...
+
+    def emit(self, emission: Emission) -> None:
+        """An event of the run; a sign of life. Its payload fits, and is plain data (or `msgspec.Raw` of some)."""
+        ...
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        """Whether there was room for another name."""
         ...
 
     def save(self, name: str, file: LocalFile) -> None:

@@ -15,6 +15,7 @@ from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.rows import (
     Artifact,
     Changes,
+    Emitted,
     GraphRow,
     History,
     Keys,
@@ -156,6 +157,10 @@ class Queries(Protocol):
         ...
 
     async def artifacts(self, run: RunId) -> Sequence[Artifact]: ...
+
+    async def emitted(self, run: RunId, kind: str, after: int, limit: int) -> Sequence[Emitted]:
+        """Events that tasks told of, of one type or ("") of all, with a number greater than ``after``, in order."""
+        ...
 
     async def feed(self, after: int, run: RunId | None, limit: int) -> Sequence[tuple[int, History]]:
         """History rows with a number greater than ``after``, in order, of one run or (None) of all."""

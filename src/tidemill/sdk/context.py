@@ -1,16 +1,21 @@
 """`Context`: what a task may ask for as its first parameter."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tidemill.core.bodies import AttemptFacts
 from tidemill.core.requirements import Granted
+from tidemill.core.telling import EMISSIONS_OF_ATTEMPT
 from tidemill.sdk.errors import CancelledRunError
+from tidemill.sdk.events import emission_of
 from tidemill.sdk.file import File
 from tidemill.sdk.hot import HotModels
+from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import AttemptPort, ChildRun, IfExists
 
 if TYPE_CHECKING:
@@ -19,14 +24,30 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_METRIC = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
+
+
+def fault_of(name: Any, value: Any, unit: Any) -> str:
+    """Why a metric cannot be kept; "" when it can."""
+    if not isinstance(name, str) or not _METRIC.fullmatch(name):
+        return f"metric {str(name)[:80]!r} is dropped: a name is up to 64 letters, digits, '_' and '.'"
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return f"metric {name!r} is dropped: {str(value)[:80]!r} is no finite number"
+    if not isinstance(unit, str) or len(unit) > 16:
+        return f"metric {name!r} is dropped: its unit has more than 16 characters"
+    return ""
+
 
 class Context:
     """The attempt that is running: who it is, whether it should stop, and what it wants to say."""
 
-    __slots__ = ("_facts", "_port")
+    __slots__ = ("_emits", "_facts", "_left", "_port")
 
-    def __init__(self, facts: AttemptFacts, port: AttemptPort) -> None:
-        self._facts, self._port = facts, port
+    def __init__(
+        self, facts: AttemptFacts, port: AttemptPort, emits: Mapping[str, TypePlan] = MappingProxyType({})
+    ) -> None:
+        self._facts, self._port, self._emits = facts, port, emits
+        self._left = EMISSIONS_OF_ATTEMPT
 
     @property
     def run_id(self) -> str:
@@ -124,6 +145,32 @@ class Context:
     def heartbeat(self, details: str = "") -> None:
         """Say that a long silent work is alive. A worker's own heartbeats need no help."""
         self._port.heartbeat(details)
+
+    def emit(self, type: str, payload: Any = None, message: str = "") -> None:  # noqa: A002  # what it is called
+        """Tell of something that happened; durable, and in order within the run.
+
+        Args:
+            type: such as ``page_done``; one of those that the task declares by ``emits=``, if it declares any.
+            payload: plain data, or of the declared type; at most 16 KiB.
+            message: for people.
+        Raises:
+            ValueError: for a type or a payload that is not as declared, and for more than 1,000 events of an attempt.
+        """
+        emission = emission_of(type, payload, message, self._emits)
+        if not self._left:
+            raise ValueError(f"an attempt tells of {EMISSIONS_OF_ATTEMPT:,} events at most; make it a stream")
+        self._left -= 1
+        self._port.emit(emission)
+
+    def metric(self, name: str, value: float, unit: str = "") -> None:
+        """Measure something. It never fails: a name or a value that cannot be kept is logged and dropped.
+
+        Args:
+            name: letters, digits, ``_`` and ``.``, up to 64; up to 64 names in an attempt.
+            unit: such as ``s``, ``By`` or ``tokens``, up to 16 characters.
+        """
+        if (fault := fault_of(name, value, unit)) or not self._port.measure(name, float(value), unit):
+            self._port.log("WARNING", "tidemill", fault or f"metric {name!r} is dropped: an attempt has 64 names")
 
     def save_bytes(self, name: str, data: bytes, *, media_type: str = "") -> File:
         """Keep bytes as a file of the run. A name that this run has used raises FileExistsError."""

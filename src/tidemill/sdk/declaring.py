@@ -11,6 +11,7 @@ from tidemill.sdk.callables import is_async_generator, is_generator, name_of
 from tidemill.sdk.codecs import Codec
 from tidemill.sdk.definition import Coro, LocalTask, WithContext
 from tidemill.sdk.errors import DefinitionError
+from tidemill.sdk.events import event_plans
 from tidemill.sdk.middleware import Middleware, check_middleware
 from tidemill.sdk.options import Backend, TaskOptions, task_options
 from tidemill.sdk.result import Failure, Final, Result, Streamed
@@ -73,6 +74,7 @@ class _Decorator:
         if task.batch is not None and task.backend is not Backend.INLINE:
             raise DefinitionError(f"task {task.name}: calls are gathered in the worker's process; use Backend.INLINE")
         task.statuses = tuple(self._options.get("statuses", ()))
+        task.emits = event_plans(self._options.get("emits", {}))
         task.implementation = self._options.get("implementation", "")
         self._worker.register(task)
         return task

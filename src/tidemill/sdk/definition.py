@@ -19,6 +19,7 @@ from tidemill.sdk.file import Locate
 from tidemill.sdk.middleware import Middleware, Shared
 from tidemill.sdk.options import Backend, Options, node_options
 from tidemill.sdk.plain import call_plainly, call_surrounded
+from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
 P = ParamSpec("P")
@@ -166,6 +167,7 @@ class Task(Definition[P, R_co]):
         super().__init__(name, fn, read, names)
         self.task_options = definitions.TaskOptions()
         self.statuses: tuple[str, ...] = ()
+        self.emits: Mapping[str, TypePlan] = {}
         self.expected: str | None = None  # a stub's: the digest that it was made from, "" for any
         self.implementation = ""
 
@@ -244,6 +246,7 @@ class Task(Definition[P, R_co]):
             record=signature.record,
             is_async=signature.body in (Body.ASYNC, Body.ASYNC_ITEMS),
             statuses=self.statuses,
+            emits={kind: plan.schema for kind, plan in self.emits.items()},
             doc=(self.__doc__ or "").strip(),
             signature=signature.text,
             options=options,

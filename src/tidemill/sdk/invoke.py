@@ -129,7 +129,7 @@ def is_async(task: AnyTask) -> bool:
 
 
 def _context(call: Call) -> tuple[Context, ...]:
-    return (Context(call.facts, call.attempt),) if call.task.signature.context else ()
+    return (Context(call.facts, call.attempt, call.task.emits),) if call.task.signature.context else ()
 
 
 def _with(adjusted: list[Adjustment], completed: Completed) -> Completed:

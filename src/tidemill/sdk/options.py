@@ -1,7 +1,7 @@
 """The options of tasks and nodes, as users write them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -117,6 +117,7 @@ class TaskOptions(Options, total=False):
     queue_timeout: Seconds | Forever  # waiting for a worker; seven days where nothing is said
     ignore_unknown: bool  # unknown input keys are dropped instead of refused
     statuses: Sequence[str]  # that it may return by `Result`
+    emits: Mapping[str, Any]  # events that it may tell of: the type of the payload, by the event's
     backend: Backend  # where it runs; that of its worker where nothing is said
     concurrency: int  # attempts at once, over all workers
     concurrency_key: str  # a place in the input: the limit (1 if not said) is for each value there

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from tidemill.core.bodies import AttemptFacts
 from tidemill.core.ids import parse_digest
+from tidemill.core.telling import Emission
 from tidemill.core.values import Given
 from tidemill.sdk.around import Surrounded
 from tidemill.sdk.callables import is_coroutine
@@ -78,6 +79,13 @@ class _Here:
 
     def child(self, definition: "Definition[..., R]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> ChildRun[R]:
         return _ChildHere(lambda: definition.run_here(definition.bind_values(args, kwargs)))
+
+    def log(self, level: str, logger: str, text: str) -> None: ...
+
+    def emit(self, emission: Emission) -> None: ...
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        return True
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         path = TaskFiles(self).path_to(Path("saved") / name)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tidemill.core.telling import Emission
 from tidemill.sdk.file import File
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ class AttemptPort(Protocol):
     ) -> "ChildRun[R_co]":
         """Start a run that belongs to this one."""
         ...
+
+    def emit(self, emission: Emission) -> None:
+        """An event of the run that has been checked."""
+        ...
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        """Whether there was room for another name."""
+        ...
+
+    def log(self, level: str, logger: str, text: str) -> None: ...
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File: ...
 

@@ -18,6 +18,7 @@ from tidemill.server.guard import Guard
 from tidemill.server.handover import Handover
 from tidemill.server.intake import Ids, Intake, Targets
 from tidemill.server.json_link import JsonLink
+from tidemill.server.metrics import Metrics
 from tidemill.server.openapi import document
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
@@ -74,7 +75,7 @@ def build_app(backing: Backing, settings: WebSettings) -> App:
     faults = Faults(backing.entropy)
     routes: list[BaseRoute] = [WebSocketRoute(PATH, _worker_socket(backing).serve)]
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
-    routes += site_routes(document(endpoints))
+    routes += [*site_routes(document(endpoints)), Route("/metrics", Metrics(backing.engine).send, methods=["GET"])]
     return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
 
 

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tidemill.core.claims import Leasing
-from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, Command, TurnAway
+from tidemill.core.commands import Acknowledge, AcknowledgeEvents, AcknowledgeItems, AskToStop, Command, TurnAway
 from tidemill.core.errors import UnavailableError
 from tidemill.core.events import (
     AttemptReleased,
     AttemptStarted,
-    Event,
     ItemsStreamed,
+    MeasuresTaken,
     ProgressMade,
+)
+from tidemill.core.events import (
+    Event as Fact,
 )
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.requirements import fault_of
@@ -30,7 +33,15 @@ from tidemill.ports.link import Link
 from tidemill.ports.logs import Logs
 from tidemill.server.logbook import Logbook
 from tidemill.server.outbox import Outbox
-from tidemill.server.translate import assignment_of, failed_of, key_of, microseconds, session_of, succeeded_of
+from tidemill.server.translate import (
+    assignment_of,
+    emitted_of,
+    failed_of,
+    key_of,
+    microseconds,
+    session_of,
+    succeeded_of,
+)
 from tidemill.wire.worker import (
     PROTOCOL,
     Ack,
@@ -40,11 +51,14 @@ from tidemill.wire.worker import (
     Chunk,
     ChunkAck,
     Credit,
+    Event,
+    EventAck,
     Failed,
     Goodbye,
     Heartbeat,
     Hello,
     Log,
+    Metric,
     Models,
     Ping,
     Progress,
@@ -196,6 +210,8 @@ class Conversation:
                     self._outbox.put(Stale((AttemptRef(run, path, number),)))
                 case AcknowledgeItems(run=run, path=path, number=number, upto=upto):
                     self._outbox.put(ChunkAck(AttemptRef(run, path, number), upto))
+                case AcknowledgeEvents(run=run, path=path, number=number, upto=upto):
+                    self._outbox.put(EventAck(AttemptRef(run, path, number), upto))
                 case _:
                     pass
 
@@ -228,6 +244,10 @@ class Conversation:
                 self._progress(message)
             case Chunk(attempt=ref, first=first, items=items):
                 self._decide(ItemsStreamed(RunId(ref.run), ref.path, ref.number, first, items))
+            case Event():
+                self._decide(emitted_of(message))
+            case Metric(attempt=ref, measures=measures):
+                self._decide(MeasuresTaken(RunId(ref.run), ref.path, ref.number, measures), Urgency.SOON)
             case Log():
                 self._logbook.put(message)
             case Failed():
@@ -244,7 +264,7 @@ class Conversation:
             case Hello():
                 raise _OverError
 
-    def _decide(self, event: Event, urgency: Urgency = Urgency.NOW) -> None:
+    def _decide(self, event: Fact, urgency: Urgency = Urgency.NOW) -> None:
         self._engine.put(Decision(event, self._reply), urgency)
 
     def _extend(self, seat: Seat) -> None:

@@ -16,8 +16,8 @@ from tidemill.server.bodies import answer, wants_msgpack
 from tidemill.server.epochs import LINES, Batch, Batches, Place, frames, lines, messages
 from tidemill.server.problems import refuse
 from tidemill.server.streaming import EVENTS, SILENCE, Streams, beating, sse
-from tidemill.server.views import time_text
-from tidemill.wire.api import FRAMES, LogLineView, LogPage
+from tidemill.server.views import emitted_view, time_text
+from tidemill.wire.api import FRAMES, EmittedPage, LogLineView, LogPage
 
 ROWS = 64  # of stream items, read at once
 PAGE, MOST = 500, 5000
@@ -96,6 +96,34 @@ class Tails:
         """True whenever something happened to a run, False now and then."""
         async for item in beating(self._engine.feed.follow(run, self._engine.feed.last)):
             yield item is not None
+
+    # Events that tasks told of -----------------------------------------------------------------------
+
+    async def emitted(self, request: Request) -> Response:
+        """A page; with follow=true events as they come, until the run has ended."""
+        run = await parameters.known_run(request, self._queries)
+        kind, after = request.query_params.get("type", ""), parameters.cursor(request)
+        if parameters.follows(request, "false"):
+            return self._streams.live(self._emitted_messages(run.id, kind, after), EVENTS)
+        limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
+        rows = await self._queries.emitted(run.id, kind, after, limit)
+        return answer(request, EmittedPage(tuple(map(emitted_view, rows)), rows[-1].number if rows else after))
+
+    async def _emitted_messages(self, run: RunId, kind: str, after: int) -> AsyncIterator[bytes]:
+        yield SILENCE
+        news = self._news(run)
+        while True:
+            owner = await parameters.find_run(run, self._queries)
+            is_over = owner is None or isinstance(owner.state, Ended)
+            rows = await self._queries.emitted(run, kind, after, PAGE)
+            if rows:
+                after = rows[-1].number
+                yield b"".join(sse("event", emitted_view(row), row.number) for row in rows)
+            elif is_over:
+                yield sse("end", {})
+                return
+            elif not await anext(news):
+                yield SILENCE
 
     # Logs ------------------------------------------------------------------------------------------
 

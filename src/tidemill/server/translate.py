@@ -3,21 +3,29 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
+
 from tidemill.core.claims import Leasing
 from tidemill.core.events import (
     AttemptFailed,
     AttemptSucceeded,
+    EventsEmitted,
 )
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.rows import Artifact, AttemptKey, Session
+from tidemill.core.telling import EMISSION_LIMIT_BYTES, MEASURES_OF_ATTEMPT
 from tidemill.wire.worker import (
     Assign,
     AttemptRef,
+    BadMessageError,
+    Event,
     Failed,
     Hello,
     Published,
     Succeeded,
 )
+
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def session_of(hello: Hello, at: Instant, started_at: Instant, lease_us: int) -> Session:
@@ -47,7 +55,18 @@ def failed_of(message: Failed) -> AttemptFailed:
         failure=message.failure,
         proof=message.proof,
         artifacts=_artifacts(ref, message.artifacts),
+        took=message.took,
+        measures=message.measures[:MEASURES_OF_ATTEMPT],
     )
+
+
+def emitted_of(message: Event) -> EventsEmitted:
+    """Raises BadMessageError for a payload that is too large."""
+    ref = message.attempt
+    for each in message.emissions:
+        if len(_pack(each)) > EMISSION_LIMIT_BYTES + 4096:
+            raise BadMessageError(f"an event of type {each.type[:64]!r} is over {EMISSION_LIMIT_BYTES:,} bytes")
+    return EventsEmitted(RunId(ref.run), ref.path, ref.number, message.first, message.emissions)
 
 
 def key_of(ref: AttemptRef) -> AttemptKey:
@@ -81,6 +100,8 @@ def succeeded_of(message: Succeeded) -> AttemptSucceeded:
         status=message.status,
         artifacts=_artifacts(ref, message.artifacts),
         adjustments=message.adjustments,
+        took=message.took,
+        measures=message.measures[:MEASURES_OF_ATTEMPT],
     )
 
 

@@ -1,9 +1,12 @@
 """Rows of the store as bodies of the API."""
 
 from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import structs
 
 from tidemill.core.ids import Instant, digest_text, text_of
-from tidemill.core.rows import GraphRow, Session, TaskRow
+from tidemill.core.rows import Emitted, GraphRow, Session, TaskRow
 from tidemill.core.run import (
     Attempt,
     AttemptEnded,
@@ -20,8 +23,9 @@ from tidemill.core.run import (
     StepSucceeded,
     Succeeded,
 )
+from tidemill.core.telling import Measure, Took
 from tidemill.core.url_names import url_name
-from tidemill.wire.api import AttemptView, GraphView, RunView, StepView, TaskView, WorkerView
+from tidemill.wire.api import AttemptView, EmittedView, GraphView, MeasureView, RunView, StepView, TaskView, WorkerView
 
 
 def time_text(at: Instant | None) -> str:
@@ -65,6 +69,7 @@ def run_view(run: Run) -> RunView:
         outcome=outcome,
         adjustments=run.adjustments,
         parent=text_of(run.parent) if run.parent else "",
+        events=run.emitted,
     )
 
 
@@ -102,7 +107,30 @@ def attempt_view(attempt: Attempt) -> AttemptView:
         progress=attempt.progress,
         implementation=attempt.implementation,
         granted=attempt.granted,
+        items=attempt.streamed,
+        events=attempt.emitted,
+        queued_s=attempt.queued_us / 1_000_000,
+        **_took(attempt.took),
+        metrics=tuple(map(_measure_view, attempt.measures)),
     )
+
+
+def _took(took: Took | None) -> dict[str, Any]:
+    if took is None:
+        return {}
+    times = {"fetch_s": took.fetch_us, "run_s": took.run_us, "store_s": took.store_us}
+    memory = {"peak_memory_bytes": took.peak_kib * 1024} if took.peak_kib else {}
+    return {name: length_us / 1_000_000 for name, length_us in times.items()} | memory
+
+
+def _measure_view(measure: Measure) -> MeasureView:
+    if measure.count == 1:
+        return MeasureView(measure.name, measure.last, measure.unit, 1, measure.last)
+    return MeasureView(*structs.astuple(measure))
+
+
+def emitted_view(row: Emitted) -> EmittedView:
+    return EmittedView(row.number, row.type, time_text(row.at), row.path, row.attempt, row.payload, row.message)
 
 
 def worker_view(session: Session, held: int) -> WorkerView:

@@ -104,6 +104,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     outcome: str = ""
     adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
     parent: str = ""  # the run whose task started it
+    events: int = 0  # that its tasks told of
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):
@@ -131,6 +132,18 @@ class StepPage(Struct, frozen=True, omit_defaults=True):
     next: str = ""  # pass as ?after=
 
 
+class MeasureView(Struct, frozen=True, omit_defaults=True):
+    """What an attempt measured under one name. ``least`` and ``most`` are there when it was measured more than once."""
+
+    name: str
+    last: float
+    unit: str = ""
+    count: int = 1
+    sum: float = 0.0
+    least: float | None = None
+    most: float | None = None
+
+
 class AttemptView(Struct, frozen=True, omit_defaults=True):
     path: str
     number: int
@@ -143,6 +156,14 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     progress: tuple[float, str, str] | None = None
     implementation: str = ""  # of the task's; "" is the plain one
     granted: Granted | None = None  # of its worker's resources
+    items: int = 0  # of its stream; superseded when a later attempt has streamed
+    events: int = 0  # that it told of
+    queued_s: float | None = None
+    fetch_s: float | None = None
+    run_s: float | None = None
+    store_s: float | None = None
+    peak_memory_bytes: int | None = None  # of the process that ran it, since that began
+    metrics: tuple[MeasureView, ...] = ()
 
 
 class WorkerView(Struct, frozen=True, omit_defaults=True):
@@ -238,6 +259,25 @@ class EventView(Struct, frozen=True, omit_defaults=True):
     attempt: int = 0
     detail: dict[str, Any] = field(default_factory=dict)
     number: int = 0
+
+
+class EmittedView(Struct, frozen=True, omit_defaults=True):
+    """An event that a task told of by ``ctx.emit``; ``number`` counts from 1 within the run."""
+
+    number: int
+    type: str
+    at: str
+    path: str
+    attempt: int
+    payload: Any = None
+    message: str = ""
+
+
+class EmittedPage(Struct, frozen=True):
+    """``next``: pass as ?after= to go on; the same as before when there is nothing new."""
+
+    events: tuple[EmittedView, ...]
+    next: int
 
 
 class EventPage(Struct, frozen=True):

@@ -10,8 +10,8 @@ hello(held, unacknowledged) ------------>  reconcile
                             <------------  welcome(keep, stale)            or refused(reason, advice)
 credit(total so far) ------------------->
                             <------------  assign(attempt, inputs)
-started, progress, log, chunk, models -->
-                            <------------  chunk_ack, cancel, ping
+started, progress, log, chunk, event, metric, models ->
+                            <------------  chunk_ack, event_ack, cancel, ping
 succeeded | failed | released ---------->
                             <------------  ack | stale
 goodbye -------------------------------->
@@ -30,6 +30,7 @@ from tidemill.core.errors import InputError
 from tidemill.core.ids import Path
 from tidemill.core.requirements import Capability, Granted
 from tidemill.core.run import Adjustment, End, Failure
+from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Argument, Value
 
 PROTOCOL = "1.0"
@@ -118,6 +119,21 @@ class Chunk(Struct, frozen=True, gc=False, array_like=True, tag="chunk"):
     items: tuple[bytes, ...]
 
 
+class Event(Struct, frozen=True, array_like=True, tag="event"):
+    """Events that a task told of, from the ``first`` of the attempt on (from 0); durable, as chunks are."""
+
+    attempt: AttemptRef
+    first: int
+    emissions: tuple[Emission, ...]
+
+
+class Metric(Struct, frozen=True, gc=False, array_like=True, tag="metric"):
+    """What an attempt has measured so far, name by name; the report has the last word."""
+
+    attempt: AttemptRef
+    measures: tuple[Measure, ...]
+
+
 class Published(Struct, frozen=True, gc=False, array_like=True):
     """A file that the task saved by name; its bytes are uploaded already."""
 
@@ -133,6 +149,8 @@ class Succeeded(Struct, frozen=True, gc=False, array_like=True, tag="succeeded")
     status: str = "success"
     artifacts: tuple[Published, ...] = ()
     adjustments: tuple[Adjustment, ...] = ()  # numbers of the input that a Clamp corrected, ``step`` left out
+    took: Took | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class Failed(Struct, frozen=True, gc=False, array_like=True, tag="failed"):
@@ -142,6 +160,8 @@ class Failed(Struct, frozen=True, gc=False, array_like=True, tag="failed"):
     failure: Failure
     proof: End | None = None
     artifacts: tuple[Published, ...] = ()
+    took: Took | None = None
+    measures: tuple[Measure, ...] = ()
 
 
 class Released(Struct, frozen=True, gc=False, array_like=True, tag="released"):
@@ -163,7 +183,20 @@ class Goodbye(Struct, frozen=True, gc=False, array_like=True, tag="goodbye"):
 
 
 ToServer = (
-    Credit | Succeeded | Started | Heartbeat | Progress | Chunk | Log | Failed | Released | Hello | Goodbye | Models
+    Credit
+    | Succeeded
+    | Started
+    | Heartbeat
+    | Progress
+    | Chunk
+    | Log
+    | Failed
+    | Released
+    | Hello
+    | Goodbye
+    | Event
+    | Metric
+    | Models
 )
 
 
@@ -234,6 +267,13 @@ class ChunkAck(Struct, frozen=True, gc=False, array_like=True, tag="chunk_ack"):
     upto: int
 
 
+class EventAck(Struct, frozen=True, gc=False, array_like=True, tag="event_ack"):
+    """Events before ``upto`` are durable."""
+
+    attempt: AttemptRef
+    upto: int
+
+
 class Drain(Struct, frozen=True, gc=False, array_like=True, tag="drain"):
     """Take nothing new; finish what runs."""
 
@@ -242,7 +282,7 @@ class Ping(Struct, frozen=True, gc=False, array_like=True, tag="ping"):
     """Answer with a heartbeat."""
 
 
-ToWorker = Assign | Ack | Welcome | ChunkAck | Cancel | Stale | Ping | Drain | Refused
+ToWorker = Assign | Ack | Welcome | ChunkAck | Cancel | Stale | Ping | Drain | Refused | EventAck
 
 
 def protocol_schema() -> dict[str, Any]:

@@ -21,13 +21,14 @@ from msgspec import Struct
 from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, LocalFile
 from tidemill.core.ids import text_of
 from tidemill.core.requirements import Granted
+from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Argument
 from tidemill.ports.backend import BackendPort, Ending
 from tidemill.ports.clock import Clock
 from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.worker import target_of
 from tidemill.wire.worker import Assign, AttemptRef, Published
-from tidemill.worker.stream import Stream
+from tidemill.worker.stream import Events, Stream
 from tidemill.worker.voice import Voice
 
 
@@ -90,9 +91,9 @@ class LiveAttempt:
     """
 
     __slots__ = (
-        "_host", "assign", "backend", "began", "children", "errand", "folder", "grip", "has_left", "has_slot",
-        "inputs", "is_abandoned", "is_called", "is_killed", "phase", "pool", "ref", "saved", "seen", "stop", "stream",
-        "task", "timer", "voice", "waits",
+        "_host", "assign", "backend", "began", "children", "errand", "events", "folder", "grip", "has_left", "has_slot",
+        "inputs", "is_abandoned", "is_called", "is_killed", "peak_kib", "phase", "pool", "ref", "saved", "seen", "stop",
+        "stream", "taken", "task", "timer", "voice", "waits",
     )  # fmt: skip
 
     def __init__(self, assign: Assign, task: AnyTask, pool: str, host: Host) -> None:
@@ -111,12 +112,15 @@ class LiveAttempt:
         )  # a slot is given away while it waits for children; left: all is over
         self.children: dict[bytes, asyncio.Future[ChildEnd]] = {}
         self.waits = 0  # children that its body waits for
+        self.taken = host.clock.monotonic()
         self.began = 0.0
+        self.peak_kib = 0  # the back-end's
         self.seen = 0.0  # the body's: its last sign of life
         self.grip: Any = None  # the back-end's
         self.is_killed = False
         self.voice: Voice | None = None  # the body's
         self.stream: Stream | None = None  # the body's
+        self.events: Events | None = None  # the body's
         self.folder = ""  # the body's
         self.saved: dict[str, Saved] = {}  # the body's
         self.is_called = False  # the control loop was told that the voice or the stream has something
@@ -125,6 +129,23 @@ class LiveAttempt:
     def is_on_loop(self) -> bool:
         """Whether the body runs on the user loop."""
         return self.task.definition.is_async and not self.backend.can_kill
+
+    @property
+    def tails(self) -> tuple[Stream | Events, ...]:
+        """What must arrive before its report."""
+        if self.stream is None and self.events is None:
+            return ()
+        return tuple(each for each in (self.stream, self.events) if each is not None)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return self.voice.measures if self.voice else ()
+
+    def took(self) -> Took:
+        """What it took until now, when its report is made."""
+        now, began = self._host.clock.monotonic(), self.began or self.seen
+        fetch_s, run_s, store_s = began - self.taken, self.seen - began, now - self.seen
+        return Took(_us(fetch_s), _us(run_s), _us(store_s), self.peak_kib)
 
     @property
     def target(self) -> str:
@@ -189,6 +210,15 @@ class LiveAttempt:
         self._live()
         self._host.mark_model(name, size)
 
+    def emit(self, emission: Emission) -> None:
+        if self.events is None:
+            self.events = Events(self.ref, self._call)
+        self.events.add(emission)
+        self._live()
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        return self._voice().measure(name, value, unit)
+
     def save(self, name: str, file: LocalFile) -> None:
         self._live()
         self.saved[name] = Saved(Published(name, file.digest, file.size, file.media_type), file)
@@ -214,3 +244,7 @@ class LiveAttempt:
 
     def _live(self) -> None:
         self.seen = self._host.clock.monotonic()
+
+
+def _us(length_s: float) -> int:
+    return max(int(length_s * 1_000_000), 0)

@@ -26,9 +26,9 @@ class Chatter:
 
     def forward(self, attempt: LiveAttempt) -> None:
         """Send the items that wait; without a link they go on waiting."""
-        stream = attempt.stream
-        while stream and self._outbox.is_open and (taken := stream.take()):
-            self._outbox.put_bulk(*taken)
+        for tail in attempt.tails:
+            while self._outbox.is_open and (taken := tail.take()):
+                self._outbox.put_bulk(*taken)
 
     def finish(self, attempt: LiveAttempt) -> None:
         """The body has ended: its last words go now."""
@@ -52,5 +52,7 @@ class Chatter:
             return
         if (progress := attempt.voice.take_progress()) is not None:
             self._outbox.put(progress)
+        if (metric := attempt.voice.take_metric()) is not None:
+            self._outbox.put(metric)
         for message, size in attempt.voice.take_lines():
             self._outbox.put_bulk(message, size)

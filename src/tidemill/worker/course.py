@@ -9,6 +9,7 @@ from typing import Any
 from tidemill.core.bodies import Completed, Crashed
 from tidemill.core.errors import TidemillError
 from tidemill.core.run import End, Failure
+from tidemill.core.tallies import Tallies
 from tidemill.ports.backend import Ending
 from tidemill.ports.files import Files
 from tidemill.wire.worker import Failed, Progress, Published, Released, Started, Succeeded
@@ -51,6 +52,7 @@ class Course:
 
     def __init__(self, holdings: Holdings, settings: WorkerSettings) -> None:
         self._holdings, self._settings = holdings, settings
+        self.tallies = Tallies()
 
     def open(self, parts: Parts, group: asyncio.TaskGroup) -> None:
         """Before anything else: the performer and `stopping` know this object. ``group`` owns fetching and storing."""
@@ -123,7 +125,7 @@ class Course:
         attempt.phase = Phase.STORING
         outcome = crashed(ending) if isinstance(ending, Crashed) else ending
         if isinstance(outcome, Completed) and is_stored(attempt, outcome):
-            self._report(attempt, succeeded(attempt.ref, outcome, inline(outcome), ()))
+            self._report(attempt, succeeded(attempt, outcome, inline(outcome), ()))
         elif isinstance(outcome, Failure) and (attempt.stop or has_nothing_left(attempt)):
             self._fail(attempt, outcome)
         else:
@@ -132,7 +134,7 @@ class Course:
     async def _store(self, attempt: LiveAttempt, outcome: Completed | Failure) -> None:
         storing = self._parts.storing
         try:
-            await storing.finish_stream(attempt)
+            await storing.finish_tails(attempt)
             outputs = await storing.store(attempt, outcome) if isinstance(outcome, Completed) else {}
             artifacts = await storing.publish(attempt)
         except asyncio.CancelledError:
@@ -143,7 +145,7 @@ class Course:
             self._fail(attempt, on_the_way(error))
         else:
             if isinstance(outcome, Completed):
-                self._report(attempt, succeeded(attempt.ref, outcome, outputs, artifacts))
+                self._report(attempt, succeeded(attempt, outcome, outputs, artifacts))
             else:
                 self._fail(attempt, outcome, artifacts)
 
@@ -159,26 +161,33 @@ class Course:
     def give_up(self, attempt: LiveAttempt) -> None:
         """It was told to stop, its grace is over, and its body goes on."""
         self._holdings.abandon(attempt)
-        if attempt.stop and (report := stopped(attempt.ref, attempt.stop, End.ABANDONED)):
+        if attempt.stop and (report := stopped(attempt, attempt.stop, End.ABANDONED)):
             self._say(attempt, report)
 
     def _fail(self, attempt: LiveAttempt, failure: Failure | None, artifacts: tuple[Published, ...] = ()) -> None:
         if attempt.stop is not None:
             proof = End.KILLED if attempt.is_killed else End.STOPPED
-            report = stopped(attempt.ref, attempt.stop, proof, failure)
+            report = stopped(attempt, attempt.stop, proof, failure)
         else:
-            report = failed(attempt.ref, failure, artifacts) if failure else None
+            report = failed(attempt, failure, artifacts) if failure else None
         self._report(attempt, report)
 
     def _report(self, attempt: LiveAttempt, report: Succeeded | Failed | Released | None) -> None:
         if report is not None and self._holdings.holds(attempt):
             if isinstance(report, Succeeded) and attempt.voice and attempt.voice.last:
                 self._parts.outbox.put(Progress(attempt.ref, 1.0, *attempt.voice.last[1:]))
+            self._count(attempt, report)
             self._say(attempt, report)
         else:
             self._release(attempt.folder)
         self._holdings.remove(attempt)
         self._leave(attempt)
+
+    def _count(self, attempt: LiveAttempt, report: Succeeded | Failed | Released) -> None:
+        task, took = attempt.assign.task, None if isinstance(report, Released) else report.took
+        self.tallies.count(task, type(report).__name__.lower(), took, 0)
+        if attempt.measures:
+            self.tallies.measure(task, attempt.measures)
 
     def _say(self, attempt: LiveAttempt, report: Succeeded | Failed | Released) -> None:
         folder = attempt.folder

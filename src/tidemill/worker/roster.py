@@ -78,6 +78,10 @@ class Roster:
             attempt.stream.acknowledge(upto)
             attempt.backend.make_room(attempt)
 
+    def acknowledge_events(self, ref: AttemptRef, upto: int) -> None:
+        if (attempt := self._holdings.live.get(ref)) and attempt.events:
+            attempt.events.acknowledge(upto)
+
     def resume(self) -> None:
         """A welcome: say again what the server may not have heard, in order."""
         parts = self._parts
@@ -86,9 +90,9 @@ class Roster:
         for attempt in self._holdings.live.values():
             if attempt.phase is not Phase.PREPARING:
                 parts.outbox.put(Started(attempt.ref))
-            if attempt.stream:
-                attempt.stream.rewind()
-                parts.chatter.forward(attempt)
+            for tail in attempt.tails:
+                tail.rewind()
+            parts.chatter.forward(attempt)
 
     def close(self) -> None:
         """Take nothing new."""

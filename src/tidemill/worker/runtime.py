@@ -94,6 +94,7 @@ class WorkerRuntime:
         self._chatter = Chatter(self._outbox)
         self._holdings = Holdings(self._slots, settings.abandoned)
         self._course = Course(self._holdings, settings)
+        self.tallies = self._course.tallies
         self._roster = Roster(self._tasks, self._slots, self._holdings, settings.grace_s)
         self._models = ModelSet(settings.offers, self._outbox, ports.stage.wake_control)
         told = (ports.clock, settings.name, self._models)

@@ -22,6 +22,7 @@ from tidemill.wire.worker import (
     Cancel,
     ChunkAck,
     Drain,
+    EventAck,
     Goodbye,
     Hello,
     Ping,
@@ -128,6 +129,8 @@ class Session:
                     self._reports.settle(attempts)
                 case ChunkAck(attempt=attempt, upto=upto):
                     self._roster.acknowledge_items(attempt, upto)
+                case EventAck(attempt=attempt, upto=upto):
+                    self._roster.acknowledge_events(attempt, upto)
                 case Cancel():
                     self._roster.cancel(message)
                 case Stale(attempts=attempts):

@@ -11,12 +11,13 @@ from tidemill.worker.exchange import Exchange, is_small
 
 def is_stored(attempt: LiveAttempt, completed: Completed) -> bool:
     """Whether its report can go at once: the usual case."""
-    return not attempt.saved and attempt.task.signature.item is None and is_small(completed.outputs)
+    is_told = attempt.task.signature.item is None and (attempt.events is None or attempt.events.is_durable)
+    return is_told and not attempt.saved and is_small(completed.outputs)
 
 
 def has_nothing_left(attempt: LiveAttempt) -> bool:
-    """Whether a body that failed has left neither files nor items that must arrive before its report."""
-    return not attempt.saved and (attempt.stream is None or attempt.stream.is_durable)
+    """Whether a body that failed has left neither files nor items or events that must arrive before its report."""
+    return not attempt.saved and all(tail.is_durable for tail in attempt.tails)
 
 
 def inline(completed: Completed) -> dict[str, Value]:
@@ -57,10 +58,10 @@ class Storing:
                 stream.mark_uploaded()
                 self._chatter.forward(attempt)
 
-    async def finish_stream(self, attempt: LiveAttempt) -> None:
-        """Until all items are durable: no report overtakes them."""
-        if stream := attempt.stream:
-            await self.upload_items(attempt)
-            self._chatter.forward(attempt)
-            while not stream.is_durable:
-                await stream.wait()
+    async def finish_tails(self, attempt: LiveAttempt) -> None:
+        """Until all items and events are durable: no report overtakes them."""
+        await self.upload_items(attempt)
+        self._chatter.forward(attempt)
+        for tail in attempt.tails:
+            while not tail.is_durable:
+                await tail.wait()

@@ -10,31 +10,33 @@ from tidemill.core.run import Code, End, Failure
 from tidemill.core.values import Value
 from tidemill.ports.blobs import BlobDamagedError
 from tidemill.sdk.failures import classify
-from tidemill.wire.worker import AttemptRef, Failed, Published, Released, Succeeded
-from tidemill.worker.attempt import Stop, Why
+from tidemill.wire.worker import Failed, Published, Released, Succeeded
+from tidemill.worker.attempt import LiveAttempt, Stop, Why
 
 _CODES = {Why.CANCEL: Code.CANCELLED, Why.TIMEOUT: Code.TIMEOUT, Why.SILENCE: Code.TIMEOUT}
 
 
-def failed(attempt: AttemptRef, failure: Failure, artifacts: tuple[Published, ...]) -> Failed:
+def failed(attempt: LiveAttempt, failure: Failure, artifacts: tuple[Published, ...]) -> Failed:
     """The report of a body that raised without having been told to stop."""
-    return Failed(attempt, _unasked(failure), artifacts=artifacts)
+    return Failed(attempt.ref, _unasked(failure), None, artifacts, attempt.took(), attempt.measures)
 
 
-def stopped(attempt: AttemptRef, stop: Stop, proof: End, failure: Failure | None = None) -> Failed | Released | None:
+def stopped(attempt: LiveAttempt, stop: Stop, proof: End, failure: Failure | None = None) -> Failed | Released | None:
     """The report of an attempt that was told to stop, with the proof that it did."""
     if stop.why is Why.STALE:
         return None
     if stop.why is Why.DRAIN:
-        return Released(attempt, stop.text)
+        return Released(attempt.ref, stop.text)
     said = failure or Failure(code=_CODES[stop.why], message="")
-    return Failed(attempt, msgspec.structs.replace(said, code=_CODES[stop.why], message=stop.text), proof)
+    said = msgspec.structs.replace(said, code=_CODES[stop.why], message=stop.text)
+    return Failed(attempt.ref, said, proof, (), attempt.took(), attempt.measures)
 
 
 def succeeded(
-    attempt: AttemptRef, completed: Completed, outputs: Mapping[str, Value], artifacts: tuple[Published, ...]
+    attempt: LiveAttempt, completed: Completed, outputs: Mapping[str, Value], artifacts: tuple[Published, ...]
 ) -> Succeeded:
-    return Succeeded(attempt, dict(outputs), completed.status, artifacts, completed.adjustments)
+    told = completed.status, artifacts, completed.adjustments, attempt.took(), attempt.measures
+    return Succeeded(attempt.ref, dict(outputs), *told)
 
 
 def crashed(crash: Crashed) -> Failure:

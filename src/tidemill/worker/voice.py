@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Callable
 
 from tidemill.core.ids import Instant
-from tidemill.wire.worker import FRAME_VALUES_BYTES, AttemptRef, Log, LogLine, Progress
+from tidemill.core.telling import MEASURES_OF_ATTEMPT, Measure
+from tidemill.wire.worker import FRAME_VALUES_BYTES, AttemptRef, Log, LogLine, Metric, Progress
 
 LINES_BYTES = 1024 * 1024  # of one attempt; after that only the newest lines of each batch pass
 _LATER_BYTES = 16 * 1024
@@ -23,12 +24,42 @@ class Voice:
         self.last: tuple[float, str, str] | None = None  # progress; kept
         self._attempt, self._wake = attempt, wake
         self._is_news = False
+        self._measures: dict[str, Measure] = {}
+        self._has_measured = False
         self._lines: deque[LogLine] = deque()
         self._waiting = self._passed = self._dropped = 0
 
     def progress(self, fraction: float, stage: str, message: str) -> None:
         self.last, self._is_news = (fraction, stage, message), True
         self._wake()
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        """Whether there was room for the name."""
+        before = self._measures.get(name)
+        if before is None:
+            if len(self._measures) >= MEASURES_OF_ATTEMPT:
+                return False
+            made = Measure(name, value, unit, 1, value, value, value)
+        else:
+            made = Measure(
+                name, value, unit or before.unit, before.count + 1, before.sum + value,
+                min(before.least, value), max(before.most, value),
+            )  # fmt: skip
+        self._measures[name] = made
+        self._has_measured = True
+        self._wake()
+        return True
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return tuple(self._measures.copy().values())
+
+    def take_metric(self) -> Metric | None:
+        """All that was measured, when something is news."""
+        if not self._has_measured:
+            return None
+        self._has_measured = False
+        return Metric(self._attempt, self.measures)
 
     def line(self, at: Instant, level: str, logger: str, text: str) -> None:
         """The oldest lines make room for the newest, and are counted."""

@@ -6,6 +6,7 @@ from tidemill.core.requirements import Requirements
 from tidemill.core.rows import (
     Artifact,
     Changes,
+    Emitted,
     Entry,
     GraphRow,
     History,
@@ -79,6 +80,7 @@ def everything() -> Changes:
         timers_put=[a_timer()],
         streams=[StreamItems(R1, "ocr", 1, 0, (b"\x01",))],
         artifacts=[Artifact(R1, "ocr", "page.html", GRAPH, 3, "text/html")],
+        emitted=[Emitted(R1, 1, AT, "ocr", 1, "page_done", {"page": 1}, "done")],
         blobs={GRAPH: 3},
         blob_refs=[(R1, GRAPH)],
         history=[History(R1, AT, (Entry("run_created"),))],

@@ -22,7 +22,7 @@ from tests.contracts.store.sample import (
 )
 from tidemill.core.ids import Digest
 from tidemill.core.requirements import Requirements
-from tidemill.core.rows import Artifact, Changes, Entry, History, Keys, LaneRow, StreamItems
+from tidemill.core.rows import Artifact, Changes, Emitted, Entry, History, Keys, LaneRow, StreamItems
 from tidemill.core.run import (
     Cancelled,
     Cancelling,
@@ -211,6 +211,15 @@ async def test_a_lane_is_written_once_and_listed(store: Store) -> None:
     await write(store, Changes(lanes=[lane]))
     await write(store, Changes(lanes=[lane]))
     assert await store.lanes() == [lane]
+
+
+async def test_events_of_tasks_are_listed_by_number_and_type(store: Store) -> None:
+    rows = [Emitted(R1, number, AT, "ocr", 1, "ab"[number % 2], {"n": number}) for number in range(1, 6)]
+    await write(store, Changes(emitted=rows))
+    assert await store.emitted(R1, "", 0, 10) == rows
+    assert await store.emitted(R1, "", 2, 2) == rows[2:4]
+    assert [row.number for row in await store.emitted(R1, "b", 1, 10)] == [3, 5]
+    assert await store.emitted(R2, "", 0, 10) == []
 
 
 async def test_artifacts_are_listed_by_path_and_name(store: Store) -> None:

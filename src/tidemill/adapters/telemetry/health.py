@@ -3,13 +3,14 @@
 It answers from a thread of its own, so it stays alive while user code holds the loops.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from tidemill.core.errors import InputError
+from tidemill.core.tallies import Sample, exposition
 
 Answer = tuple[HTTPStatus, str]
 
@@ -23,10 +24,10 @@ class Health:
 
     Args:
         is_ready: whether the process takes work.
-        figures: names and values of the metrics, as they are when asked.
+        figures: the metrics, as they are when asked.
     """
 
-    def __init__(self, is_ready: Callable[[], bool], figures: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, is_ready: Callable[[], bool], figures: Callable[[], Sequence[Sample]]) -> None:
         self._is_ready, self._figures = is_ready, figures
 
     def answer(self, path: str) -> Answer:
@@ -38,8 +39,7 @@ class Health:
             case "/readyz":
                 return HTTPStatus.SERVICE_UNAVAILABLE, "not connected, or draining\n"
             case "/metrics":
-                lines = (f"# TYPE {name} gauge\n{name} {value:g}\n" for name, value in self._figures().items())
-                return HTTPStatus.OK, "".join(lines)
+                return HTTPStatus.OK, exposition(self._figures())
             case _:
                 return HTTPStatus.NOT_FOUND, "there is /healthz, /readyz and /metrics\n"
 

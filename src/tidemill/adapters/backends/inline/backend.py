@@ -7,6 +7,7 @@ from contextvars import copy_context
 from functools import partial
 
 from tidemill.adapters.backends.inline.body import BodyPorts, Surroundings
+from tidemill.adapters.system.memory import peak_kib
 from tidemill.core.bodies import AttemptFacts, Encoded
 from tidemill.core.run import Code, Failure
 from tidemill.ports.backend import Ending, Work, speaking
@@ -106,6 +107,7 @@ class InlineBackend:
         except BaseException as error:  # noqa: BLE001 - whatever user code raises, the worker goes on
             ending = classify(error, told_to_stop=work.is_told_to_stop)
         ports.flush()
+        work.peak_kib = peak_kib()
         work.end(ending)
 
     async def _emit_async(self, ports: BodyPorts, item: Encoded) -> None:
@@ -129,6 +131,7 @@ class InlineBackend:
         except BaseException as error:  # noqa: BLE001 - whatever user code raises, the worker goes on
             ending = classify(error, told_to_stop=work.is_told_to_stop)
         ports.flush()
+        work.peak_kib = peak_kib()
         work.end(ending)
 
     def _emit(self, ports: BodyPorts, item: Encoded) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tidemill.core.bodies import COLD, AttemptFacts, ChildEnd, LocalFile
 from tidemill.core.ids import parse_digest
+from tidemill.core.telling import Emission
 from tidemill.ports.backend import Work
 from tidemill.ports.clock import Clock
 from tidemill.ports.files import Files
@@ -108,6 +109,12 @@ class BodyPorts:
     ) -> RemoteChild[R_co]:
         self._children = self._children or Children(_Waiter(self.work, self._stage), self.work.start_child)
         return self._children.start(definition, self.facts, args, kwargs)
+
+    def emit(self, emission: Emission) -> None:
+        self.work.emit(emission)
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        return self.work.measure(name, value, unit)
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         self._check_name(name, if_exists)

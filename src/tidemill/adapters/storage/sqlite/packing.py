@@ -9,6 +9,7 @@ from tidemill.core.rows import (
     Artifact,
     Cached,
     Changes,
+    Emitted,
     GraphRow,
     History,
     LaneRow,
@@ -32,6 +33,7 @@ unpack_attempt = msgspec.msgpack.Decoder(Attempt).decode
 unpack_value: Callable[[bytes], Value] = msgspec.msgpack.Decoder(Value).decode
 unpack_timer = msgspec.msgpack.Decoder(Timer).decode
 unpack_stream = msgspec.msgpack.Decoder(StreamItems).decode
+unpack_emitted = msgspec.msgpack.Decoder(Emitted).decode
 unpack_artifact = msgspec.msgpack.Decoder(Artifact).decode
 unpack_history = msgspec.msgpack.Decoder(History).decode
 unpack_session = msgspec.msgpack.Decoder(Session).decode
@@ -63,6 +65,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("timers_drop", lambda c: [(run, path, kind.value) for run, path, kind in c.timers_drop]),
     ("timers_put", lambda c: [(r.run, r.path, r.kind.value, r.due_at, pack(r)) for r in c.timers_put]),
     ("streams", lambda c: [(r.run, r.path, r.number, r.first, len(r.items), pack(r)) for r in c.streams]),
+    ("emitted", lambda c: [(r.run, r.number, r.type, pack(r)) for r in c.emitted]),
     ("artifacts", lambda c: [(r.run, r.path, r.name, pack(r)) for r in c.artifacts]),
     ("blobs", lambda c: list(c.blobs.items())),
     ("blob_refs", lambda c: list(c.blob_refs)),

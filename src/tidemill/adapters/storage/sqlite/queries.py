@@ -10,6 +10,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     queued_of,
     unpack_artifact,
     unpack_attempt,
+    unpack_emitted,
     unpack_graph,
     unpack_history,
     unpack_lane,
@@ -24,7 +25,19 @@ from tidemill.adapters.storage.sqlite.packing import (
 from tidemill.adapters.storage.sqlite.reading import load_rows
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.ids import Digest, Instant, Path, RunId
-from tidemill.core.rows import Artifact, GraphRow, History, Keys, LaneRow, Queued, Rows, Session, StreamItems, TaskRow
+from tidemill.core.rows import (
+    Artifact,
+    Emitted,
+    GraphRow,
+    History,
+    Keys,
+    LaneRow,
+    Queued,
+    Rows,
+    Session,
+    StreamItems,
+    TaskRow,
+)
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
 from tidemill.ports.store import RunFilter
@@ -95,6 +108,13 @@ class SqliteQueries:
 
     async def artifacts(self, run: RunId) -> Sequence[Artifact]:
         return [unpack_artifact(packed) for (packed,) in await self._fetch("artifacts", (run,))]
+
+    async def emitted(self, run: RunId, kind: str, after: int, limit: int) -> Sequence[Emitted]:
+        if kind:
+            rows = await self._fetch("emitted_of_type", (run, kind, after, limit))
+        else:
+            rows = await self._fetch("emitted", (run, after, limit))
+        return [unpack_emitted(packed) for (packed,) in rows]
 
     async def feed(self, after: int, run: RunId | None, limit: int) -> Sequence[tuple[int, History]]:
         if run is None:

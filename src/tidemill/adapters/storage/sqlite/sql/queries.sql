@@ -29,6 +29,10 @@ where run = :run and path = :path and number = :number
 order by first limit :limit;
 -- @artifacts
 select packed from artifact where run = ? order by path, name;
+-- @emitted
+select packed from emitted where run = ? and number > ? order by number limit ?;
+-- @emitted_of_type
+select packed from emitted where run = ? and type = ? and number > ? order by number limit ?;
 -- @feed
 select number, packed from history where number > ? order by number limit ?;
 -- @feed_of_run

@@ -33,6 +33,8 @@ on conflict (run, path, number, first) do update set length = excluded.length, p
 -- @artifacts
 insert into artifact (run, path, name, packed) values (?, ?, ?, ?)
 on conflict (run, path, name) do update set packed = excluded.packed;
+-- @emitted
+insert into emitted (run, number, type, packed) values (?, ?, ?, ?);
 -- @blobs
 insert into blob (digest, size) values (?, ?)
 on conflict (digest) do update set size = excluded.size;
