@@ -23,7 +23,6 @@ from tidemill.core.ids import RunId, SessionId
 from tidemill.core.requirements import fault_of
 from tidemill.core.rows import AttemptKey, Changes, Session, TaskRow
 from tidemill.core.run import Attempt
-from tidemill.core.version import VERSION
 from tidemill.engine.answers import failer
 from tidemill.engine.engine import Engine
 from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
@@ -43,7 +42,6 @@ from tidemill.server.translate import (
     succeeded_of,
 )
 from tidemill.wire.worker import (
-    PROTOCOL,
     Ack,
     AttemptRef,
     BadMessageError,
@@ -68,7 +66,6 @@ from tidemill.wire.worker import (
     Started,
     Succeeded,
     ToServer,
-    Welcome,
     decode_to_server,
     encode_frame,
 )
@@ -164,19 +161,6 @@ class Conversation:
                 seat.hold(key, attempt.granted)
         self._engine.seats.add(seat)
         self._seat = seat
-
-    def _welcome(self, keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]) -> Welcome:
-        settings = self._engine.settings
-        return Welcome(
-            protocol=PROTOCOL,
-            store=self._engine.store_id,
-            lease_s=settings.lease.total_seconds(),
-            heartbeat_s=settings.heartbeat.total_seconds(),
-            keep=tuple(AttemptRef(*key) for key in keep),
-            stale=tuple(AttemptRef(*key) for key in stale),
-            version=VERSION,
-            ping_s=settings.heartbeat.total_seconds(),
-        )
 
     async def _ping(self) -> None:
         while True:

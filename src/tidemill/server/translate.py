@@ -14,7 +14,10 @@ from tidemill.core.events import (
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.rows import Artifact, AttemptKey, Session
 from tidemill.core.telling import EMISSION_LIMIT_BYTES, MEASURES_OF_ATTEMPT
+from tidemill.core.version import VERSION
+from tidemill.engine.beats import EngineSettings
 from tidemill.wire.worker import (
+    PROTOCOL,
     Assign,
     AttemptRef,
     BadMessageError,
@@ -23,6 +26,7 @@ from tidemill.wire.worker import (
     Hello,
     Published,
     Succeeded,
+    Welcome,
 )
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -114,3 +118,18 @@ def _artifacts(ref: AttemptRef, published: Sequence[Published]) -> tuple[Artifac
 
 def microseconds(delay: timedelta) -> int:
     return delay // timedelta(microseconds=1)
+
+
+def welcome_of(
+    settings: EngineSettings, store: bytes, keep: Sequence[AttemptKey], stale: Sequence[AttemptKey]
+) -> Welcome:
+    return Welcome(
+        protocol=PROTOCOL,
+        store=store,
+        lease_s=settings.lease.total_seconds(),
+        heartbeat_s=settings.heartbeat.total_seconds(),
+        keep=tuple(AttemptRef(*key) for key in keep),
+        stale=tuple(AttemptRef(*key) for key in stale),
+        version=VERSION,
+        ping_s=settings.heartbeat.total_seconds(),
+    )

@@ -34,7 +34,8 @@ on conflict (run, path, number, first) do update set length = excluded.length, p
 insert into artifact (run, path, name, packed) values (?, ?, ?, ?)
 on conflict (run, path, name) do update set packed = excluded.packed;
 -- @emitted
-insert into emitted (run, number, type, packed) values (?, ?, ?, ?);
+insert into emitted (run, number, type, packed) values (?, ?, ?, ?)
+on conflict (run, number) do update set type = excluded.type, packed = excluded.packed;
 -- @blobs
 insert into blob (digest, size) values (?, ?)
 on conflict (digest) do update set size = excluded.size;
