@@ -40,6 +40,7 @@ from tidemill.server.translate import (
     microseconds,
     session_of,
     succeeded_of,
+    welcome_of,
 )
 from tidemill.wire.worker import (
     Ack,
@@ -147,7 +148,7 @@ class Conversation:
         engine.put(Greeting(session, gone, listed, changes, done, failer(greeted)))
         keep, stale = await greeted
         kept = [(each.run, each.path, each.number) for each in keep]
-        await self._link.send(encode_frame([self._welcome(kept, stale)]))
+        await self._link.send(encode_frame([welcome_of(engine.settings, engine.store_id, kept, stale)]))
 
     def _sit(self, session: Session, keep: Sequence[Attempt]) -> None:
         """What the worker still has of what it was granted is added up anew."""
