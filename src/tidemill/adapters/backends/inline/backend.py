@@ -7,7 +7,7 @@ from contextvars import copy_context
 from functools import partial
 
 from tidemill.adapters.backends.inline.body import BodyPorts, Surroundings
-from tidemill.adapters.system.memory import peak_kib
+from tidemill.adapters.backends.inline.memory import peak_kib
 from tidemill.core.bodies import AttemptFacts, Encoded
 from tidemill.core.run import Code, Failure
 from tidemill.ports.backend import Ending, Work, speaking
