@@ -12,6 +12,7 @@ from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.assembly.programs import programs
 from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, LocalFile
+from tidemill.core.telling import Emission
 from tidemill.core.values import Argument, Given
 from tidemill.ports.backend import BackendPort, Ending
 from tidemill.sdk.options import Backend
@@ -30,6 +31,8 @@ class Heard:
         self.facts = AttemptFacts(run="r", path="s", number=1, task=target, worker="w1")
         self.lines: list[tuple[str, str]] = []
         self.items: list[Encoded] = []
+        self.told: list[Any] = []
+        self.peak_kib = 0
         self.ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._loop, self._waiting = asyncio.get_running_loop(), dict[str, asyncio.Event]()
 
@@ -39,6 +42,13 @@ class Heard:
     def progress(self, fraction: float, stage: str, message: str) -> None: ...
 
     def heartbeat(self, details: str) -> None: ...
+
+    def emit(self, emission: Emission) -> None:
+        self.told.append(emission)
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        self.told.append((name, value, unit))
+        return True
 
     def log(self, level: str, logger: str, text: str) -> None:
         self.lines.append((level, text))

@@ -163,7 +163,7 @@ def test_what_it_writes_is_its_log_and_some_lines_are_heard(client: Client) -> N
     assert lines_of(run, "STDERR") == ["err", "caf\\xe9"]
     assert [(line.logger, line.text) for line in run.logs() if line.level == "WARNING"] == [
         ("oven", "hot"),
-        ("tidemill", "there is no word 'progres'; the words are progress, heartbeat, log, save, item"),
+        ("tidemill", "there is no word 'progres'; the words are progress, heartbeat, log, save, event, metric, item"),
         ("tidemill", "what is to be saved is a file that there is not: missing.txt"),
         ("tidemill", "what is to be saved is a link, or leads out of the task's folder; write the file itself"),
         ("tidemill", "w.nothing is no stream, and has no items"),
@@ -171,6 +171,27 @@ def test_what_it_writes_is_its_log_and_some_lines_are_heard(client: Client) -> N
     assert [(each.name, each.size) for each in run.artifacts()] == [("notes/kept.txt", 5)]
     (attempt,) = run.attempts()
     assert attempt.progress == (1.0, "end", "")
+
+
+@pytest.mark.feature("C10")
+@pytest.mark.feature("C7")
+def test_it_tells_of_events_and_measures(client: Client) -> None:
+    run = client.submit(
+        nothing,
+        """
+        echo '::tidemill event {"type": "page_done", "payload": {"page": 3}, "message": "page 3"}'
+        echo '::tidemill event "resting"'; echo '::tidemill event "no name!"'
+        echo '::tidemill metric {"name": "loss", "value": 0.25, "unit": "1"}'
+        echo '::tidemill metric {"name": "no name!", "value": 1}'
+        """,
+    )
+    run.result()
+    told = [(event.number, event.type, event.payload, event.message) for event in run.emitted()]
+    assert told == [(1, "page_done", {"page": 3}, "page 3"), (2, "resting", None, "")]
+    (attempt,) = run.attempts()
+    assert [(each.name, each.last, each.unit) for each in attempt.metrics] == [("loss", 0.25, "1")]
+    texts = [line.text for line in run.logs() if line.level == "WARNING"]
+    assert ["no type of an event" in texts[0], "is dropped" in texts[1], len(texts)] == [True, True, 2]
 
 
 def test_its_environment_is_a_short_list(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

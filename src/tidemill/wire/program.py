@@ -138,18 +138,36 @@ class SaveLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     media_type: str = ""
 
 
+class EventLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``::tidemill event {"type": "page_done", "payload": {"page": 3}}``: an event of the run. A text is its type."""
+
+    type: str
+    payload: Any = None
+    message: str = ""
+
+
+class MetricLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``::tidemill metric {"name": "loss", "value": 0.25, "unit": "1"}``: something that was measured."""
+
+    name: str
+    value: float
+    unit: str = ""
+
+
 class ItemLine(Struct, frozen=True, kw_only=True):
     """``::tidemill item {…}``: the next item of a stream; what stands there is the item itself."""
 
     item: Any
 
 
-Line = ProgressLine | HeartbeatLine | LogLine | SaveLine | ItemLine
+Line = ProgressLine | HeartbeatLine | LogLine | SaveLine | EventLine | MetricLine | ItemLine
 WORDS: dict[str, tuple[type[Struct], str]] = {  # and the field that a bare value stands for
     "progress": (ProgressLine, "fraction"),
     "heartbeat": (HeartbeatLine, "details"),
     "log": (LogLine, "message"),
     "save": (SaveLine, "path"),
+    "event": (EventLine, "type"),
+    "metric": (MetricLine, "name"),
 }
 ITEM = "item"
 

@@ -2,7 +2,7 @@
 
 import signal
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, assert_never
@@ -13,11 +13,21 @@ from tidemill.adapters.backends.program.leash import Leash
 from tidemill.adapters.backends.program.lines import NotSaid, said, text_of
 from tidemill.adapters.backends.program.ports import ProgramPorts, Surroundings
 from tidemill.ports.backend import Work
+from tidemill.sdk.context import Context
 from tidemill.sdk.errors import InvalidInputError
 from tidemill.sdk.failures import NotAsDeclaredError
 from tidemill.sdk.ports import IfExists
 from tidemill.sdk.result import SUCCESS, Result
-from tidemill.wire.program import HeartbeatLine, ItemLine, Line, LogLine, ProgressLine, SaveLine
+from tidemill.wire.program import (
+    EventLine,
+    HeartbeatLine,
+    ItemLine,
+    Line,
+    LogLine,
+    MetricLine,
+    ProgressLine,
+    SaveLine,
+)
 
 
 class ProgramBody:
@@ -26,6 +36,7 @@ class ProgramBody:
     def __init__(self, work: Work, task: AnyProgram, around: Surroundings) -> None:
         self._work, self._task, self._around = work, task, around
         self.ports = ProgramPorts(work, around)
+        self._context = Context(work.facts, self.ports, task.emits)
         self._tail = deque[str](maxlen=TAIL_LINES)
         self.leash: Leash | None = None
         self.killed: ProgramKilledError | None = None  # by a signal of somebody else
@@ -75,7 +86,9 @@ class ProgramBody:
             self.killed = error
             raise
 
-    def _hear(self, told: Line | NotSaid | None, line: bytes, folder: Folder, level: str) -> None:
+    def _hear(  # noqa: C901  # one case a word
+        self, told: Line | NotSaid | None, line: bytes, folder: Folder, level: str
+    ) -> None:
         match told:
             case ProgressLine(fraction=fraction, stage=stage, message=message):
                 self._work.progress(min(max(fraction, 0.0), 1.0), stage, message)
@@ -85,6 +98,10 @@ class ProgramBody:
                 self._work.log(name.upper(), logger, message)
             case SaveLine():
                 self._save(told, folder)
+            case EventLine(type=kind, payload=payload, message=message):
+                self._tell(lambda: self._context.emit(kind, payload, message))
+            case MetricLine(name=name, value=value, unit=unit):
+                self._context.metric(name, value, unit)
             case NotSaid(why=why):
                 self._refuse(why, line)
             case None:
@@ -103,6 +120,12 @@ class ProgramBody:
         if isinstance(line, bytes):
             self._work.log("STDOUT", "", text_of(line))
         self._work.log("WARNING", "tidemill", why)
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        except ValueError as error:
+            self._refuse(str(error), None)
 
     def _save(self, told: SaveLine, folder: Folder) -> None:
         try:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from tidemill.core.bodies import COLD, LocalFile
 from tidemill.core.ids import parse_digest
+from tidemill.core.telling import Emission
 from tidemill.ports.backend import Work
 from tidemill.ports.clock import Clock
 from tidemill.ports.files import Files
@@ -56,6 +57,15 @@ class ProgramPorts:
 
     def heartbeat(self, details: str) -> None:
         self._work.heartbeat(details)
+
+    def emit(self, emission: Emission) -> None:
+        self._work.emit(emission)
+
+    def measure(self, name: str, value: float, unit: str) -> bool:
+        return self._work.measure(name, value, unit)
+
+    def log(self, level: str, logger: str, text: str) -> None:
+        self._work.log(level, logger, text)
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
         self._check_name(name, if_exists)
