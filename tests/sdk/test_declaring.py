@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import jsonschema_rs
 import msgspec
@@ -335,3 +337,36 @@ def test_the_package_exports_what_it_says() -> None:
         assert getattr(tidemill, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'wrok'"):
         _ = tidemill.wrok  # type: ignore[attr-defined]
+
+
+class Custom:
+    """Nothing that could be sent."""
+
+
+UNSENDABLE: dict[Any, str] = {
+    set[list[int]]: r"a set of list\[int\] cannot be: its items must be hashable; use list",
+    set[Draft]: "a set of Draft cannot be: its items must be hashable",
+    dict[tuple[int, int], str]: r"cannot be sent; use list\[tuple\[tuple\[int, int\], str\]\]; keys are texts, numbers",
+    dict[bytes, int]: r"cannot be sent; use list\[tuple\[bytes, int\]\]",
+    dict[Path, int]: r"use list\[tuple\[Path, int\]\]",
+    dict[bool, int]: r"use list\[tuple\[bool, int\]\]",
+    dict[int | str, int]: r"use list\[tuple\[int \| str, int\]\]",
+    deque[int]: r"deque\[int\] cannot be sent; use list\[…\]",
+    OrderedDict[str, int]: "use dict.* which keeps its order",
+    Fraction: "use Decimal, or a tuple of two ints",
+    Sequence: r"use list, or Sequence\[…\]",
+    Exception: "use its text, a str",
+    Literal[1.5]: "use Literal of texts, whole numbers, True, False or None; or an Enum",
+    Custom: r"use a dataclass, .* or Annotated\[Custom, Codec\(Custom, …\)\]",
+    dict[str, list[Custom | None]]: r"Custom cannot be sent; use a dataclass, .*Codec\(Custom, …\)\]",
+}
+
+
+@pytest.mark.feature("B1")
+@pytest.mark.parametrize(("kind", "said"), UNSENDABLE.items(), ids=str)
+def test_a_type_that_cannot_be_sent_is_refused_at_import_with_what_to_use(kind: Any, said: str) -> None:
+    def save(first: int, second: str) -> None: ...
+
+    save.__annotations__["second"] = kind
+    with pytest.raises(DefinitionError, match=r"^task w\.save: parameter second: .*" + said):
+        Worker("w").task(save)

@@ -17,6 +17,7 @@ from tidemill.interface.identifiers import RESERVED, class_name, free_name
 from tidemill.sdk.clamps import KEY as CLAMP_KEY
 from tidemill.sdk.directory import KEY as DIRECTORY_KEY
 from tidemill.sdk.file import KEY as FILE_KEY
+from tidemill.sdk.schemas import COERCES
 
 _REF = "#/$defs/"
 _FORMS = {FILE_KEY: "File", DIRECTORY_KEY: "Directory", FAILURE_KEY: "Failure"}
@@ -24,7 +25,7 @@ _FORMS = {FILE_KEY: "File", DIRECTORY_KEY: "Directory", FAILURE_KEY: "Failure"}
 
 def form_of(schema: Schema) -> str:
     """The class of ours that has this wire form; "?" for one that only who has its codec can read; else ""."""
-    if any(key.startswith("x-tidemill-") and key != CLAMP_KEY for key in schema):
+    if any(key.startswith("x-tidemill-") and key not in (CLAMP_KEY, COERCES) for key in schema):
         return "?"
     keys = [key for key in schema.get("required", ()) if key.startswith("$")] if "properties" in schema else []
     return _FORMS.get(keys[0], "?") if keys else ""

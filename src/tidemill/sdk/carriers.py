@@ -15,6 +15,7 @@ from tidemill.sdk import arrays, directory, file
 from tidemill.sdk.codecs import Codec
 from tidemill.sdk.errors import DoesNotFitError
 
+CODED = "x-tidemill-codec"  # of a schema: the class whose values travel so
 _PLACE = re.compile(r" - at `(\$[^`]*)`")
 locating: contextvars.ContextVar[file.Locate | None] = contextvars.ContextVar("locating", default=None)
 laying: contextvars.ContextVar[directory.Folder | None] = contextvars.ContextVar("laying", default=None)
@@ -34,6 +35,7 @@ class Carrier(metaclass=_AnyInstance):
     members: ClassVar[tuple[Any, ...]] = ()  # of a union
     mirror: ClassVar[type[Struct] | None] = None  # of a record
     encoded: ClassVar[Any] = None  # of what a codec reads: the type that it travels as, or its schema
+    coded: ClassVar[type | None] = None  # the class of such values
 
 
 def read_custom(kind: type, plain: Any) -> Any:
@@ -109,13 +111,13 @@ def coded(codec: Codec[Any, Any], wire: Any, traits: Any) -> type[Carrier]:
             raise TypeError(f"the codec of {name} gave {type(value).__name__}")
         return value
 
-    return _carrier(name, read, encoded=wire, traits=traits)
+    return _carrier(name, read, encoded=wire, coded=codec.kind, traits=traits)
 
 
 def array(cls: type, element: type | None) -> type[Carrier]:
     """A numpy array, whose elements are of a class."""
     name = f"ndarray[{element.__name__}]" if element else "ndarray"
-    schema = arrays.SCHEMA | {"title": name}
+    schema = arrays.SCHEMA | {"title": name, CODED: "numpy.ndarray"}
     return _carrier(name, lambda plain: arrays.from_wire(plain, cls, element), encoded=schema)
 
 

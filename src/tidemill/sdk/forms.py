@@ -5,11 +5,14 @@ msgspec refuses unions of two records, of two texts, or with a class that it doe
 inside needs a carrier. So most types cost nothing.
 """
 
+import collections
 import dataclasses
 import datetime
 import decimal
 import enum
+import fractions
 import functools
+import re
 import types
 import typing
 import uuid
@@ -83,6 +86,15 @@ _ADVICE = {
     abc.AsyncIterator: "list[…], or @worker.stream for a generator",
     type: "its name, a str",
     range: "list[int]",
+    collections.deque: "list[…]",
+    collections.OrderedDict: "dict[…], which keeps its order",
+    collections.defaultdict: "dict[…]",
+    collections.Counter: "dict[…, int]",
+    abc.Sequence: "list, or Sequence[…]",
+    abc.Mapping: "dict, or Mapping[…]",
+    fractions.Fraction: "Decimal, or a tuple of two ints",
+    re.Pattern: "its text, a str",
+    Exception: "its text, a str",
     memoryview: "bytes",
 }
 _OTHER_ADVICE = (
@@ -124,7 +136,9 @@ def name_of(kind: Any) -> str:
 
 
 def refuse(kind: Any, instead: str = "") -> typing.NoReturn:
-    advice = instead or _ADVICE.get(get_origin(kind) or kind) or _OTHER_ADVICE.format(name_of(kind))
+    cls = get_origin(kind) or kind
+    other = "int, float or numpy.ndarray" if getattr(cls, "__module__", "") == "numpy" else _OTHER_ADVICE
+    advice = instead or _ADVICE.get(cls) or other.format(name_of(cls))
     raise DefinitionError(f"{name_of(kind)} cannot be sent; use {advice}")
 
 
@@ -153,6 +167,8 @@ def _walk_generic(kind: Any, trail: Trail) -> Form:
     if origin is Annotated:
         return _walk_annotated(kind, trail)
     if origin is Literal:
+        if not all(each is None or isinstance(each, str | int) for each in arguments):
+            refuse(kind, "Literal of texts, whole numbers, True, False or None; or an Enum")
         return _native(kind)
     if origin in (Union, types.UnionType):
         return _walk_union(kind, trail)
@@ -217,8 +233,10 @@ def _walk_container(kind: Any, trail: Trail) -> Form:
     parts = [_walk(part, trail) for part in arguments if part is not ...]
     traits = functools.reduce(lambda all_, part: all_ | part.traits, parts, Trait.PLAIN)
     if origin in _SETS:
+        _check_item(arguments[0])
         traits |= Trait.SETS if unaliased(arguments[0]) in _SORTABLE else Trait.SETS | Trait.MIXED
     if origin in _DICTS and arguments[0] is not str:
+        _check_key(kind, arguments[0])
         if Trait.CLAMPED in parts[0].traits:
             raise DefinitionError("the keys of a dict cannot be corrected by a Clamp, only its values")
         traits |= Trait.KEYS
@@ -227,6 +245,23 @@ def _walk_container(kind: Any, trail: Trail) -> Form:
     rest = (...,) if arguments[-1] is ... else ()
     base = {abc.Set: frozenset}.get(origin, origin)
     return Form(base[(*(part.wire for part in parts), *rest)], traits)
+
+
+def _check_item(kind: Any) -> None:
+    item = unaliased(kind)
+    if getattr(get_origin(item) or item, "__hash__", None) is None:
+        raise DefinitionError(f"a set of {name_of(kind)} cannot be: its items must be hashable; use list[…]")
+
+
+def _check_key(mapping: Any, kind: Any) -> None:
+    """Keys are texts on the way, so only types that a text tells of can be read again."""
+    key = unaliased(get_args(kind)[0] if get_origin(kind) is Annotated else kind)
+    is_enum = isinstance(key, type) and issubclass(key, enum.Enum)
+    if key in _SORTABLE and key is not bytes:
+        return
+    if not is_enum and key not in (Any, datetime.datetime, datetime.time) and get_origin(key) is not Literal:
+        value = name_of(get_args(mapping)[1])
+        refuse(mapping, f"list[tuple[{name_of(kind)}, {value}]]; keys are texts, numbers, dates, ids or Enum members")
 
 
 def _walk_union(kind: Any, trail: Trail) -> Form:

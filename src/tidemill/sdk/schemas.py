@@ -8,7 +8,7 @@ import msgspec
 
 from tidemill.core.graph import Schema
 from tidemill.sdk import directory, file
-from tidemill.sdk.carriers import Carrier
+from tidemill.sdk.carriers import CODED, Carrier
 
 _REF = "#/$defs/{name}"
 COERCES = "x-tidemill-coerces"  # of a record whose type makes numbers of texts, and the like: pydantic's, not strict
@@ -90,10 +90,16 @@ class _Maker:
         if not issubclass(kind, Carrier):
             return self._of_pydantic(kind)
         if kind.encoded is not None:
-            return dict(kind.encoded) if isinstance(kind.encoded, dict) else self.schemas([kind.encoded])[0]
+            return self._of_codec(kind)
         if kind.mirror is None:
             return {"anyOf": self.schemas(kind.members)}
         return self._of_record(kind.mirror)
+
+    def _of_codec(self, kind: type[Carrier]) -> Schema:
+        if kind.coded is None:
+            return dict(kind.encoded)
+        (schema,) = self.schemas([kind.encoded])
+        return schema | {"title": kind.__name__, CODED: f"{kind.coded.__module__}.{kind.coded.__qualname__}"}
 
     def _of_record(self, mirror: type[msgspec.Struct]) -> Schema:
         if mirror not in self._carried:
