@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy
@@ -15,7 +15,7 @@ from msgspec import structs
 
 from tests.interface.looking import formatted, imported, of_task, told
 from tests.interface.offers import CALLER, judge, write
-from tidemill import Directory, StubCalledError, Worker
+from tidemill import Clamp, Codec, Directory, StubCalledError, Worker
 from tidemill.core.definitions import TaskDefinition
 from tidemill.interface.manifest import manifest_of, manifest_of_definitions
 from tidemill.interface.stubs import StubError, stub_module, stub_package
@@ -206,3 +206,29 @@ def test_a_worker_that_is_gone_is_taken_away(tmp_path: Path) -> None:
         "manifest.json",
         "types.py",
     ]
+
+
+def test_directories_are_ours_values_of_codecs_are_opaque_and_models_are_classes(tmp_path: Path) -> None:
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
+    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
+
+    class Grid:
+        pass
+
+    class Parcel(pydantic.BaseModel):  # type: ignore[misc,name-defined]
+        copies: int
+
+    worker = Worker("kinds", codecs=[Codec(Grid, list[int], lambda _: [], lambda _: Grid())])
+
+    def take(parcel: Any, grid: Any, folders: list[Directory], pixels: Any, width: Annotated[int, Clamp(1, 8)]) -> int:
+        return 1
+
+    take.__annotations__ |= {"grid": Grid, "parcel": Parcel, "pixels": numpy.ndarray}
+    worker.task(take)
+    text = stub_module(manifest_of([worker]))
+    stub = of_task(imported(text, tmp_path), "kinds.take")
+    assert stub.definition.digest == worker.tasks["kinds.take"].definition.digest
+    assert "folders: list[Directory]" in text
+    assert "class Parcel:" in text
+    assert "width: Annotated[int, Clamp(low=1, high=8)]" in text
+    assert "Grid: TypeAlias = Any" in text
