@@ -99,7 +99,7 @@ def _carrier(name: str, read: Callable[[Any], Any], **facts: Any) -> type[Carrie
 
 def coded(codec: Codec[Any, Any], wire: Any, traits: Any) -> type[Carrier]:
     """A class that travels by a codec, whose wire type msgspec reads as ``wire``."""
-    name = codec.kind.__qualname__
+    name = codec.kind.__qualname__.rpartition("<locals>.")[2]
 
     def read(plain: Any) -> Any:
         given = convert(plain, wire)
