@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from tidemill.adapters.system.machine import ThisMachine
-from tidemill.assembly.settings import Settings, SettingsError, visible_gpus
+from tidemill.assembly.setting_kinds import SettingsError
+from tidemill.assembly.settings import Settings, visible_gpus
 from tidemill.core.requirements import DEFAULT_QUEUE, Capability, Resources
 from tidemill.ports.resources import Found
 from tidemill.sdk.offers import Offers, WorkerOffers, offers_of

@@ -24,7 +24,8 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.faults import CrashFaults
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.assembly.address import Address, write_address
-from tidemill.assembly.settings import Durability, Settings, SettingsError
+from tidemill.assembly.setting_kinds import Durability, SettingsError
+from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
 from tidemill.engine.beats import EngineSettings

@@ -1,38 +1,24 @@
 """The one reader of the environment: what it says is checked here, and handed on as a typed object."""
 
 import difflib
-import math
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from enum import Enum
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tidemill.core.errors import InputError
-from tidemill.core.sizes import size_bytes
-from tidemill.sdk.offers import GpuOffer, ResourceOffers
+from tidemill.assembly.setting_kinds import KINDS, Durability, SettingsError, WorkerShare, as_text, words
+from tidemill.assembly.settings_file import read_file, settings_file
+from tidemill.sdk.offers import ResourceOffers
 
 PREFIX = "TIDEMILL_"
 DEFAULT_PORT = 7070
-_WORKER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
-
+CONFIG = "TIDEMILL_CONFIG"  # a file to read instead of the nearest tidemill.toml
 _PASSES = (
     r"PATH|HOME|USER|LOGNAME|SHELL|TZ|LANG|LANGUAGE|LC_\w+|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SYSTEMROOT"
     r"|SSL_CERT_FILE|SSL_CERT_DIR|CUDA_VISIBLE_DEVICES|CUDA_HOME|NVIDIA_\w+|ROCR_VISIBLE_DEVICES|OMP_NUM_THREADS"
 )
-
-
-class SettingsError(InputError):
-    """A setting that cannot be used; the text names it and says what is expected."""
-
-
-class Durability(Enum):
-    """When a commit counts: once the disk has it, or once the system has it (a power cut may lose the last ones)."""
-
-    FULL = "full"
-    NORMAL = "normal"
 
 
 @dataclass(frozen=True)
@@ -62,6 +48,7 @@ class Settings:
     queues: tuple[str, ...] = ()  # the only ones that a worker serves; () serves all
     cost: float | None = None  # of a worker, per second
     program_env: tuple[str, ...] = ()  # variables that programs get besides PATH, HOME and the like
+    workers: dict[str, WorkerShare] = field(default_factory=dict)  # by the Worker's name; only in a file
     fault: str = ""  # points at which the process ends, for tests: store.commit.after:3,…
 
     @property
@@ -71,27 +58,63 @@ class Settings:
         return (self.url or f"http://{host}:{self.port}").rstrip("/")
 
 
+@dataclass(frozen=True)
+class Found:
+    """Settings, and where each that was said comes from: `tidemill.toml`, a variable, or the command or code."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
 def read_settings(given: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings by name: ``given`` ones (None: not given), else those of the environment. Raises SettingsError."""
+    """``given`` ones (by name; None: not given), else the environment's, else the file's. Raises SettingsError."""
+    return find_settings(given, environment).settings
+
+
+def find_settings(given: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Found:
+    """The same, with the source of each. Raises SettingsError."""
     environment = os.environ if environment is None else environment
-    known = {f"{PREFIX}{each.name.upper()}": each.name for each in fields(Settings)}
-    found: dict[str, Any] = {}
+    values, sources = dict[str, Any](), dict[str, str]()
+    if (file := settings_file(environment.get(CONFIG, ""))) is not None:
+        for name, value in read_file(file, KINDS).items():
+            values[name], sources[name] = value, str(file)
+    for name, text, variable in _said_in(environment):
+        values[name], sources[name] = _parsed(name, text, variable), variable
+    for name, given_value in given.items():
+        if given_value is not None:
+            _known(name, KINDS, name)
+            values[name], sources[name] = _parsed(name, given_value, name), "given"
+    return Found(replace(Settings(), **values), sources)
+
+
+def _said_in(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = {f"{PREFIX}{name.upper()}": name for name in KINDS}
     for variable, text in environment.items():
-        if not variable.startswith(PREFIX):
-            continue
-        if variable not in known:
-            near = difflib.get_close_matches(variable, known, 1, 0.5)
-            raise SettingsError(f"there is no setting {variable}" + (f"; did you mean {near[0]}?" if near else ""))
-        if text:
-            found[known[variable]] = _parsed(known[variable], text, variable)
-    found |= {name: _parsed(name, value, name) for name, value in given.items() if value is not None}
-    return replace(Settings(), **found)
+        if variable.startswith(PREFIX) and variable != CONFIG:
+            _known(variable, [*known, CONFIG], variable)
+            if text:
+                yield known[variable], text, variable
+
+
+def _known(name: str, known: Collection[str], called: str) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        raise SettingsError(f"there is no setting {called}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _parsed(name: str, value: object, called: str) -> object:
+    kind = KINDS[name]
+    try:
+        return kind.parse(as_text(value))
+    except ValueError:
+        said = str(value) if isinstance(value, Path) else value
+        raise SettingsError(f"{called} is {said!r}; expected {kind.expected}") from None
 
 
 def visible_gpus(environment: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
     """The GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, by index or UUID; None: all."""
     said = (os.environ if environment is None else environment).get("CUDA_VISIBLE_DEVICES")
-    return None if said is None else _words(said)
+    return None if said is None else words(said)
 
 
 def program_environment(settings: Settings, environment: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -101,138 +124,3 @@ def program_environment(settings: Settings, environment: Mapping[str, str] | Non
     return {
         name: value for name, value in environment.items() if passes.fullmatch(name) or name in settings.program_env
     }
-
-
-def _parsed(name: str, value: object, called: str) -> object:
-    expected, parse = _PARSERS[name]
-    try:
-        return parse(str(value))
-    except ValueError:
-        raise SettingsError(f"{called} is {str(value)!r}; expected {expected}") from None
-
-
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s?#]+/?", text):
-        raise ValueError
-    return text.rstrip("/")
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError
-        return int(text)
-
-    return parse
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number) or not 0 < number <= 86_400:
-        raise ValueError
-    return number
-
-
-def _worker_id(text: str) -> str:
-    if not _WORKER_ID.fullmatch(text):
-        raise ValueError
-    return text
-
-
-def _labels(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
-    if not all(name.strip() and equals for name, equals, _ in pairs):
-        raise ValueError
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _pools(text: str) -> dict[str, int]:
-    limit = _whole(1, 100_000)
-    return {name: limit(count) for name, count in _labels(text).items()}
-
-
-def _health(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host:
-        raise ValueError
-    _whole(0, 65_535)(port)
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(part.strip().lower() for part in _words(text))
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _resources(text: str) -> ResourceOffers:
-    found = ResourceOffers()
-    for name, value in _labels(text).items():
-        match name:
-            case "cpus" if _price(value) > 0:
-                found["cpus"] = _price(value)
-            case "ram":
-                found["ram"] = size_bytes(value)
-            case "gpus":
-                found["gpus"] = [] if value == "none" else [_gpu(each) for each in value.split("+")]
-            case _:
-                raise ValueError
-    return found
-
-
-def _gpu(text: str) -> GpuOffer:
-    name, colon, vram = text.partition(":")
-    if not colon or not name.strip():
-        raise ValueError
-    return {"id": name.strip(), "vram": size_bytes(vram)}
-
-
-def _price(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < 1e12:
-        raise ValueError
-    return number
-
-
-def _variables(text: str) -> tuple[str, ...]:
-    names = _words(text)
-    if not all(re.fullmatch(r"[A-Za-z_]\w*", name) and not name.startswith(PREFIX) for name in names):
-        raise ValueError
-    return names
-
-
-def _fault(text: str) -> str:
-    if not re.fullmatch(r"[\w.]+(:[1-9]\d*)?(,[\w.]+(:[1-9]\d*)?)*", text):
-        raise ValueError
-    return text
-
-
-_SECONDS = "seconds above 0, up to a day"
-_PARSERS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "url": ("an address such as http://127.0.0.1:7070", _url),
-    "data": ("a folder", Path),
-    "host": ("a name or an address", str),
-    "port": ("a whole number from 0 (any free one) to 65535", _whole(0, 65_535)),
-    "allowed_hosts": ("names, joined by commas", _names),
-    "synchronous": ("full or normal", lambda text: Durability(text.lower())),
-    "lease_s": (_SECONDS, _seconds),
-    "worker_id": ("letters, digits and . _ @ : -, up to 128", _worker_id),
-    "concurrency": ("a whole number from 1 to 100000", _whole(1, 100_000)),
-    "pools": ("pool=limit, joined by commas, such as video=1,audio=4", _pools),
-    "health": ("an address such as 127.0.0.1:7071", _health),
-    "spool_mib": ("MiB, a whole number from 1 to 1000000", _whole(1, 1_000_000)),
-    "reconnect_s": (_SECONDS, _seconds),
-    "drain_s": (_SECONDS, _seconds),
-    "labels": ("name=value, joined by commas", _labels),
-    "worker_type": ("a word", str.strip),
-    "tags": ("words, joined by commas", _words),
-    "resources": ("such as cpus=4,ram=16GiB,gpus=0:24GiB+1:24GiB, or gpus=none; each may be left out", _resources),
-    "software": ("name=version, joined by commas, such as ffmpeg=6.1", _labels),
-    "models": ("names, joined by commas", _words),
-    "queues": ("names, joined by commas", _words),
-    "cost": ("a price per second, a number from 0 up", _price),
-    "program_env": ("names of variables, joined by commas, none of Tidemill's own", _variables),
-    "fault": ("points with counts, such as store.commit.after:3", _fault),
-}

@@ -28,7 +28,8 @@ from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.assembly.offers import offered
 from tidemill.assembly.programs import programs
-from tidemill.assembly.settings import Settings, SettingsError, program_environment
+from tidemill.assembly.setting_kinds import SettingsError, WorkerShare
+from tidemill.assembly.settings import Settings, program_environment
 from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
 from tidemill.core.tallies import Sample
@@ -116,10 +117,14 @@ def _health_of(runtime: WorkerRuntime, address: str) -> Iterator[None]:
 
 
 def _pools(workers: list[Worker], settings: Settings) -> Pools:
-    """Limits of a process: those of its workers' code, and over them those of the settings."""
-    totals = [worker.concurrency for worker in workers if worker.concurrency is not None]
-    limits = {pool: limit for worker in workers for pool, limit in worker.pools.items()}
-    return Pools(total=sum(totals) if totals else settings.concurrency, limits=limits | settings.pools)
+    """Limits of a process: what its workers' code says, else what the file says of each, else its settings."""
+    shares = [settings.workers.get(worker.name, WorkerShare()) for worker in workers]
+    said = [worker.concurrency or share.concurrency for worker, share in zip(workers, shares, strict=True)]
+    totals = [each for each in said if each is not None]
+    limits = dict(settings.pools)
+    for worker, share in zip(workers, shares, strict=True):
+        limits |= {**(share.pools or {}), **worker.pools}
+    return Pools(total=sum(totals) if totals else settings.concurrency, limits=limits)
 
 
 def _worker_settings(name: str, settings: Settings, workers: list[Worker]) -> WorkerSettings:

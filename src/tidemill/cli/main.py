@@ -38,13 +38,14 @@ COMMANDS = {
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),
     "conformance": ("conformance", "Check a worker in any language against the protocol."),
+    "settings": ("settings", "Each setting, its value and where that comes from."),
     "doctor": ("doctor", "Whether all is in order here."),
 }
 EPILOG = """\b
 Exit codes: 0 done, 1 the run failed, 2 wrong command line or input,
 3 no server answers, 4 the run was cancelled, 5 left running, 70 a
 fault of Tidemill, 130 interrupted.
-Settings: TIDEMILL_URL, TIDEMILL_DATA, TIDEMILL_PORT, ... (docs/cli.md)."""
+Settings: `tidemill settings` lists them (docs/settings.md)."""
 
 
 class _Commands(click.Group):

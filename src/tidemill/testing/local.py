@@ -30,7 +30,8 @@ from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.assembly.offers import offered
 from tidemill.assembly.programs import programs
 from tidemill.assembly.server import backing
-from tidemill.assembly.settings import Durability, Settings, program_environment
+from tidemill.assembly.setting_kinds import Durability
+from tidemill.assembly.settings import Settings, program_environment
 from tidemill.client.blobs import HttpBlobs
 from tidemill.client.blocking import Client
 from tidemill.client.children import ChildClient
