@@ -159,6 +159,25 @@ def test_a_file_of_somebody_else_is_never_overwritten(project: Mill) -> None:
     assert [path.name for path in (project.folder / "mine").iterdir()] == ["media.py"]
 
 
+@pytest.mark.feature("B8")
+def test_a_diff_says_what_breaks_field_by_field(project: Mill) -> None:
+    media = project.folder / "shop/parts/media.py"
+    (project.folder / "old.json").write_text(project.tidemill("discover", "shop").out)
+    assert project.tidemill("tasks", "diff", "old.json", "old.json").out == "nothing has changed for callers\n"
+    media.write_text(MEDIA.replace("pages: int = 1", "pages: int = 1\n    kind: str = 'long'"))
+    said = project.tidemill("tasks", "diff", "old.json", "shop/parts/media.py")
+    assert said.code == 1, "words.spell is gone"
+    assert "media.shorten is changed: widened" in said.out
+    assert "  input.draft: takes more than before (widened)" in said.out
+    assert "words.spell is gone: breaking" in said.out
+    media.write_text(MEDIA.replace("pages: int = 1", "pages: str = ''"))
+    (project.folder / "new.json").write_text(project.tidemill("discover", "shop").out)
+    said = project.tidemill("tasks", "diff", "old.json", "new.json", "--json")
+    assert (said.code, said.json["level"]) == (1, "breaking")
+    (changed,) = said.json["tasks"]
+    assert [each["place"] for each in changed["changes"]] == ["input.draft.pages", "output.value.pages"]
+
+
 # Targets --------------------------------------------------------------------------------------------
 
 

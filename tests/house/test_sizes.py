@@ -13,7 +13,7 @@ HALF_OF_FILES, NINE_IN_TEN_FUNCTIONS = 120, 25
 
 # Lines of Python. Going over one is a talk about the design, not about the number.
 BUDGETS = {
-    "core": 4600,  # 4000 was planned: limits, needs, children, events and what is measured
+    "core": 4800,  # 4000 was planned: limits, needs, children, events, what is measured; verdicts on changes
     "ports": 400,
     "wire": 700,
     "sdk": 4600,  # 2000 was planned: stand-ins that explain each misuse; final values, programs; injection, batches

@@ -10,6 +10,7 @@ from tidemill.cli.asking import ask
 from tidemill.cli.targets import TargetError, load_target
 from tidemill.client.remote import AsyncClient
 from tidemill.interface.manifest import Manifest, ManifestError, manifest_of, manifest_of_definitions, parse_manifest
+from tidemill.interface.stubs import MANIFEST_FILE
 from tidemill.wire.api import TaskView
 
 
@@ -35,6 +36,16 @@ def manifest_from(source: Source) -> Manifest:
     if not workers:
         raise TargetError(f"{', '.join(source.targets)} declares no worker at its top level")
     return manifest_of(workers)
+
+
+def manifest_named(text: str) -> Manifest:
+    """Of a manifest's file, a package of stubs, or a target. Raises as `manifest_from` does."""
+    path = Path(text)
+    if path.is_file() and path.suffix == ".json":
+        return read_manifest(path)
+    if (path / MANIFEST_FILE).is_file():
+        return read_manifest(path / MANIFEST_FILE)
+    return manifest_from(Source((text,)))
 
 
 def read_manifest(file: Path) -> Manifest:

@@ -7,7 +7,8 @@ import click
 from tidemill.cli.main import Exit
 from tidemill.cli.manifests import Source, manifest_from
 from tidemill.cli.options import url_option
-from tidemill.interface.writing import differences, write_manifest_stubs
+from tidemill.interface.diff import diff, lines_of
+from tidemill.interface.writing import differences, write_manifest_stubs, written_manifest
 
 
 @click.command()
@@ -30,6 +31,8 @@ def stubs(targets: tuple[str, ...], out: Path, file: Path | None, url: str | Non
             click.echo(f"{each.file}: {each.what}")
         if not stale:
             return Exit.OK
+        if (before := written_manifest(out)) is not None:
+            click.echo("".join(f"{line}\n" for line in lines_of(diff(before, manifest))), nl=False)
         click.echo(f"the stubs are stale; write them anew: tidemill stubs {' '.join(_asked(targets, file, out))}")
         return Exit.FAILED
     written = write_manifest_stubs(manifest, out)
