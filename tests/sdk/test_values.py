@@ -329,3 +329,26 @@ def test_bytes_that_are_no_value_are_refused(data: bytes, encoding: Encoding, sa
     for argument in (Given(Inline(data, encoding)), GivenList((Given(Inline(data, encoding)),))):
         with pytest.raises(DoesNotFitError, match=said):
             plan_of(Any).decode(argument)
+
+
+def test_a_misfit_before_what_is_malformed_is_a_misfit() -> None:
+    for kind, data in ((dict[str, int], b"[" * 5000), (dict[str, int], b'{"a": "x", \xff')):
+        with pytest.raises(DoesNotFitError):
+            plan_of(kind).decode(Given(Inline(data, Encoding.JSON)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wire", "path"),
+    [
+        (dict[str, int], {"a": 1, "b": "x"}, "$.b"),
+        (dict[str, list[Draft]], {"a": [], "b": [{"topic": "x"}, {"topic": 3}]}, "$.b[1].topic"),
+        (list[dict[str, Box]], [{}, {"a": [1], "b": ["x"]}], "$[1].b[0]"),
+        (dict[str, dict[str, int]], {"a": {"b": "x"}}, "$.a[...]"),
+    ],
+)
+def test_a_misfit_in_a_dict_names_the_first_key(kind: Any, wire: Any, path: str) -> None:
+    for data in (Inline(msgspec.json.encode(wire), Encoding.JSON), Inline(msgspec.msgpack.encode(wire))):
+        with pytest.raises(DoesNotFitError) as caught:
+            plan_of(kind).decode(Given(data))
+        assert caught.value.path == path
+        assert caught.value.violations[0][0] == path

@@ -1,6 +1,9 @@
 """What keeps a value from being sent, in words, and where in the value it is."""
 
-from collections.abc import Iterator, Mapping
+import functools
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tidemill.core.values import MAX_INT, MIN_INT
@@ -53,3 +56,34 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(key).encode(errors="replace").decode(), each) for key, each in value.items())
     for names in ("__struct_fields__", "__dataclass_fields__"):
         yield from ((name, getattr(value, name, None)) for name in getattr(type(value), names, ()))
+
+
+SOME_KEY = "[...]"  # msgspec's step into a dict
+MOST_KEYS = 200
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+
+
+def with_key(path: str, plain: Any, fault_of: Callable[[Any], str]) -> str:
+    """The path of a fault with the first key of a dict that it leads through; as it was where that cannot be told.
+
+    Args:
+        fault_of: the path of the fault of other plain data; "" for none.
+    """
+    before, _, after = path.partition(SOME_KEY)
+    steps = [int(index) if index else name for name, index in _STEP.findall(before)]
+    try:
+        inner = functools.reduce(operator.getitem, steps, plain)
+        keys = list(inner) if isinstance(inner, dict) and len(inner) <= MOST_KEYS else []
+        wrong = [key for key in keys if fault_of(_only(plain, steps, key)) == path]
+    except (LookupError, TypeError):
+        return path
+    return f"{before}.{wrong[0]}{after}" if wrong and isinstance(wrong[0], str) else path
+
+
+def _only(plain: Any, steps: list[str | int], key: Any) -> Any:
+    """Plain data whose dict at the place has that one key."""
+    if not steps:
+        return {key: plain[key]}
+    other = plain.copy()
+    other[steps[0]] = _only(plain[steps[0]], steps[1:], key)
+    return other

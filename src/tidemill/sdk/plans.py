@@ -28,7 +28,7 @@ from tidemill.sdk.directory import to_wire as directory_to_wire
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.file import File, Locate, to_upload, to_wire
 from tidemill.sdk.forms import Trait, form_of, name_of
-from tidemill.sdk.misfits import unsendable
+from tidemill.sdk.misfits import SOME_KEY, unsendable, with_key
 from tidemill.sdk.schemas import schema_of
 
 _BYTES = (bytes, bytearray, memoryview)
@@ -123,7 +123,22 @@ class TypePlan:
         try:
             return carriers.convert(plain, self.wire)
         except msgspec.ValidationError as error:
-            raise _misfit(error) from error.__cause__
+            raise self._named(_misfit(error), plain) from error.__cause__
+
+    def _named(self, misfit: DoesNotFitError, plain: Any) -> DoesNotFitError:
+        """The misfit with the key of a dict in its path, which msgspec leaves out."""
+        path = with_key(misfit.path, plain, self._fault_of) if SOME_KEY in misfit.path else misfit.path
+        if path == misfit.path:
+            return misfit
+        inner = [(path + place.removeprefix(misfit.path), text) for place, text in misfit.violations]
+        return DoesNotFitError(misfit.reason, path, inner)
+
+    def _fault_of(self, plain: Any) -> str:
+        try:
+            carriers.convert(plain, self.wire)
+        except msgspec.ValidationError as error:
+            return _misfit(error).path
+        return ""
 
     def decode_bytes(self, data: bytes, encoding: Encoding) -> Any:
         """Raises DoesNotFitError."""
@@ -133,6 +148,11 @@ class TypePlan:
             if self._by_steps:
                 return carriers.convert(_unpacker.decode(data), self.wire)
             return self._unpack(data)
+        except msgspec.ValidationError as error:
+            misfit = _misfit(error)
+            if SOME_KEY in misfit.path:
+                misfit = self._named(misfit, _plain_of(Given(Inline(data, encoding))))
+            raise misfit from error.__cause__
         except msgspec.MsgspecError as error:
             raise _misfit(error) from error.__cause__
         except (UnicodeDecodeError, RecursionError) as error:
