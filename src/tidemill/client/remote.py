@@ -46,6 +46,7 @@ class SubmitOptions(Options, total=False):
     """What a submission says beside its inputs. It stands above what the task or its use says."""
 
     tags: Mapping[str, str]  # to find the run by
+    traceparent: str  # of the W3C: the trace that the run belongs to
 
 
 class Core:
@@ -251,7 +252,7 @@ class AsyncClient:
 
     def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
         self._core = Core(transport or HttpTransport(url), Identity())
-        self._options, self._tags = NodeOptions(), dict[str, str]()
+        self._options, self._tags, self._trace = NodeOptions(), dict[str, str](), ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -264,10 +265,11 @@ class AsyncClient:
 
     def options(self, **options: Unpack[SubmitOptions]) -> Self:
         """The same client, whose submissions say this too. Those of one attempt are for single tasks."""
-        own = {name: value for name, value in options.items() if name != "tags"}
+        own = {name: value for name, value in options.items() if name not in ("tags", "traceparent")}
         other = copy.copy(self)
         vars(other)["_options"] = overlaid(self._options, node_options(cast(Options, own)))
         vars(other)["_tags"] = dict(options.get("tags", self._tags))
+        vars(other)["_trace"] = options.get("traceparent", self._trace)
         return other
 
     # Submit ----------------------------------------------------------------------------------------
@@ -307,6 +309,7 @@ class AsyncClient:
             priority=said.priority or 0,
             options=replace(said, priority=None),
             tags=self._tags,
+            traceparent=self._trace,
         )
         awaited = Awaited(submission.id)
         await self._core.submit(submission, awaited, target)

@@ -24,6 +24,10 @@ class AttemptFacts(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     deadline: datetime | None = None
     granted: Granted = Granted()
+    trace: str = ""  # the traceparent that the run was submitted with
+    parent: str = ""
+    tenant: str = "default"
+    release: str = ""
 
 
 COLD = -1  # as the size of a model: it is no longer in memory

@@ -45,6 +45,7 @@ from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissing
 from tidemill.core.plan import operands_in, scope_path
 from tidemill.core.rows import Entry, Keys, Timer, TimerKind
 from tidemill.core.run import Code, Failure, Ready, Run, Running, Waiting
+from tidemill.core.traces import span_id, traceparent
 from tidemill.core.values import blobs_of
 
 ANSWER_WITHIN = timedelta(seconds=10)
@@ -171,6 +172,7 @@ def _submitted(draft: Draft, event: RunSubmitted) -> None:
         tags=event.tags,
         parent=event.parent,
         depth=parent.depth + 1 if parent else 0,
+        trace=event.trace or (traceparent(parent.id, parent.trace, span_id(parent.id)) if parent else ""),
     )
     draft.put_run(run)
     if parent is not None:

@@ -36,6 +36,7 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     priority: int = 0
     tags: dict[str, str] = {}
     parent: RunId | None = None
+    trace: str = ""  # the traceparent that came with it
 
 
 class AttemptFailed(Struct, frozen=True, gc=False):

@@ -116,6 +116,7 @@ class Run(Struct, frozen=True, gc=False):
     depth: int = 0  # how many parents stand above it
     has_children: bool = False
     emitted: int = 0  # events that its tasks told of, those that were not kept too
+    trace: str = ""  # the traceparent that it was submitted with
 
     @property
     def status(self) -> str:

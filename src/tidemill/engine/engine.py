@@ -34,6 +34,7 @@ class Engine(Beats):
                 priority=order.priority,
                 tags=order.tags,
                 parent=order.parent,
+                trace=order.trace,
             )
             if order.watch:
                 self._watches.expect(order.watch, order.run)

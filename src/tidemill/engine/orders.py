@@ -21,6 +21,7 @@ class Order(Struct, frozen=True):
     tags: dict[str, str] = {}
     watch: str = ""  # token of a Watch that wants the outcome
     parent: RunId | None = None
+    trace: str = ""  # a traceparent
 
 
 class SubmitRefused(Struct, frozen=True):

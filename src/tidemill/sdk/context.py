@@ -9,8 +9,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tidemill.core.bodies import AttemptFacts
+from tidemill.core.ids import BadIdError, digest_of, parse_run_id
 from tidemill.core.requirements import Granted
 from tidemill.core.telling import EMISSIONS_OF_ATTEMPT
+from tidemill.core.traces import span_id, trace_id, traceparent
 from tidemill.sdk.errors import CancelledRunError
 from tidemill.sdk.events import emission_of
 from tidemill.sdk.file import File
@@ -52,6 +54,43 @@ class Context:
     @property
     def run_id(self) -> str:
         return self._facts.run
+
+    @property
+    def parent_run(self) -> str:
+        """The run whose task started this one; "" when a client did."""
+        return self._facts.parent
+
+    @property
+    def tenant(self) -> str:
+        """Whose run it is; everybody is ``default`` until there are users."""
+        return self._facts.tenant
+
+    @property
+    def release(self) -> str:
+        """The release that the run is pinned to; "" outside of releases."""
+        return self._facts.release
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that the run belongs to, in 32 hexadecimal digits; the same in all its attempts and children."""
+        return trace_id(self._run, self._facts.trace)
+
+    @property
+    def span_id(self) -> str:
+        """This attempt as a span of its trace, in 16 hexadecimal digits."""
+        return span_id(self._run, self._facts.path, self._facts.number)
+
+    @property
+    def traceparent(self) -> str:
+        """Hand it to what you call, as the header ``traceparent`` of the W3C."""
+        return traceparent(self._run, self._facts.trace, self.span_id)
+
+    @property
+    def _run(self) -> bytes:
+        try:
+            return parse_run_id(self._facts.run)
+        except BadIdError:  # it was called outside a server
+            return digest_of(self._facts.run.encode())[:16]
 
     @property
     def step_path(self) -> str:

@@ -13,6 +13,7 @@ from tidemill.core.ids import BadIdError, Digest, RunId, digest_of, parse_digest
 from tidemill.core.normalise import Normalised, Violation, normalise
 from tidemill.core.requirements import nonsense_in
 from tidemill.core.rows import Keys
+from tidemill.core.traces import is_traceparent
 from tidemill.core.values import INLINE_LIMIT_BYTES, Blob, Encoding, Inline, Value
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
@@ -153,6 +154,7 @@ class Intake:
             tags=submission.tags,
             watch=watch,
             parent=parent,
+            trace=submission.traceparent,
         )
 
     async def _refuse_too_many(self, run: RunId, parent: RunId) -> None:
@@ -236,6 +238,8 @@ def _check_options(submission: Submission) -> None:
         sizes = [len(text) for pair in submission.tags.items() for text in pair]
         if len(submission.tags) > MOST_TAGS or max(sizes) > TAG_LIMIT:
             wrong.append(("$.tags", f"are at most {MOST_TAGS}, of at most {TAG_LIMIT} characters each"))
+    if submission.traceparent and not is_traceparent(submission.traceparent):
+        wrong.append(("$.traceparent", "is 00-<32 digits>-<16 digits>-<2 digits>, in lower hexadecimal"))
     if wrong:
         raise invalid("invalid_body", tuple(wrong))
 

@@ -1,10 +1,12 @@
 """POST /runs and POST /runs/batch."""
 
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.core.ids import text_of
 from tidemill.core.run import Run
+from tidemill.core.traces import is_traceparent
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, SubmitRefused
 from tidemill.server.bodies import BodyType, answer
@@ -24,6 +26,9 @@ class Submissions:
 
     async def one(self, request: Request) -> Response:
         submission = await _one.read(request)
+        header = request.headers.get("traceparent", "")
+        if not submission.traceparent and is_traceparent(header):  # a wrong header is to be ignored, says the W3C
+            submission = structs.replace(submission, traceparent=header)
         self._refuse_when_full()
         order = await self._intake.order(submission)
         (outcome,) = await self._engine.submit([order])

@@ -91,6 +91,8 @@ def assignment_of(leasing: Leasing) -> Assign:
         tags=run.tags,
         implementation=attempt.implementation,
         granted=attempt.granted,
+        trace=run.trace,
+        parent=run.parent or b"",
     )
 
 

@@ -24,6 +24,7 @@ from tidemill.core.run import (
     Succeeded,
 )
 from tidemill.core.telling import Measure, Took
+from tidemill.core.traces import trace_id
 from tidemill.core.url_names import url_name
 from tidemill.wire.api import AttemptView, EmittedView, GraphView, MeasureView, RunView, StepView, TaskView, WorkerView
 
@@ -70,6 +71,7 @@ def run_view(run: Run) -> RunView:
         adjustments=run.adjustments,
         parent=text_of(run.parent) if run.parent else "",
         events=run.emitted,
+        trace_id=trace_id(run.id, run.trace),
     )
 
 

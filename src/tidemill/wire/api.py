@@ -38,6 +38,7 @@ class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     tags: dict[str, str] = field(default_factory=dict)
     options: NodeOptions = NodeOptions()  # of a single task; they stand above its own
     parent: str = ""  # the run whose task starts this one; it stops when that ends
+    traceparent: str = ""  # of the W3C: the trace that the run belongs to; the header of POST /runs says the same
 
 
 class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +106,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
     parent: str = ""  # the run whose task started it
     events: int = 0  # that its tasks told of
+    trace_id: str = ""
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):

@@ -240,6 +240,10 @@ class Assign(Struct, frozen=True, gc=False, array_like=True, tag="assign"):
     deadline_at: int | None = None
     implementation: str = ""  # which of those that the worker announced under this name
     granted: Granted | None = None  # of its resources, where the task requires some
+    trace: str = ""  # the traceparent that the run was submitted with; "" makes the run's id the id of its trace
+    parent: bytes = b""  # the run whose task started this one
+    tenant: str = "default"
+    release: str = ""
 
 
 class Cancel(Struct, frozen=True, gc=False, array_like=True, tag="cancel"):

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, LocalFile
-from tidemill.core.ids import text_of
+from tidemill.core.ids import RunId, text_of
 from tidemill.core.requirements import Granted
 from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Argument
@@ -165,6 +165,10 @@ class LiveAttempt:
             tags=assign.tags,
             deadline=self._deadline(),
             granted=assign.granted or Granted(),
+            trace=assign.trace,
+            parent=text_of(RunId(assign.parent)) if assign.parent else "",
+            tenant=assign.tenant,
+            release=assign.release,
         )
 
     def _deadline(self) -> datetime | None:
