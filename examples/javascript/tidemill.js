@@ -10,6 +10,7 @@ import { HandshakeError, connect } from "./websocket.js";
 
 const PROTOCOL = "tidemill.v1+json";
 const INLINE_BYTES = 500_000; // of an output; a larger one goes by blob
+const GRACE_S = 5; // to stop in, where the server says nothing
 const WINDOW = 256; // items of a stream that are not acknowledged
 const DELAYS_MS = [50, 100, 200, 500, 1000, 2000, 5000];
 
@@ -31,6 +32,7 @@ export class Worker {
   #live = new Map(); // attempt -> Attempt
   #results = new Map(); // attempt -> message, until it is acknowledged
   #received = 0; // attempts since the welcome
+  #lost = 0; // slots of bodies that could not be stopped
   #link; // the welcomed socket
   #code; // of the exit, when it is known
   #draining = false;
@@ -99,6 +101,7 @@ export class Worker {
   }
 
   #read(link, text) {
+    link.heard = Date.now();
     let messages;
     try {
       messages = JSON.parse(text);
@@ -118,7 +121,7 @@ export class Worker {
     this.#link?.send(JSON.stringify(messages));
   }
 
-  #welcome(link, [, store, , heartbeat, , stale]) {
+  #welcome(link, [, store, , heartbeat, , stale, , ping = 0]) {
     this.#link = link;
     this.#store = store;
     this.#received = 0;
@@ -131,6 +134,7 @@ export class Worker {
     this.#grant();
     link.beating = setInterval(() => {
       if (this.#live.size || this.#results.size) this.#beat();
+      if (ping && Date.now() - link.heard > 3000 * ping) link.socket.destroy(); // it died without a word
     }, heartbeat * 1000);
   }
 
@@ -141,7 +145,7 @@ export class Worker {
   }
 
   #grant() {
-    const free = this.#draining ? 0 : Math.max(this.concurrency - this.#live.size, 0);
+    const free = this.#draining ? 0 : Math.max(this.concurrency - this.#live.size - this.#lost, 0);
     this.#say(["credit", { "": this.#received + free }]);
   }
 
@@ -152,22 +156,20 @@ export class Worker {
   // What the server says, by tag ----------------------------------------------------------------
 
   #obey = {
-    assign: (ref, task, inputs) => {
+    assign: (ref, task, inputs, _workflow, timeout = null, silence = null) => {
       this.#received++;
       const key = JSON.stringify(ref), known = this.#tasks.get(task);
       if (this.#results.has(key)) this.#say(this.#results.get(key));
       else if (!this.#live.has(key)) {
         if (!known || this.#draining) this.#say(["released", ref, "not here, or not any more"]);
-        else this.#perform(key, new Attempt(ref), known, inputs);
+        else this.#perform(key, new Attempt(ref, (...why) => this.#stop(key, ...why), timeout, silence), known, inputs);
       }
       this.#grant();
     },
     cancel: (ref, grace, reason) => {
-      const key = JSON.stringify(ref), attempt = this.#live.get(key);
-      if (attempt) {
-        attempt.controller.abort(new Error(reason || "cancelled"));
-        setTimeout(() => this.#live.get(key) === attempt && this.#end(key, attempt, stopped(attempt, "abandoned")), grace * 1000);
-      } else if (!this.#results.has(key)) this.#say(["released", ref, "not held"]);
+      const key = JSON.stringify(ref);
+      if (this.#live.has(key)) this.#stop(key, "cancelled", reason || "cancelled", grace);
+      else if (!this.#results.has(key)) this.#say(["released", ref, "not held"]);
     },
     ack: (refs) => {
       for (const ref of refs) this.#results.delete(JSON.stringify(ref));
@@ -182,6 +184,19 @@ export class Worker {
     ping: () => this.#beat(),
     drain: () => this.#drain(),
   };
+
+  /** Ask an attempt to stop; one that goes on is given up after the grace, and its slot with it. */
+  #stop(key, code, message, grace = GRACE_S) {
+    const attempt = this.#live.get(key);
+    if (!attempt || attempt.controller.signal.aborted) return;
+    attempt.controller.abort(Object.assign(new Error(message), { code }));
+    attempt.timer(() => {
+      if (this.#live.get(key) !== attempt) return;
+      attempt.isAbandoned = true;
+      this.#lost++;
+      this.#end(key, attempt, stopped(attempt, "abandoned"));
+    }, grace);
+  }
 
   #drop(ref) {
     const key = JSON.stringify(ref), attempt = this.#live.get(key);
@@ -212,6 +227,7 @@ export class Worker {
       const inputs = {};
       for (const [name, argument] of Object.entries(given)) inputs[name] = await this.#input(argument);
       this.#say(["started", attempt.ref]);
+      attempt.begin();
       const context = this.#context(attempt);
       const value = isStream ? await this.#stream(attempt, body(inputs, context)) : await this.#output(await body(inputs, context));
       report = ["succeeded", attempt.ref, { value }];
@@ -219,6 +235,11 @@ export class Worker {
       const code = error instanceof PermanentError || error instanceof TransientError ? error.code : "internal";
       const failure = { code, message: String(error?.message ?? error), type: error?.name ?? "", traceback: error?.stack ?? "" };
       report = attempt.controller.signal.aborted ? stopped(attempt, "stopped") : ["failed", attempt.ref, failure];
+    }
+    attempt.end();
+    if (attempt.isAbandoned) {
+      this.#lost--;
+      this.#grant();
     }
     this.#end(key, attempt, report);
   }
@@ -235,7 +256,10 @@ export class Worker {
     return {
       signal: attempt.controller.signal, // aborted when the attempt is to stop
       attempt: attempt.ref,
-      progress: (fraction, message = "") => this.#say(["progress", attempt.ref, fraction, "", message]),
+      progress: (fraction, message = "") => {
+        attempt.hear();
+        this.#say(["progress", attempt.ref, fraction, "", message]);
+      },
       log: (text) => this.#say(["log", attempt.ref, [[Date.now() * 1000, "INFO", this.name, String(text)]]]),
     };
   }
@@ -265,6 +289,7 @@ export class Worker {
       await attempt.room(WINDOW);
       const data = base64(JSON.stringify(item ?? null));
       attempt.items.push(data);
+      attempt.hear();
       this.#say(["chunk", attempt.ref, attempt.durable + attempt.items.length - 1, [data]]);
     }
     await attempt.room(1);
@@ -277,10 +302,37 @@ class Attempt {
   items = []; // not acknowledged
   durable = 0; // acknowledged
   wake = () => {};
+  isAbandoned = false;
+  #timers = new Set();
+  #quiet; // the timer of its silence
 
-  constructor(ref) {
-    this.ref = ref;
+  constructor(ref, stop, timeout, silence) {
+    Object.assign(this, { ref, stop, timeout, silence });
     this.controller.signal.addEventListener("abort", () => this.wake());
+  }
+
+  /** Its body begins: its limits count from here. */
+  begin() {
+    if (this.timeout !== null) this.timer(() => this.stop("timeout", `no end after ${this.timeout} s`), this.timeout);
+    this.hear();
+  }
+
+  /** A sign of life. */
+  hear() {
+    if (this.silence === null) return;
+    clearTimeout(this.#quiet);
+    this.#timers.delete(this.#quiet);
+    this.#quiet = this.timer(() => this.stop("timeout", `no sign of life for ${this.silence} s`), this.silence);
+  }
+
+  timer(call, seconds) {
+    const timer = setTimeout(call, seconds * 1000);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  end() {
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 
   acknowledge(upto) {
@@ -299,5 +351,6 @@ class Attempt {
 }
 
 function stopped(attempt, proof) {
-  return ["failed", attempt.ref, { code: "cancelled", message: attempt.controller.signal.reason.message }, proof];
+  const { code = "cancelled", message } = attempt.controller.signal.reason;
+  return ["failed", attempt.ref, { code, message }, proof];
 }

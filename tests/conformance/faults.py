@@ -79,6 +79,18 @@ class Deaf(Foreign):
         pass
 
 
+class Untimed(Foreign):
+    def time_out(self, attempt: Attempt) -> None:
+        pass
+
+
+class Trusting(Foreign):
+    """A connection that died without a word is held for ever."""
+
+    def is_deaf(self) -> bool:
+        return False
+
+
 class NoProof(Foreign):
     async def report(self, attempt: Attempt, result: list[Any]) -> None:
         await super().report(attempt, result[:3])
@@ -222,6 +234,8 @@ FAULTS: dict[type[Foreign], str] = {
     Miscounts: "ping",
     Deaf: "cancel",
     NoProof: "cancel",
+    Untimed: "timeout",
+    Trusting: "cut.silent",
     ReportsStale: "stale",
     Strict: "later.messages",
     Narrow: "later.fields",

@@ -29,8 +29,9 @@ class FailError(Exception):
 
 class Attempt:
     def __init__(self, ref: Ref) -> None:
-        self.ref, self.grace_over, self.is_stale = ref, False, False
+        self.ref, self.is_stale = ref, False
         self.task: asyncio.Task[None]
+        self.code = "cancelled"
         self.items: list[str] = []  # not acknowledged
         self.durable = 0
         self.room = asyncio.Event()
@@ -76,8 +77,9 @@ class Connected:
             try:
                 async for frame in socket:
                     for message in self.read(frame.data):
+                        self.heard = asyncio.get_running_loop().time()
                         if message[0] == "welcome":
-                            self.socket = socket
+                            self.socket, self.ping_s = socket, message[8]
                             beating = asyncio.create_task(self.beat(message[4]))
                         await self.obey(message)
                     if self.code is not None:
@@ -127,6 +129,11 @@ class Connected:
             await asyncio.sleep(every_s)
             if self.live or self.results:
                 await self.on_ping()
+            if self.socket is not None and self.is_deaf():
+                await self.socket.close()
+
+    def is_deaf(self) -> bool:
+        return self.ping_s > 0 and asyncio.get_running_loop().time() - self.heard > 3 * self.ping_s
 
     async def on_ping(self, *_: Any) -> None:
         await self.say(["heartbeat", self.received])
@@ -151,7 +158,7 @@ class Foreign(Connected):
             print(self.output, file=sys.stderr)
             self.code = 1
 
-    async def on_assign(self, ref: Ref, task: str, inputs: dict[str, Any], *_: Any) -> None:
+    async def on_assign(self, ref: Ref, task: str, inputs: dict[str, Any], *more: Any) -> None:
         key = json.dumps(ref)
         self.received += 1
         if key in self.results:
@@ -163,7 +170,14 @@ class Foreign(Connected):
             else:
                 attempt = self.live[key] = Attempt(ref)
                 attempt.task = asyncio.create_task(self.perform(attempt, body, inputs))
+                for limit in more[1:3]:  # timeout_s and silence_s; nothing here gives a sign of life
+                    if limit is not None:
+                        attempt.limit = asyncio.get_running_loop().call_later(limit, self.time_out, attempt)
         await self.grant()
+
+    def time_out(self, attempt: Attempt) -> None:
+        attempt.code = "timeout"
+        attempt.task.cancel()
 
     async def on_cancel(self, ref: Ref, *_: Any) -> None:
         if attempt := self.live.get(json.dumps(ref)):
@@ -211,7 +225,7 @@ class Foreign(Connected):
         except FailError as error:
             result = ["failed", attempt.ref, {"code": "permanent", "message": str(error)}]
         except asyncio.CancelledError:
-            result = ["failed", attempt.ref, {"code": "cancelled", "message": "cancelled"}, "stopped"]
+            result = ["failed", attempt.ref, {"code": attempt.code, "message": "told to"}, "stopped"]
         except Exception as error:  # noqa: BLE001  # the outermost line of a task: it reports
             result = ["failed", attempt.ref, {"code": "internal", "message": repr(error)}]
         if not attempt.is_stale:

@@ -216,6 +216,24 @@ async def test_an_empty_digest_is_filled_in_as_the_sdk_would(http: Http, peer: S
     assert [each["definition"]["digest"] for each in found] == [definition.digest]
 
 
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"inputs": {"type": "object", "properties": {"a": {"type": "text"}}}}, "inputs"),
+        ({"outputs": {"value": {"enum": 3}}}, "output value"),
+        ({"item": {"$ref": "https://example.org/item"}}, "item"),
+    ],
+)
+async def test_a_schema_that_is_none_is_told_to_its_worker(
+    http: Http, peer: Stranger, change: dict[str, Any], place: str
+) -> None:
+    await peer.say(["hello", "1.0", "stranger", b64(bytes(16)), [task("foreign.bad") | change], {"total": 1}])
+    _, reason, advice, final = await peer.hear("refused")
+    assert reason.startswith(f"task foreign.bad, {place}: ")
+    assert (advice, final) == ("schemas are JSON Schema, 2020-12, complete in themselves", True)
+    assert (await http.get("/api/v1/tasks")).json["tasks"] == []
+
+
 async def test_messages_and_fields_of_later_versions_are_passed_over(http: Http, peer: Stranger) -> None:
     await peer.hello(TAKE)
     await submit(http, "foreign.take", value=1)

@@ -8,6 +8,7 @@ from tidemill.conformance.verdict import expect
 from tidemill.wire import worker as wire
 
 SHORT_S = 0.3
+PING_S = 0.2
 
 
 async def held(exam: Exam) -> None:
@@ -63,6 +64,18 @@ async def credit(exam: Exam) -> None:
     peer, total = await exam.welcome(), exam.said_hello.pools.total
     await peer.until(lambda: peer.granted.get("", 0) > 0, "no credit came after the welcome")
     expect(peer.granted[""] <= total, "credit counts from the welcome, and goes on from the connection before")
+
+
+async def silent(exam: Exam) -> None:
+    await (await exam.peer()).cut()
+    await exam.greeted()
+    peer = await exam.welcome(ping_s=PING_S)
+    expect(
+        await peer.ended(exam.within_s + 3 * PING_S),
+        f"a ping was promised each {PING_S} s, none came in three times as long",
+    )
+    await exam.greeted()
+    await exam.welcome()
 
 
 async def refused_for_now(exam: Exam) -> None:

@@ -78,11 +78,11 @@ class Exam:
         self.hello = hello
         return hello
 
-    async def welcome(self, keep: tuple[wire.AttemptRef, ...] = ()) -> Peer:
+    async def welcome(self, keep: tuple[wire.AttemptRef, ...] = (), ping_s: float = 0.0) -> Peer:
         """Answer the hello; what is not kept is stale."""
         hello, peer = self.said_hello, self.current
         stale = tuple(ref for ref in (*hello.held, *hello.unacknowledged) if ref not in keep)
-        await peer.say(wire.Welcome(wire.PROTOCOL, STORE, LEASE_S, BEAT_S, keep, stale, "", 0.0))
+        await peer.say(wire.Welcome(wire.PROTOCOL, STORE, LEASE_S, BEAT_S, keep, stale, "", ping_s))
         return peer
 
     async def peer(self) -> Peer:
@@ -114,7 +114,7 @@ class Exam:
         self._count += 1
         return wire.AttemptRef(digest_of(b"run %d" % self._count)[:16], kind, 1)
 
-    def order(self, kind: str, ref: wire.AttemptRef, **inputs: Any) -> wire.Assign:
+    def order(self, kind: str, ref: wire.AttemptRef, /, **inputs: Any) -> wire.Assign:
         given = self.current.codec.given
         return wire.Assign(ref, self.task(kind).name, {name: given(value) for name, value in inputs.items()})
 

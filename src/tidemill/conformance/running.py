@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from msgspec.structs import replace
+
 from tidemill.conformance.exam import LONG_S, Exam
 from tidemill.conformance.greeting import drop
 from tidemill.conformance.verdict import expect
@@ -108,6 +110,21 @@ async def cancels(exam: Exam) -> None:
     expect(report.failure.code is Code.CANCELLED, f"the code is {report.failure.code.value}, not cancelled")
     expect(report.proof in PROOFS, f"the proof of the stop is {report.proof and report.proof.value}: say stopped")
     await exam.current.say(wire.Ack((ref,)))
+
+
+async def times_out(exam: Exam) -> None:
+    await exam.peer()
+    for field in ("timeout_s", "silence_s"):
+        ref = exam.ref("sleep")
+        await exam.credited(exam.task("sleep"))
+        await exam.current.say(replace(exam.order("sleep", ref, seconds=LONG_S), **{field: SHORT_S}))
+        exam.current.sent += 1
+        report = await exam.report(ref)
+        expect(isinstance(report, wire.Failed), f"a sleep that is longer than its {field} succeeded")
+        assert isinstance(report, wire.Failed)  # noqa: S101  # as was just said
+        expect(report.failure.code is Code.TIMEOUT, f"the code is {report.failure.code.value}, not timeout")
+        expect(report.proof in PROOFS, f"the proof of the stop is {report.proof and report.proof.value}: say stopped")
+        await exam.current.say(wire.Ack((ref,)))
 
 
 async def cancel_of_nothing(exam: Exam) -> None:

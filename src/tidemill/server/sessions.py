@@ -13,6 +13,7 @@ from tidemill.engine.seats import Dismissal
 from tidemill.ports.link import Link, LinkDownError
 from tidemill.ports.logs import Logs
 from tidemill.server.conversation import Conversation
+from tidemill.server.validate import BadSchemaError, check_definition
 from tidemill.wire.worker import (
     PROTOCOL,
     BadMessageError,
@@ -42,7 +43,7 @@ class WorkerDesk:
             if not isinstance(hello, Hello):
                 await _say_no(link, "the first message of a worker is hello")
                 return
-            refusal = self._refusal(hello)
+            refusal = self._refusal(hello) or self._unreadable(hello)
             if refusal is not None:
                 await link.send(encode_frame([refusal]))
                 return
@@ -69,6 +70,16 @@ class WorkerDesk:
             return Refused(_SWAPPED.reason, _SWAPPED.advice)
         if wrong := self._misnamed(hello):
             return Refused(wrong, "in URLs names are in lower case, with one - for what is no letter or digit")
+        return None
+
+    def _unreadable(self, hello: Hello) -> Refused | None:
+        """A schema that is none would otherwise be told to whoever submits first."""
+        try:
+            for task in hello.tasks:
+                if self._engine.catalog.find(task.name, task.digest) != task:
+                    check_definition(task)
+        except BadSchemaError as error:
+            return Refused(str(error), "schemas are JSON Schema, 2020-12, complete in themselves")
         return None
 
     def _misnamed(self, hello: Hello) -> str:

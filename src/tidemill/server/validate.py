@@ -80,6 +80,18 @@ class Checks:
         return check
 
 
+def check_definition(task: TaskDefinition) -> None:
+    """Raises BadSchemaError with the port: what a worker in another language announces was never looked at before."""
+    schemas = {"inputs": task.inputs, **{f"output {port}": each for port, each in task.outputs.items()}}
+    if task.item is not None:
+        schemas["item"] = task.item
+    for place, schema in schemas.items():
+        try:
+            _compile(schema)
+        except BadSchemaError as error:
+            raise BadSchemaError(f"task {task.name}, {place}: {error}") from None
+
+
 def _compile(schema: Schema) -> Draft202012Validator:
     try:
         return Draft202012Validator(_checked(schema), offline=True)  # a schema must not make the server fetch anything
