@@ -1,6 +1,6 @@
 """A shell in which the commands of a page run one after another, and the comparison of what they print with the page.
 
-    ```python main.py      the file main.py is written, in JavaScript too
+    ```python main.py      the file main.py is written; so is one in any other language
     ```sh                  the commands run, and end with exit code 0
     ```sh exit=2           the last one ends with this exit code
     ```text                what the commands before have printed
@@ -92,7 +92,9 @@ class Terminal:
         self._shell.communicate()
 
     def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(self._here(text))
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._here(text))
 
     def run(self, commands: str) -> Said:
         """Raises TimeoutError when the commands take too long."""
@@ -152,7 +154,7 @@ def played(page: str, terminal: Terminal) -> Iterator[tuple[Block, Said]]:
     said = Said("", 0)
     for block in blocks(read(page)):
         match block.language:
-            case "python" | "js":
+            case _ if block.words and "=" not in block.words[0]:
                 terminal.write(block.words[0], block.text)
             case "sh":
                 said = terminal.run(block.text)

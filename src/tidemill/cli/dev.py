@@ -73,12 +73,12 @@ async def _reload_until_told(children: Mapping[Path, Sequence[Child]], interrupt
 
 
 def stamps(folder: Path) -> dict[str, int]:
-    """When each Python file below a folder was written; hidden folders do not count."""
+    """When each Python file and spec below a folder was written; hidden folders do not count."""
     found = {}
     for top, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in SKIPPED]
         for name in files:
-            if name.endswith(".py"):
+            if name.endswith((".py", ".tsp")):
                 path = Path(top) / name
                 try:
                     found[str(path)] = path.stat().st_mtime_ns

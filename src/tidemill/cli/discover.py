@@ -14,6 +14,7 @@ from tidemill.cli.manifests import read_manifest
 from tidemill.cli.options import Output, output_option
 from tidemill.cli.targets import TargetError, import_file, import_named
 from tidemill.interface.manifest import Manifest, manifest_document, manifest_of, pretty_document
+from tidemill.interface.typespec.folders import spec_in, worker_of_spec
 from tidemill.sdk.worker import Worker
 
 PROJECT_FILES = (("tidemill.toml", ()), ("pyproject.toml", ("tool", "tidemill")))
@@ -27,9 +28,10 @@ _NOT_THE_PROJECT = frozenset(("site-packages", "dist-packages", "node_modules"))
 def discover(folder: Path, file: Path | None, output: Output) -> None:
     """Print the manifest of the project in FOLDER as JSON: its workers, their tasks and schemas.
 
-    The project's main module is imported: `main` of tidemill.toml or of [tool.tidemill] in pyproject.toml, a module or
-    a file, else main.py. Every Worker is taken that it, or a module of the project that it imports, has at its top
-    level. With --json, and where the output is no terminal, the JSON is on one line.
+    Of a folder with a spec (worker.tsp), that is the worker. Else the project's main module is imported: `main` of
+    tidemill.toml or of [tool.tidemill] in pyproject.toml, a module or a file, else main.py. Every Worker is taken that
+    it, or a module of the project that it imports, has at its top level. With --json, and where the output is no
+    terminal, the JSON is on one line.
     """
     manifest = discovered(folder) if file is None else read_manifest(file)
     if output is Output.JSON or not sys.stdout.isatty():
@@ -43,6 +45,8 @@ def discovered(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise TargetError(f"there is no folder {folder}")
     root = folder.resolve()
+    if (spec := spec_in(root)) is not None:
+        return manifest_of([worker_of_spec(spec)])
     with contextlib.redirect_stdout(sys.stderr):  # what the project prints is no part of the manifest
         _import_main(root, folder)
     workers = list(_workers_under(root))

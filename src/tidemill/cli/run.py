@@ -70,8 +70,8 @@ class Errand:
 def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **given: Any) -> Exit:
     """Run a workflow or task of TARGET, watch it, and print its result.
 
-    TARGET is, in this order: a folder with a main.py, a file.py, module:variable, or a module; or else the name of a
-    task or published workflow that a server knows (worker.task).
+    TARGET is, in this order: a folder with a spec (worker.tsp) or a main.py, a file, module:variable, or a module; or
+    else the name of a task or published workflow that a server knows (worker.task).
 
     What is missing is started: without a server, one on the data folder, and a worker for TARGET; both end with the
     command. A run of the same on the same input that is unfinished is taken up again.

@@ -2,13 +2,15 @@
 
 In this order, the first that fits:
 
-1. a folder with a ``main.py``: the folder is put first on ``sys.path``, and each Worker and Workflow at the top level
+1. a folder with a spec (``worker.tsp``, or its only ``*.tsp``), or a file that ends in ``.tsp``: the worker that it
+   declares, with the program beside it
+2. a folder with a ``main.py``: the folder is put first on ``sys.path``, and each Worker and Workflow at the top level
    of ``main`` is taken
-2. a file that ends in ``.py``: the same with that file and its folder
-3. ``module:name``: that Worker or Workflow of an importable module
-4. an entry point of the group ``tidemill.workers`` that an installed package declares: what it names, a Worker, a
+3. a file that ends in ``.py``: the same with that file and its folder
+4. ``module:name``: that Worker or Workflow of an importable module
+5. an entry point of the group ``tidemill.workers`` that an installed package declares: what it names, a Worker, a
    Workflow, several in a list, or a module
-5. ``module``: each Worker and Workflow at its top level
+6. ``module``: each Worker and Workflow at its top level
 """
 
 import difflib
@@ -24,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from tidemill.core.errors import InputError
+from tidemill.interface.typespec.folders import SUFFIX, spec_in, worker_of_spec
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.worker import Worker
 from tidemill.sdk.workflow import Workflow
@@ -54,13 +57,10 @@ def load_target(text: str) -> Target:
     """Import what ``text`` names. Raises TargetError."""
     path = Path(text)
     if path.is_dir():
-        if not (path / "main.py").is_file():
-            raise TargetError(f"the folder {text} has no main.py; name a file, or module:variable")
-        return _from_file(text, path / "main.py")
-    if text.endswith(".py") or "/" in text:
-        if not path.is_file():
-            raise TargetError(f"there is no {'file' if text.endswith('.py') else 'folder'} {text}")
-        return _from_file(text, path)
+        return _from_folder(text, path)
+    if _is_path(text):
+        _check_file(text, path)
+        return _from_spec(text, path) if text.endswith(SUFFIX) else _from_file(text, path)
     if (declared := installed(text)) is not None:
         return _from_entry_point(text, declared)
     name, _, variable = text.partition(":")
@@ -77,9 +77,8 @@ def folder_of(text: str) -> Path:
     path = Path(text)
     if path.is_dir():
         return path.resolve()
-    if text.endswith(".py") or "/" in text:
-        if not path.is_file():
-            raise TargetError(f"there is no {'file' if text.endswith('.py') else 'folder'} {text}")
+    if _is_path(text):
+        _check_file(text, path)
         return path.resolve().parent
     return Path.cwd()
 
@@ -107,6 +106,31 @@ def _from_entry_point(text: str, declared: EntryPoint) -> Target:
         raise TargetError(f"the entry point {text} names {declared.value}, which is no worker and no workflow")
     workers = tuple(each for each in values if isinstance(each, Worker))
     return Target(text, folder, workers, tuple(each for each in values if isinstance(each, Workflow)))
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith((".py", SUFFIX)) or "/" in text
+
+
+def _check_file(text: str, path: Path) -> None:
+    if not path.is_file():
+        raise TargetError(f"there is no {'file' if text.endswith(('.py', SUFFIX)) else 'folder'} {text}")
+
+
+def _from_folder(text: str, folder: Path) -> Target:
+    if (spec := spec_in(folder)) is not None:
+        return _from_spec(text, spec)
+    if not (folder / "main.py").is_file():
+        raise TargetError(f"the folder {text} has no main.py and no worker.tsp; name a file, or module:variable")
+    return _from_file(text, folder / "main.py")
+
+
+def _from_spec(text: str, path: Path) -> Target:
+    try:
+        worker = worker_of_spec(path)
+    except OSError as error:
+        raise TargetError(f"cannot read {path}: {error.strerror}") from None
+    return Target(text, path.resolve().parent, (worker,), ())
 
 
 def _from_file(text: str, path: Path) -> Target:

@@ -26,9 +26,9 @@ from tidemill.sdk.worker import Worker
 def worker(target: str | None, ends: Ends, output: Output, action: str | None, **given: object) -> None:
     """Serve the tasks of TARGET until told to stop.
 
-    TARGET is, in this order: a folder with a main.py, a file.py, module:variable, or a module. Every Worker at the
-    top level is served. SIGTERM or Ctrl-C drains: nothing new is taken, and what runs may end; a second one stops at
-    once.
+    TARGET is, in this order: a folder with a spec (worker.tsp) or a main.py, a file, module:variable, an entry point,
+    or a module. Every Worker at the top level is served. SIGTERM or Ctrl-C drains: nothing new is taken, and what runs
+    may end; a second one stops at once.
 
     With --resources: what it would offer; TARGET may be left out. With --json too: {"offers", "labels", "notes"}.
     """

@@ -25,7 +25,7 @@ R_co = TypeVar("R_co", covariant=True)
 class Program(Struct, frozen=True):
     """How the program of a task is started."""
 
-    command: tuple[str, ...]  # the first part is a path when it has a "/": then below ``folder``, unless absolute
+    command: tuple[str, ...]  # paths in it are below ``folder``: a first part with a "/", others that begin with "./"
     folder: str  # where the task was declared
 
 

@@ -70,8 +70,9 @@ class Worker:
         """Declare a task whose body is a program in any language; what is decorated is its signature, with ``...``.
 
         Args:
-            command: the program and its arguments; a first part with a ``/`` is a path, below the folder of the file
-                that declares it. The path of the call file is added: docs/guide/programs.md says what is in it.
+            command: the program and its arguments. A first part with a ``/``, and others that begin with ``./``, are
+                paths below the folder of the file that declares it. The path of the call file is added:
+                docs/guide/programs.md says what is in it.
         """
         return ProgramDecorator(self, name, command, options)
 

@@ -207,7 +207,10 @@ class _Maker:
                         raise SpecError(str(error), each.place) from None
         if self._command:
             return self._command
-        raise SpecError('no program is named: write @command("./program") before the namespace', home.operation.place)
+        raise SpecError(
+            'no program is named: write @command("./program") before the namespace, or put an executable run beside it',
+            home.operation.place,
+        )
 
 
 def _planned(kind: Any, place: Place) -> TypePlan:

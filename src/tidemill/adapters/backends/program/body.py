@@ -136,6 +136,8 @@ class ProgramBody:
 
 
 def command_of(task: AnyProgram) -> tuple[str, ...]:
-    """What is started, without the path of the call file."""
+    """What is started, without the path of the call file; its paths are below the folder of the task."""
     first, *rest = task.program.command
-    return (str(Path(task.program.folder) / first) if "/" in first else first, *rest)
+    folder = Path(task.program.folder)
+    start = str(folder / first) if "/" in first else first
+    return (start, *(str(folder / part) if part.startswith(("./", "../")) else part for part in rest))
