@@ -80,8 +80,11 @@ class MemoryBlobs:
         self.reads: list[bytes] = []
         self.writes: list[bytes] = []
         self.fails: deque[Exception] = deque()
+        self.hold: asyncio.Event | None = None  # reads wait for it
 
     async def read_blob(self, digest: bytes) -> AsyncIterator[bytes]:
+        if self.hold:
+            await self.hold.wait()
         self.reads.append(digest)
         if self.fails:
             raise self.fails.popleft()

@@ -208,6 +208,16 @@ KINDS: dict[str, Kind] = {
         _seconds,
         ("Avtomatika `WORKER_SHUTDOWN_TIMEOUT`",),
     ),
+    "register_s": Kind(
+        "a worker that was not welcomed by then ends with the reason, and not zero; by default it tries for ever",
+        _SECONDS,
+        _seconds,
+    ),
+    "stuck_s": Kind(
+        "an attempt that gives no sign of life for this long is reported as stuck, in its log and the worker's",
+        _SECONDS,
+        _seconds,
+    ),
     "labels": Kind("shown with a worker; tasks may require them", "name=value, joined by commas", labels),
     "worker_type": Kind("one word for what kind of worker it is", "a word", str.strip, ("Avtomatika `WORKER_TYPE`",)),
     "tags": Kind("words that tasks may require of a worker", "words, joined by commas", words),

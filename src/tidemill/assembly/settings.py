@@ -39,6 +39,8 @@ class Settings:
     spool_mib: int = 256  # of results that a worker keeps on disk until the server has them
     reconnect_s: float = 15.0  # the longest wait between a worker's tries to connect
     drain_s: float = 30.0  # for what still runs when a worker is told to stop
+    register_s: float | None = None  # a worker that was not welcomed by then ends with the reason
+    stuck_s: float = 300.0  # an attempt without a sign of life for this long is reported
     labels: dict[str, str] = field(default_factory=dict)
     worker_type: str = ""  # one word for what kind of worker it is
     tags: tuple[str, ...] = ()

@@ -108,6 +108,7 @@ def _health_of(runtime: WorkerRuntime, address: str) -> Iterator[None]:
             Sample("tidemill_worker_connected", int(status.connected)),
             Sample("tidemill_worker_attempts_held", status.held),
             Sample("tidemill_worker_attempts_received", status.received),
+            Sample("tidemill_worker_attempts_stuck", status.stuck),
             *runtime.tallies.samples(),
         ]
 
@@ -134,6 +135,8 @@ def _worker_settings(name: str, settings: Settings, workers: list[Worker]) -> Wo
         folder=_folder(settings, name),
         pools=_pools(workers, settings),
         drain_s=settings.drain_s,
+        register_s=settings.register_s,
+        stuck_s=settings.stuck_s,
         spool_bytes=settings.spool_mib * 1024 * 1024,
         reconnect=Reconnect(most_s=settings.reconnect_s),
         labels=labels,

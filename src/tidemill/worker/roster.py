@@ -55,6 +55,7 @@ class Roster:
             parts.outbox.put(Released(assign.attempt, reason))
         else:
             attempt = LiveAttempt(assign, task, pool, parts.performer)
+            attempt.heartbeat("")
             self._holdings.add(attempt)
             self._course.begin(attempt)
 

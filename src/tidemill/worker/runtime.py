@@ -14,6 +14,8 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from tidemill.core.definitions import TaskDefinition
 from tidemill.ports.backend import BackendPort
 from tidemill.ports.clock import Clock
@@ -46,9 +48,11 @@ from tidemill.worker.session import RefusedForNowError, Session
 from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots, check_batches
 from tidemill.worker.spool import Spool
+from tidemill.worker.startup import StartPhase, StartUp
 from tidemill.worker.status import WorkerStatus
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing
+from tidemill.worker.stuck import StuckWatch
 from tidemill.worker.watch import LoopWatch
 
 log = logging.getLogger(__name__)
@@ -83,9 +87,8 @@ class WorkerRuntime:
         self._ports, self._settings = ports, settings
         workers = tuple(workers)
         self._tasks = tasks_in(workers)
-        self._definitions = _announced(self._tasks)
+        self._introduction = _introduction(settings, _announced(self._tasks), ports.entropy.bytes(16))
         check_batches(self._tasks.values(), settings.pools)
-        self._instance = ports.entropy.bytes(16)
         self._slots = Slots(settings.pools)
         self._outbox, self._chores = Outbox(self._slots), Chores(ports.threads)
         self._spool = Spool(ports.disk, settings.spool_bytes)
@@ -99,16 +102,23 @@ class WorkerRuntime:
         told = (ports.clock, settings.name, self._models)
         self._performer = Performer(ports.backends, ports.stage, told, self._course.end, self._course.hear)
         self._hooks = Hooks(workers, ports.stage)
+        self._start = StartUp(ports.clock, settings.register_s)
+        self._stuck = StuckWatch(self._holdings, ports.clock, settings.stuck_s)
         self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox.owe)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Raises LinkRefusedError and StartFailedError with the reason; to run it again would change nothing."""
+        """Raises LinkRefusedError, StartFailedError or NotRegisteredError with the reason."""
+        async with self._start.limited():
+            await self._run()
+
+    async def _run(self) -> None:
         await self._ports.stage.open()
         try:
             await self._performer.open()
+            self._start.enter(StartPhase.HOOKS)
             await self._hooks.start()
             if not self._left.is_set():
                 self._main = asyncio.create_task(self._live(), name="worker")
@@ -145,17 +155,14 @@ class WorkerRuntime:
             draining=self._draining.is_set(),
             held=self._slots.occupied,
             received=self._slots.received,
+            stuck=self._stuck.stuck,
+            phase=self._start.phase.value,
         )
 
     def idle_violation(self) -> str | None:
         """For simulations: why this worker must not sleep now."""
-        return (
-            self._outbox.idle_violation()
-            or self._performer.idle_violation()
-            or self._chores.idle_violation()
-            or self._holdings.idle_violation()
-            or self._models.idle_violation()
-        )
+        parts = (self._outbox, self._performer, self._chores, self._holdings, self._models)
+        return next(filter(None, [part.idle_violation() for part in parts]), None)
 
     # Its parts --------------------------------------------------------------------------------------
 
@@ -181,12 +188,15 @@ class WorkerRuntime:
                 parts = self._parts()
                 self._course.open(parts, group)
                 self._roster.open(self._course, parts)
+                self._start.enter(StartPhase.RESTORE)
                 await self._remember()
+                self._start.enter(StartPhase.CONNECT)
                 watch = LoopWatch(self._ports.stage, self._holdings, self._ports.clock, self._settings.blocked_s)
                 tasks = [
                     group.create_task(self._chores.run()),
                     group.create_task(self._chatter.run()),
                     group.create_task(watch.run()),
+                    group.create_task(self._stuck.run()),
                     group.create_task(self._mind_abandoned()),
                     group.create_task(self._stay_connected()),
                 ]
@@ -216,6 +226,7 @@ class WorkerRuntime:
                 await self._connect()
             except (LinkDownError, RefusedForNowError, BadMessageError) as error:
                 self._reports.keep_all()
+                self._start.problem = str(error)
                 if self._ports.clock.monotonic() - began > self._settings.reconnect.steady_s:
                     tries = 0
                 tries += 1
@@ -235,6 +246,7 @@ class WorkerRuntime:
         session = Session(link, self._roster, self._outbox, self._reports, self._ports.clock)
         welcome = await session.greet(self._hello(), self._settings.answer_s)
         log.info("connected; the server holds the store %s", welcome.store.hex())
+        self._start.welcomed()
         self._store_id = welcome.store
         asyncio.get_running_loop().call_soon(self._models.say)  # what was marked since the hello
         try:
@@ -247,21 +259,12 @@ class WorkerRuntime:
             self._outbox.close()
 
     def _hello(self) -> Hello:
-        settings = self._settings
-        return Hello(
-            protocol=PROTOCOL,
-            worker=settings.name,
-            instance=self._instance,
-            tasks=self._definitions,
-            pools=settings.pools,
+        return replace(
+            self._introduction,
             held=self._roster.held,
             unacknowledged=self._reports.attempts,
             store=self._store_id,
-            version=settings.version,
-            host=settings.host,
-            pid=settings.pid,
-            labels=settings.labels,
-            offers=self._models.told(settings.offers),
+            offers=self._models.told(self._settings.offers),
         )
 
     async def _drain(self) -> None:
@@ -286,6 +289,21 @@ async def _within(limit_s: float, work: Coroutine[Any, Any, None]) -> bool:
             await work
             return True
     return False
+
+
+def _introduction(settings: WorkerSettings, tasks: tuple[TaskDefinition, ...], instance: bytes) -> Hello:
+    """What each hello of this process says alike."""
+    return Hello(
+        protocol=PROTOCOL,
+        worker=settings.name,
+        instance=instance,
+        tasks=tasks,
+        pools=settings.pools,
+        version=settings.version,
+        host=settings.host,
+        pid=settings.pid,
+        labels=settings.labels,
+    )
 
 
 def _announced(tasks: Mapping[str, AnyTask]) -> tuple[TaskDefinition, ...]:

@@ -51,6 +51,8 @@ class WorkerSettings:
     spool_after_s: float = 1.0  # a result that took longer to make is written to disk
     spool_bytes: int = 256 * 1024 * 1024
     blocked_s: float = 3.0  # the user loop makes no turn: say whose fault it is
+    register_s: float | None = None  # a worker that was not welcomed by then ends; None: it tries for ever
+    stuck_s: float = 300.0  # an attempt without a sign of life for this long is reported
     abandoned: int = 4  # bodies that cannot be stopped; then the worker drains
     labels: dict[str, str] = field(default_factory=dict)
     offers: Capability = field(default_factory=Capability)

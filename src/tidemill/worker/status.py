@@ -11,6 +11,8 @@ class WorkerStatus:
     draining: bool
     held: int  # attempts that it has
     received: int  # attempts since it last connected
+    stuck: int = 0  # of those that it has, how many give no sign of life
+    phase: str = ""  # of its start: what it does; "serving" once it was welcomed
 
     @property
     def is_accepting(self) -> bool:
