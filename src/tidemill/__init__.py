@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from tidemill.sdk.files import TaskFiles
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
     from tidemill.sdk.needs import Needs
-    from tidemill.sdk.options import FOREVER, Backoff, Cache, OnFailure, RateLimit, collect, injected
+    from tidemill.sdk.options import FOREVER, Backend, Backoff, Cache, OnFailure, RateLimit, collect, injected
+    from tidemill.sdk.processes import Processes
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
@@ -71,7 +72,8 @@ _HOMES = {
     "tidemill.sdk.files": ("TaskFiles",),
     "tidemill.sdk.middleware": ("Middleware", "Proceed", "ProceedSync", "TaskCall"),
     "tidemill.sdk.needs": ("Needs",),
-    "tidemill.sdk.options": ("FOREVER", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
+    "tidemill.sdk.options": ("FOREVER", "Backend", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
+    "tidemill.sdk.processes": ("Processes",),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.standin": ("TraceError",),
     "tidemill.sdk.stubs": ("StubCalledError", "stub", "stub_stream", "unset"),
@@ -95,6 +97,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FOREVER",
     "AsyncClient",
+    "Backend",
     "Backoff",
     "Batch",
     "Cache",
@@ -121,6 +124,7 @@ __all__ = [
     "PickleCodec",
     "Proceed",
     "ProceedSync",
+    "Processes",
     "RateLimit",
     "ResourceError",
     "Restarted",

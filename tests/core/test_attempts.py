@@ -153,6 +153,30 @@ def test_a_step_fails_after_three_workers_died_under_it() -> None:
     )
 
 
+def test_a_step_fails_after_its_process_died_three_times_and_never_runs_alone_for_that() -> None:
+    scene = begun()
+    for number in range(1, MAX_LOSSES + 1):
+        scene.fail("one", number, Code.WORKER_LOST)
+        if number < MAX_LOSSES:
+            assert scene.tables.queue[RUN, "one"].lane == lane_of("t.one", "")
+            scene.claim()
+    state = scene.state("one")
+    assert isinstance(state, StepFailed)
+    assert state.failure.code is Code.WORKER_LOST
+    assert state.failure.message == "it was lost 3 times; the last time it broke"
+    assert (scene.step("one").crashes, scene.step("one").losses, scene.step("one").failures) == (3, 0, 0)
+
+
+def test_deaths_of_workers_and_of_processes_are_counted_together() -> None:
+    scene = begun()
+    lose(scene, 1)
+    scene.claim()
+    scene.fail("one", 2, Code.WORKER_LOST)
+    scene.claim()
+    lose(scene, 3)
+    assert isinstance(scene.state("one"), StepFailed)
+
+
 def test_a_step_runs_alone_after_its_second_loss() -> None:
     scene = begun()
     lanes = []

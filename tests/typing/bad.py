@@ -41,6 +41,7 @@ from tidemill import (
     Context,
     Depends,
     Failure,
+    Processes,
     Result,
     File,
     Final,
@@ -242,3 +243,11 @@ embed(["tide"])  # E
 shout(3)  # E
 media.add(Shout(), title="shout")  # E
 task_named("media.thumb", File).result  # E
+
+
+nowhere = Worker("nowhere", backend="process")  # E
+
+
+@media.task(backend=Processes())  # E
+def anywhere(draft: Draft) -> Draft:
+    return draft

@@ -10,6 +10,7 @@ from stubs import Draft, Verdict, judge, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import (
+    Backend,
     Batch,
     Catalog,
     Clamp,
@@ -29,6 +30,7 @@ from tidemill import (
     ProceedSync,
     Restarted,
     PickleCodec,
+    Processes,
     Result,
     Scope,
     Streamed,
@@ -61,6 +63,9 @@ class Word:
 
 
 media = Worker("media")
+far = Worker(
+    "far", backend=Backend.PROCESS, processes=Processes(count=2, max_age=timedelta(hours=1), max_memory_mib=512)
+)
 
 
 @media.task

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import count
@@ -18,6 +18,8 @@ import uvloop
 
 from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
+from tidemill.adapters.backends.process.backend import ProcessBackend
+from tidemill.adapters.backends.process.launch import Command
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
@@ -34,7 +36,7 @@ from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
 from tidemill.core.tallies import Sample
 from tidemill.core.version import VERSION
-from tidemill.ports.backend import speaking
+from tidemill.ports.backend import BackendPort, speaking
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
@@ -48,9 +50,17 @@ Told = AbstractContextManager[None]
 _log = logging.getLogger("tidemill")
 
 
-def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends, stop: threading.Event | None = None) -> None:
+def run_worker(
+    workers: Iterable[Worker],
+    settings: Settings,
+    ends: Ends,
+    child: Sequence[str],
+    stop: threading.Event | None = None,
+) -> None:
     """Serve tasks until told to stop, by a signal or by ``stop``.
 
+    Args:
+        child: the command that serves the same tasks in a child process; the worker's folder is added to it.
     Raises:
         LinkRefusedError: the server will not have this worker, and says why.
         SettingsError: another process has the worker id, or the folder cannot be used.
@@ -63,11 +73,15 @@ def run_worker(workers: Iterable[Worker], settings: Settings, ends: Ends, stop: 
         stack.enter_context(captured_output(speaking.get))
         runner = stack.enter_context(asyncio.Runner(loop_factory=uvloop.new_event_loop))
         own = _worker_settings(name, settings, workers)
-        runner.run(_serve(workers, own, settings, partial(told_to_stop, ends=ends, stop=stop)))
+        runner.run(_serve(workers, own, settings, child, partial(told_to_stop, ends=ends, stop=stop)))
 
 
 async def _serve(
-    workers: list[Worker], own: WorkerSettings, settings: Settings, told: Callable[[Callable[[], None]], Told]
+    workers: list[Worker],
+    own: WorkerSettings,
+    settings: Settings,
+    child: Sequence[str],
+    told: Callable[[Callable[[], None]], Told],
 ) -> None:
     threads = ThreadPool()
     stage = UserLoop(own.pools.total, uvloop.new_event_loop)
@@ -84,13 +98,33 @@ async def _serve(
         fetcher=ServerFetcher(settings.server_url),
         caller=ServerCaller(settings.server_url),
         files=around.files,
-        backends={**dict.fromkeys(Backend, inline), **apart},
+        backends={Backend.INLINE: inline, **apart, **_processes(workers, [*child, str(own.folder)])},
     )
     runtime = WorkerRuntime(workers, ports, own)
     _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))
     with told(runtime.drain), _health_of(runtime, settings.health):
         await runtime.run()
     threads.close()
+
+
+def _processes(workers: list[Worker], command: Sequence[str]) -> Mapping[Backend, BackendPort]:
+    """The back-end of tasks that run in processes, where there are any."""
+    crews = {
+        name: worker.name
+        for worker in workers
+        for name, task in worker.tasks.items()
+        if task.backend is Backend.PROCESS
+    }
+    if not crews:
+        return {}
+    if not command[-2]:
+        raise SettingsError(f"{min(crews)} runs in a process of its own, which cannot find it: serve it from a file")
+    limits = {worker.name: worker.processes for worker in workers if worker.name in crews.values()}
+    return {Backend.PROCESS: ProcessBackend(Command(command, str(Path.cwd())), crews, limits, _cores())}
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -122,7 +156,9 @@ def _pools(workers: list[Worker], settings: Settings) -> Pools:
     shares = [settings.workers.get(worker.name, WorkerShare()) for worker in workers]
     said = [worker.concurrency or share.concurrency for worker, share in zip(workers, shares, strict=True)]
     totals = [each for each in said if each is not None]
-    limits = dict(settings.pools)
+    used = {task.task_options.pool for worker in workers for task in worker.tasks.values()}
+    apart = [worker for worker in workers if worker.process_pool in used]
+    limits = {each.process_pool: each.processes.count or _cores() for each in apart} | settings.pools
     for worker, share in zip(workers, shares, strict=True):
         limits |= {**(share.pools or {}), **worker.pools}
     return Pools(total=sum(totals) if totals else settings.concurrency, limits=limits)

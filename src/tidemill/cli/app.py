@@ -110,9 +110,10 @@ def _serve(asked: _Asked, given: dict[str, object]) -> None:
     from tidemill.assembly.settings import read_settings
     from tidemill.assembly.signals import Ends
     from tidemill.assembly.worker import run_worker
+    from tidemill.cli.again import child_command, own_target
     from tidemill.cli.console import log_to_console
     from tidemill.ports.backend import speaking
 
     settings = read_settings(given)
     log_to_console(speaking.get)
-    run_worker(asked.workers, settings, Ends.WHEN_TOLD, asked.stop)
+    run_worker(asked.workers, settings, Ends.WHEN_TOLD, child_command(own_target()), asked.stop)

@@ -6,6 +6,7 @@ import click
 
 from tidemill.assembly.settings import Settings, read_settings
 from tidemill.assembly.signals import Ends
+from tidemill.cli.again import child_command
 from tidemill.cli.asking import print_json
 from tidemill.cli.console import log_to_console
 from tidemill.cli.options import Output, data_option, ends_option, output_option, url_option
@@ -45,7 +46,7 @@ def worker(target: str | None, ends: Ends, output: Output, action: str | None, *
     from tidemill.ports.backend import speaking
 
     log_to_console(speaking.get)
-    run_worker(found.workers, settings, ends)
+    run_worker(found.workers, settings, ends, child_command(target))
 
 
 def _print_offers(workers: Sequence[Worker], settings: Settings, output: Output) -> None:

@@ -219,8 +219,21 @@ def failed(draft: Draft, event: AttemptFailed) -> None:
     report.end(event.proof or End.FAILED, failure, event)
     if told:
         _stopped(report)
-        return
-    _fail(report, failure)
+    elif failure.code is Code.WORKER_LOST:
+        _crash(report, failure)
+    else:
+        _fail(report, failure)
+
+
+def _crash(report: Report, failure: Failure) -> None:
+    """The process of its body died, and took nothing with it: a loss, though it need not run alone for that."""
+    attempt, mover = report.attempt, report.mover
+    step = replace(report.step, crashes=report.step.crashes + 1, avoid=attempt.worker)
+    mover.note("attempt_lost", attempt.path, attempt.number, worker=attempt.worker, why=failure.message)
+    if step.losses + step.crashes < MAX_LOSSES:
+        mover.make_ready(step, report.node)
+    else:
+        _give_up(report, step, f"it was lost {step.losses + step.crashes} times; the last time {failure.message}")
 
 
 def _fail(report: Report, failure: Failure) -> None:
@@ -294,14 +307,19 @@ def lost(draft: Draft, event: AttemptLost) -> None:
     ran = attempt.started_at is not None or step.latest - step.failures - step.losses > MAX_UNSTARTED
     step = replace(step, losses=step.losses + ran, avoid=attempt.worker)
     mover.note("attempt_lost", event.path, event.number, worker=attempt.worker, why=event.why.value)
-    if step.losses < MAX_LOSSES:
+    if step.losses + step.crashes < MAX_LOSSES:
         mover.make_ready(step, report.node)
         return
-    message = f"{step.losses} workers died while they ran it; the last was {attempt.worker}"
-    draft.put_step(step)
-    mover.count(live=-1)
-    mover.node_failed(event.path, Failure(Code.WORKER_LOST, message, path=event.path), event.number)
-    mover.gone()
+    _give_up(report, step, f"{step.losses} workers died while they ran it; the last was {attempt.worker}")
+
+
+def _give_up(report: Report, step: Step, message: str) -> None:
+    """It was lost too often."""
+    report.draft.put_step(step)
+    report.mover.count(live=-1)
+    failure = Failure(Code.WORKER_LOST, message, path=step.path)
+    report.mover.node_failed(step.path, failure, report.attempt.number)
+    report.mover.gone()
 
 
 def stop(draft: Draft, mover: Mover, step: Step, reason: str) -> None:

@@ -95,7 +95,7 @@ class Completed(Struct, frozen=True, tag="completed"):
     adjustments: tuple[Adjustment, ...] = ()
 
 
-class Crashed(Struct, frozen=True, tag="crashed"):
+class Crashed(Struct, frozen=True):
     """The process that ran the body ended before the body did.
 
     ``how`` is a name that people know, such as ``SIGSEGV`` or ``exit code 3``; ``text`` says the same in a sentence.

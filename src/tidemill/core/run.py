@@ -211,6 +211,7 @@ class Step(Struct, frozen=True, gc=False):
     failures: int = 0  # attempts that count against the retries
     losses: int = 0  # attempts that were running on a worker that died
     avoid: str = ""  # the worker that failed it last
+    crashes: int = 0  # attempts whose own process died, and not their worker
     turn_at: Instant = 0  # the start that a rate has reserved for it
 
     @property

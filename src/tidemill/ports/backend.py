@@ -53,8 +53,13 @@ class Work(Protocol):
         """Items of its stream that the server has; a body waits when it is too many ahead."""
         ...
 
+    @property
+    def folder_name(self) -> str:
+        """Of its private folder."""
+        ...
+
     def use_folder(self) -> str:
-        """The name of its private folder, which from now on counts as used, and is removed in the end."""
+        """Its name; from now on it counts as used, and is removed in the end."""
         ...
 
     def progress(self, fraction: float, stage: str, message: str) -> None: ...
@@ -65,6 +70,10 @@ class Work(Protocol):
 
     def log(self, level: str, logger: str, text: str) -> None:
         """One line. ``level`` is a name of `logging`, or STDOUT or STDERR."""
+        ...
+
+    def omit(self, lines: int) -> None:
+        """So many lines were left out here, since there were too many."""
         ...
 
     def add_item(self, item: Encoded) -> None:

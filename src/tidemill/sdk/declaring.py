@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from functools import partial
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
+from msgspec.structs import replace
+
 from tidemill.sdk.batch import Batch
 from tidemill.sdk.callables import is_async_generator, is_generator, name_of
 from tidemill.sdk.codecs import Codec
@@ -36,6 +38,8 @@ class Owner(Protocol):
 
     @property
     def backend(self) -> Backend: ...
+    @property
+    def process_pool(self) -> str: ...
 
     @property
     def codecs(self) -> tuple[Codec[Any, Any], ...]: ...
@@ -71,6 +75,8 @@ class _Decorator:
         task.backend = self._options.get("backend", self._worker.backend)
         if task.backend is Backend.PROGRAM:
             raise DefinitionError(f"{task.name} is a function; a program is declared by @worker.program(command=[…])")
+        if task.backend is Backend.PROCESS and not task.task_options.pool:
+            task.task_options = replace(task.task_options, pool=self._worker.process_pool)
         if task.batch is not None and task.backend is not Backend.INLINE:
             raise DefinitionError(f"task {task.name}: calls are gathered in the worker's process; use Backend.INLINE")
         task.statuses = tuple(self._options.get("statuses", ()))

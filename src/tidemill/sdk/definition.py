@@ -225,6 +225,11 @@ class Task(Definition[P, R_co]):
             options=self.node_options,
         )
 
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What else is said of it, for people."""
+        return {}
+
     @functools.cached_property
     def definition(self) -> definitions.TaskDefinition:
         """What its worker announces."""
@@ -253,6 +258,7 @@ class Task(Definition[P, R_co]):
             keywords=tuple(each.name for each in signature.parameters.values() if not each.by_position),
             injects=(*filter(None, [signature.context]), *signature.injections),
             implementation=self.implementation,
+            extra=self.extra,
         )
 
 
@@ -282,6 +288,10 @@ class LocalTask(Task[P, R_co], Generic[P, R_co, F_co]):
 
     def run_here(self, bound: dict[str, Any]) -> Any:
         return super().run_here(bound) if self.is_bare else call_surrounded(self, bound)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        return {} if self.backend is Backend.INLINE else {"backend": self.backend.value}
 
     @property
     def fn(self) -> F_co:

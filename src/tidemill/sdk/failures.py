@@ -4,6 +4,7 @@ import re
 import traceback
 
 from tidemill.core.run import Code, Failure
+from tidemill.core.texts import sendable
 from tidemill.sdk.errors import DoesNotFitError, InvalidInputError, TransientError
 
 _LIMIT = 2_000  # characters of a public message
@@ -31,20 +32,39 @@ def public_text(text: str) -> str:
 
 
 def classify(error: BaseException, *, told_to_stop: bool) -> Failure:
-    """Why an attempt failed. Whatever is raised after the attempt was told to stop counts as cancelled."""
+    """Why an attempt failed. Whatever is raised after the attempt was told to stop counts as cancelled.
+
+    Nothing is raised, whatever the error's own methods do.
+    """
+    name = sendable(type(error).__name__)
+    try:
+        return _classified(error, name, told_to_stop=told_to_stop)
+    except BaseException:  # noqa: BLE001  # the error's own code raised: what is left is its name
+        code = Code.CANCELLED if told_to_stop else Code.INTERNAL
+        return Failure(code=code, message=f"{name}, whose text cannot be had", type=name)
+
+
+def _classified(error: BaseException, name: str, *, told_to_stop: bool) -> Failure:
     code = Code.CANCELLED if told_to_stop else code_of(error)
-    name = type(error).__name__
-    text = public_text(str(error))
+    text = public_text(sendable(str(error)))
     if code is Code.INTERNAL and not isinstance(error, ToldError):
         text = f"{name}: {text}" if text else name
     return Failure(
         code=code,
         message=text or name,
         type=name,
-        traceback="" if isinstance(error, ToldError) else "".join(traceback.format_exception(error)),
-        retry_after_s=error.retry_after_s if isinstance(error, TransientError) else None,
-        violations=error.violations if isinstance(error, InvalidInputError) else (),
+        traceback="" if isinstance(error, ToldError) else sendable("".join(traceback.format_exception(error))),
+        retry_after_s=_retry_after(error) if isinstance(error, TransientError) else None,
+        violations=_violations(error) if isinstance(error, InvalidInputError) else (),
     )
+
+
+def _retry_after(error: TransientError) -> float | None:
+    return None if error.retry_after_s is None else float(error.retry_after_s)
+
+
+def _violations(error: InvalidInputError) -> tuple[tuple[str, str], ...]:
+    return tuple((sendable(str(path)), sendable(str(text))) for path, text in error.violations)
 
 
 def code_of(error: BaseException) -> Code:
@@ -55,9 +75,10 @@ def code_of(error: BaseException) -> Code:
         return Code.RESOURCE
     code = getattr(error, "code", None)
     try:
-        return code if isinstance(code, Code) else Code(code) if isinstance(code, str) else Code.INTERNAL
+        code = code if isinstance(code, Code) else Code(code) if isinstance(code, str) else Code.INTERNAL
     except ValueError:
         return Code.INTERNAL
+    return Code.INTERNAL if code is Code.WORKER_LOST else code  # that is said of code, not by it
 
 
 def bad_input(name: str, error: DoesNotFitError) -> InvalidInputError:

@@ -55,6 +55,7 @@ class Backend(Enum):
     """Where the body of a task runs."""
 
     INLINE = "inline"  # in the worker's process; can be asked to stop, not killed
+    PROCESS = "process"  # in a warm child process, which is killed when it does not stop
     PROGRAM = "program"  # a command per call; that of `worker.program` and of spec files
 
 

@@ -17,11 +17,18 @@ from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.middleware import Middleware, Shared, check_middleware
 from tidemill.sdk.offers import WorkerOffers, offers_of
 from tidemill.sdk.options import Backend, TaskOptions
+from tidemill.sdk.processes import Processes
 from tidemill.sdk.program import ProgramDecorator
 
 AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 Hook = Callable[[], Any]  # what is awaited, when it is async
 AnyHook = TypeVar("AnyHook", bound=Hook)
+
+
+class WorkerOptions(WorkerOffers, total=False):
+    """What a worker has, and how it keeps its processes."""
+
+    processes: Processes
 
 
 class Worker:
@@ -40,7 +47,7 @@ class Worker:
         pools: Mapping[str, int] | None = None,
         backend: Backend = Backend.INLINE,
         codecs: Sequence[Codec[Any, Any]] = (),
-        **offers: Unpack[WorkerOffers],
+        **options: Unpack[WorkerOptions],
     ) -> None:
         """Declare a worker.
 
@@ -49,9 +56,11 @@ class Worker:
             pools: attempts at once of the tasks of a pool. A task of another pool, or of none, counts only in all.
             backend: where its tasks run that do not say so themselves.
             codecs: of classes that its tasks take and give, one for each class.
-            offers: what it has for tasks that require something; resources that are not said are detected.
+            options: what it has for tasks that require something (resources that are not said are detected), and
+                ``processes``, the limits of those in which its ``Backend.PROCESS`` tasks run.
         """
         self.name, self.backend = check_name(name, "worker"), backend
+        self.processes = options.pop("processes", Processes())
         self.concurrency, self.pools, self.codecs = concurrency, dict(pools or {}), tuple(codecs)
         _check_codecs(name, self.codecs)
         for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
@@ -60,7 +69,7 @@ class Worker:
         self.shared = Shared()
         self.start_hooks: list[Hook] = []
         self.stop_hooks: list[Hook] = []
-        self.offers = offers_of(name, offers)
+        self.offers = offers_of(name, cast("WorkerOffers", options))
         self.tasks: dict[str, LocalTask[..., Any, Any]] = {}  # by target: the name, and which implementation it is
         self.task = TaskDecorator(self)
         self.stream = StreamDecorator(self)
@@ -139,6 +148,11 @@ class Worker:
             yield
         finally:
             self.shared.replaced = before
+
+    @property
+    def process_pool(self) -> str:
+        """The pool of its tasks that run in processes and name none."""
+        return f"{self.name}.processes"
 
     def definitions(self) -> tuple[TaskDefinition, ...]:
         """What is announced to a server. Raises DefinitionError for a type that is still not defined."""

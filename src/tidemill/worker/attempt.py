@@ -22,6 +22,7 @@ from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, Loc
 from tidemill.core.ids import RunId, text_of
 from tidemill.core.requirements import Granted
 from tidemill.core.telling import Emission, Measure, Took
+from tidemill.core.texts import sendable
 from tidemill.core.values import Argument
 from tidemill.ports.backend import BackendPort, Ending
 from tidemill.ports.clock import Clock
@@ -186,10 +187,13 @@ class LiveAttempt:
     def durable(self) -> int:
         return self.stream.durable if self.stream else 0
 
+    @property
+    def folder_name(self) -> str:
+        place = hashlib.sha256(self.ref.path.encode()).hexdigest()[:16]
+        return f"{self.ref.run.hex()}-{place}-{self.ref.number}"
+
     def use_folder(self) -> str:
-        if not self.folder:
-            place = hashlib.sha256(self.ref.path.encode()).hexdigest()[:16]
-            self.folder = f"{self.ref.run.hex()}-{place}-{self.ref.number}"
+        self.folder = self.folder or self.folder_name
         return self.folder
 
     def progress(self, fraction: float, stage: str, message: str) -> None:
@@ -199,10 +203,13 @@ class LiveAttempt:
     def heartbeat(self, details: str) -> None:
         self._live()
         if details:
-            self._voice().details = details
+            self._voice().details = sendable(details)
 
     def log(self, level: str, logger: str, text: str) -> None:
         self._voice().line(self._host.clock.now(), level, logger, text)
+
+    def omit(self, lines: int) -> None:
+        self._voice().omit(lines)
 
     def add_item(self, item: Encoded) -> None:
         if self.stream is None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tidemill.core.ids import Instant
 from tidemill.core.telling import MEASURES_OF_ATTEMPT, Measure
+from tidemill.core.texts import sendable
 from tidemill.wire.worker import FRAME_VALUES_BYTES, AttemptRef, Log, LogLine, Metric, Progress
 
 LINES_BYTES = 1024 * 1024  # of one attempt; after that only the newest lines of each batch pass
@@ -30,7 +31,7 @@ class Voice:
         self._waiting = self._passed = self._dropped = 0
 
     def progress(self, fraction: float, stage: str, message: str) -> None:
-        self.last, self._is_news = (fraction, stage, message), True
+        self.last, self._is_news = (fraction, sendable(stage), sendable(message)), True
         self._wake()
 
     def measure(self, name: str, value: float, unit: str) -> bool:
@@ -65,12 +66,18 @@ class Voice:
         """The oldest lines make room for the newest, and are counted."""
         if len(text) > _LINE_CHARACTERS:
             text = f"{text[:_LINE_CHARACTERS]} … ({len(text) - _LINE_CHARACTERS} characters cut)"
-        self._lines.append(LogLine(at, level, logger, text))
+        text = sendable(text)
+        self._lines.append(LogLine(at, level, sendable(logger), text))
         self._waiting += len(text)
         room = max(LINES_BYTES - self._passed, _LATER_BYTES)
         while self._waiting > room and len(self._lines) > 1:
             self._waiting -= len(self._lines.popleft().text)
             self._dropped += 1
+        self._wake()
+
+    def omit(self, lines: int) -> None:
+        """Lines that were left out on their way here."""
+        self._dropped += lines
         self._wake()
 
     def take_progress(self) -> Progress | None:

@@ -27,7 +27,12 @@ class LocalFiles:
         self._under_way: dict[bytes, asyncio.Lock] = {}
 
     def find(self, digest: bytes) -> str | None:
-        return self._present.get(digest)
+        if digest not in self._present:
+            path = self._root / "files" / digest.hex()
+            if not path.exists():
+                return None
+            self._present[digest] = str(path)  # brought here by another process of this worker
+        return self._present[digest]
 
     async def fetch(self, digest: bytes, data: AsyncIterator[bytes]) -> None:
         """Many may want one file at once: the first brings it, the others wait."""

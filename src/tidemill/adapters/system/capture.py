@@ -74,16 +74,26 @@ class CapturedStream(io.TextIOBase):
 @contextmanager
 def captured_output(speaking: Speaking, level: int = logging.INFO) -> Iterator[None]:
     """For the life of a worker process: logging from ``level`` on, and print, of tasks go to ``speaking()``."""
+    streams = (sys.stdout, sys.stderr)
+    with captured_log(speaking, level):
+        sys.stdout = CapturedStream(sys.stdout, "STDOUT", speaking)
+        sys.stderr = CapturedStream(sys.stderr, "STDERR", speaking)
+        try:
+            yield
+        finally:
+            sys.stdout, sys.stderr = streams
+
+
+@contextmanager
+def captured_log(speaking: Speaking, level: int = logging.INFO) -> Iterator[None]:
+    """Logging of tasks alone, for a process whose output is read from outside."""
     root, log = logging.getLogger(), AttemptLog(level, speaking)
-    before, streams = root.level, (sys.stdout, sys.stderr)
+    before = root.level
     root.addHandler(log)
     if before > level or before == logging.NOTSET:
         root.setLevel(level)
-    sys.stdout = CapturedStream(sys.stdout, "STDOUT", speaking)
-    sys.stderr = CapturedStream(sys.stderr, "STDERR", speaking)
     try:
         yield
     finally:
         root.removeHandler(log)
         root.setLevel(before)
-        sys.stdout, sys.stderr = streams
