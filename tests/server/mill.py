@@ -30,6 +30,7 @@ from tidemill.core.definitions import Pools
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
 from tidemill.ports.backend import speaking
+from tidemill.ports.link import Dialer
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.app import App, Backing, WebSettings, build_app
@@ -49,9 +50,9 @@ class Mill:
 
     @asynccontextmanager
     async def worker(
-        self, *workers: Worker, slots: int = 20, name: str = "w1", **own: Any
+        self, *workers: Worker, slots: int = 20, name: str = "w1", dialer: Dialer | None = None, **own: Any
     ) -> AsyncIterator[WorkerRuntime]:
-        """``own``: what else its settings say, such as what it offers."""
+        """``dialer``: another way to the server. ``own``: what else its settings say, such as what it offers."""
         folder = self.folder / name
         threads = ThreadPool()
         stage = UserLoop(slots, asyncio.new_event_loop)
@@ -59,7 +60,7 @@ class Mill:
         inline = InlineBackend(tasks_in(workers), stage, around)
         apart = programs(workers, around.clock, threads, around.files, {"PATH": os.defpath})
         ports = WorkerPorts(
-            dialer=WsDialer(WsAddress(self.url.replace("http", "ws") + PATH, SUBPROTOCOL, FRAME_LIMIT_BYTES)),
+            dialer=dialer or WsDialer(WsAddress(self.url.replace("http", "ws") + PATH, SUBPROTOCOL, FRAME_LIMIT_BYTES)),
             clock=around.clock,
             threads=threads,
             entropy=OsEntropy(),
