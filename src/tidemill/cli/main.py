@@ -30,6 +30,7 @@ COMMANDS = {
     "dev": ("dev", "A server and workers in one terminal, with reload on save."),
     "server": ("server", "Run a server on a data folder."),
     "worker": ("worker", "Serve the tasks of a folder, a file or a module."),
+    "init": ("init", "A new worker or workflow, in a folder of its own."),
     "discover": ("discover", "The workers of a project, as a manifest in JSON."),
     "stubs": ("stubs", "Write typed functions for callers of a worker."),
     "runs": ("runs", "List runs, look at one, cancel it, read its logs."),
