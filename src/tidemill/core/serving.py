@@ -16,6 +16,7 @@ from tidemill.core.requirements import (
     unmet,
 )
 from tidemill.core.rows import Lane, LaneRow
+from tidemill.core.standing import Standing
 
 
 class Serving(Struct, frozen=True):
@@ -55,12 +56,17 @@ class Station(Struct, frozen=True):
     tasks: dict[str, tuple[TaskDefinition, ...]]  # by name, in the order of their announcement
     offers: Capability
     labels: dict[str, str]
+    standing: Standing = {}
+
+    def takes(self, task: TaskDefinition, schema: str) -> bool:
+        """Whether a task of this worker is what is asked for: any version, its own, or one that it may stand for."""
+        return schema in ("", task.digest) or schema in self.standing.get((task.name, task.digest), ())
 
     def serving(self, task: str, schema: str, wanted: Requirements | None) -> tuple[Serving, ...]:
         """Implementations of a task that this worker may run, in the order of their announcement."""
         found = []
         for each in self.tasks.get(task, ()):
-            if schema in ("", each.digest) and not self.unmet(each, wanted):
+            if self.takes(each, schema) and not self.unmet(each, wanted):
                 needs = narrowed(each.options.requires, wanted)
                 is_hot = all(name in self.offers.hot for name in needs.models)
                 found.append(Serving(each.options.pool, each.implementation, needs, is_hot))
@@ -83,7 +89,7 @@ class Station(Struct, frozen=True):
         lone: set[Lane] = set()
         every = (each for tasks in self.tasks.values() for each in tasks)
         for task, digest in dict.fromkeys((each.name, each.digest) for each in every):
-            for schema in dict.fromkeys((digest, "")):
+            for schema in dict.fromkeys((digest, *self.standing.get((task, digest), ()), "")):
                 servings = self.serving(task, schema, None)
                 served.add(lane_of(task, schema), servings)
                 alone = lane_of(task, schema, ALONE)
@@ -101,8 +107,10 @@ class Station(Struct, frozen=True):
             served.lone |= {row.id}
 
 
-def station_of(tasks: Iterable[TaskDefinition], offers: Capability, labels: dict[str, str]) -> Station:
+def station_of(
+    tasks: Iterable[TaskDefinition], offers: Capability, labels: dict[str, str], standing: Standing | None = None
+) -> Station:
     by_name: dict[str, tuple[TaskDefinition, ...]] = {}
     for task in tasks:
         by_name[task.name] = (*by_name.get(task.name, ()), task)
-    return Station(by_name, offers, labels)
+    return Station(by_name, offers, labels, standing or {})

@@ -124,17 +124,22 @@ def _against(node: TaskNode, server: Server) -> Against:
     mine = {digest for name, digest in server.session.tasks if name == node.task}
     if not mine:
         return Against(worker, f"does not have {node.task}")
-    if node.schema and node.schema not in mine:
+    if not _has_version(node, server):
         return Against(worker, f"has {node.task} as {', '.join(sorted(mine))}, and the run needs {node.schema}")
     if not server.connected:
         return Against(worker, "is not connected at the moment", f"start worker {worker} again")
-    having = [each for each in server.station.tasks.get(node.task, ()) if node.schema in ("", each.digest)]
+    having = [each for each in server.station.tasks.get(node.task, ()) if server.station.takes(each, node.schema)]
     lacks = [(task, server.station.unmet(task, node.options.requires)) for task in having]
     able = [task for task, unmet in lacks if not unmet]
     if not able:
         _, unmet = min(lacks, key=lambda lack: len(lack[1]))
         return Against(worker, "; ".join(each.text for each in unmet), unmet=unmet)
     return _at_the_moment(node, server, able)
+
+
+def _has_version(node: TaskNode, server: Server) -> bool:
+    own = not node.schema or (node.task, node.schema) in server.session.tasks
+    return own or any(server.station.takes(each, node.schema) for each in server.station.tasks.get(node.task, ()))
 
 
 def _at_the_moment(node: TaskNode, server: Server, able: Sequence[TaskDefinition]) -> Against:
@@ -193,7 +198,7 @@ def _advice(node: TaskNode, fleet: Sequence[Server], against: Sequence[Against])
     having = [each for each in fleet if any(name == node.task for name, _ in each.session.tasks)]
     if not having:
         return f"start a worker that has the task {node.task}"
-    fitting = [each for each in having if not node.schema or (node.task, node.schema) in each.session.tasks]
+    fitting = [each for each in having if _has_version(node, each)]
     if not fitting:
         return "start a worker of the version that the run was built with, or submit the run again"
     now = [each.advice for each in against if each.advice]

@@ -17,6 +17,7 @@ from tidemill.core.requirements import Granted
 from tidemill.core.reserve import free_of
 from tidemill.core.rows import AttemptKey, Lane, LaneRow, Session
 from tidemill.core.serving import station_of
+from tidemill.core.standing import Standing
 from tidemill.core.why import Server
 
 
@@ -45,11 +46,18 @@ class Seat:
     Args:
         tasks: as the worker announced them; none are needed of one that is not connected.
         lanes: those that nodes made, by what they require.
+        standing: other versions that its tasks may stand for.
     """
 
-    def __init__(self, session: Session, tasks: Iterable[TaskDefinition] = (), lanes: Iterable[LaneRow] = ()) -> None:
+    def __init__(
+        self,
+        session: Session,
+        tasks: Iterable[TaskDefinition] = (),
+        lanes: Iterable[LaneRow] = (),
+        standing: Standing | None = None,
+    ) -> None:
         self.session = session
-        self.station = station_of(tasks, session.offers, session.labels)
+        self.station = station_of(tasks, session.offers, session.labels, standing)
         self.served = self.station.served(lanes)
         self.free = free_of(session.offers)
         self.granted: dict[str, int] = {}

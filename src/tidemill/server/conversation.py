@@ -23,6 +23,7 @@ from tidemill.core.ids import RunId, SessionId
 from tidemill.core.requirements import fault_of
 from tidemill.core.rows import AttemptKey, Changes, Session, TaskRow
 from tidemill.core.run import Attempt
+from tidemill.core.standing import standing_of
 from tidemill.engine.answers import failer
 from tidemill.engine.engine import Engine
 from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
@@ -152,7 +153,8 @@ class Conversation:
 
     def _sit(self, session: Session, keep: Sequence[Attempt]) -> None:
         """What the worker still has of what it was granted is added up anew."""
-        seat = Seat(session, self._hello.tasks, self._engine.seats.lanes.values())
+        tasks, engine = self._hello.tasks, self._engine
+        seat = Seat(session, tasks, engine.seats.lanes.values(), standing_of(tasks, engine.catalog))
         if not self._is_over:
             seat.connect(self._tell)
         held = {key_of(ref) for ref in self._hello.held}
