@@ -62,14 +62,16 @@ def test_a_shell_script_is_enough(client: Client) -> None:
 def test_the_call_file_is_as_its_schema_says(client: Client) -> None:
     run = client.submit(any_, 'cp "$1" $TASK_OUTPUT_value; cat "$TASK_CALL"', {"a": [1, "b"]})
     call = run.result()
+    assert json.loads(lines_of(run, "STDOUT")[0]) == call
     jsonschema_rs.validator_for(program_schema()).validate(call)
     assert (call["protocol"], call["task"], call["operation"]) == ("tidemill.program/1", "w.any_", "any_")
     assert call["inputs"]["x"]["value"] == {"a": [1, "b"]}
+    assert call["attempt"].pop("traceparent").startswith(f"00-{run.id.replace('-', '')}-")
+    assert call["attempt"].pop("granted") == {"cpus": 0, "ram": 0, "gpus": [], "vram": 0}
     assert call["attempt"] == {
         "run": run.id, "step": "any_", "number": 1, "key": f"{run.id}/any_", "worker": "local",
-        "workflow": "w.any_", "priority": 0, "tags": {},
+        "workflow": "w.any_", "priority": 0, "tags": {}, "tenant": "default", "release": "", "parent": "",
     }  # fmt: skip
-    assert json.loads(lines_of(run, "STDOUT")[0]) == call
 
 
 def test_a_large_value_lies_only_in_its_file(client: Client) -> None:

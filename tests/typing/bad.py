@@ -25,6 +25,7 @@ from good import (
     media,
     poster,
     shout,
+    shrink,
     spoken,
     rows_of,
     star,
@@ -251,3 +252,9 @@ nowhere = Worker("nowhere", backend="process")  # E
 @media.task(backend=Processes())  # E
 def anywhere(draft: Draft) -> Draft:
     return draft
+
+
+shrink(3)  # E
+shrink(File("a.png"), height=3)  # E
+media.program()  # E
+media.program(command=["x"], title="x")  # E

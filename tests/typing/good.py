@@ -453,4 +453,26 @@ def retold(topic: str) -> Streamed[Word, Verdict]:
     return Streamed(said.items, said.final)
 
 
-WORKFLOWS = (album, atlas, chain, verdict, both, retold)
+@media.program(command=["./shrink.sh"], timeout=30, pool="cpu")
+def shrink(photo: File, width: int = 256) -> File:
+    raise NotImplementedError
+
+
+@media.program("spell", command=["aspell", "-a"])
+def spelled(text: str) -> Iterator[Word]:
+    raise NotImplementedError
+
+
+def of_programs(client: Client) -> None:
+    assert_type(shrink(File("a.png"), width=3), File)
+    assert_type(spelled("a"), list[Word])
+    assert_type(client.submit(shrink, File("a.png")).result(), File)
+    assert_type(list(client.submit(spelled, "a").stream()), list[Word])
+
+
+@workflow
+def shrunk(photos: list[File]) -> list[File]:
+    return map_over(lambda photo: shrink(photo, 64), photos)
+
+
+WORKFLOWS = (album, atlas, chain, verdict, both, retold, shrunk)

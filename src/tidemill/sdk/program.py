@@ -75,7 +75,7 @@ def check_command(command: Sequence[str]) -> tuple[str, ...]:
 def read_program(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codecs = ()) -> Signature:
     """The signature that stands for a program. Arguments and errors as for ``read_task``."""
     if inspect.iscoroutinefunction(fn):
-        raise DefinitionError("a program is declared by a plain def, whose body is `...`")
+        raise DefinitionError("a program is declared by a plain def, which is never called")
     returned = typing.get_type_hints(fn, localns=dict(names)).get("return")
     signature = (read_stream if typing.get_origin(returned) is Iterator else read_task)(fn, names, codecs)
     given = (*filter(None, [signature.context]), *signature.injections)
@@ -85,7 +85,7 @@ def read_program(fn: Callable[..., Any], names: Mapping[str, Any], codecs: Codec
 
 
 class ProgramDecorator:
-    """Takes a signature whose body is ``...``."""
+    """Takes a function for its signature; it is never called."""
 
     def __init__(self, worker: Owner, name: str, command: Sequence[str], options: TaskOptions) -> None:
         self._worker, self._name, self._options = worker, name, options

@@ -76,7 +76,9 @@ class Worker:
         self.add = Adder(self)
 
     def program(self, name: str = "", /, *, command: Sequence[str], **options: Unpack[TaskOptions]) -> ProgramDecorator:
-        """Declare a task whose body is a program in any language; what is decorated is its signature, with ``...``.
+        """Declare a task whose body is a program in any language.
+
+        What is decorated is its signature; the function is never called, and may ``raise NotImplementedError``.
 
         Args:
             command: the program and its arguments. A first part with a ``/``, and others that begin with ``./``, are

@@ -48,6 +48,15 @@ class OutputPart(Struct, frozen=True, kw_only=True):
     kind: Kind
 
 
+class GrantedPart(Struct, frozen=True, kw_only=True):
+    """What the attempt has of the machine, by what its task needs. Sizes in bytes; ``vram`` on each of ``gpus``."""
+
+    cpus: float
+    ram: int
+    gpus: tuple[str, ...]  # ids
+    vram: int
+
+
 class AttemptPart(Struct, frozen=True, kw_only=True):
     """Which attempt this is. ``key`` is the same in every attempt of the step."""
 
@@ -59,6 +68,11 @@ class AttemptPart(Struct, frozen=True, kw_only=True):
     workflow: str
     priority: int
     tags: dict[str, str]
+    tenant: str
+    release: str  # that the run is pinned to; ""
+    parent: str  # the run that started this one; ""
+    traceparent: str  # of the W3C, for what the program calls
+    granted: GrantedPart
 
 
 class CallFile(Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class ProgramBody:
 
     def _run(self, folder: Folder, inputs: dict[str, Any]) -> Generator[ItemLine, None, None]:
         """Start it and hear it to its end; gives its items. Raises what its end means."""
-        environment = self._around.environment | folder.write(inputs, self._work.facts)
+        environment = self._around.environment | folder.write(inputs, self._work.facts, self._context.traceparent)
         command = (*command_of(self._task), str(folder.call))
         self.leash = leash = Leash(command, str(folder.work), environment)
         try:

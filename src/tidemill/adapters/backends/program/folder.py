@@ -20,7 +20,7 @@ from tidemill.sdk.failures import NotAsDeclaredError
 from tidemill.sdk.file import File
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.program import ProgramTask
-from tidemill.wire.program import PROTOCOL, AttemptPart, CallFile, InputPart, Kind, OutputFile, OutputPart
+from tidemill.wire.program import PROTOCOL, AttemptPart, CallFile, GrantedPart, InputPart, Kind, OutputFile, OutputPart
 
 INLINE_BYTES = 16 * 1024  # of a JSON input, in the call file
 VALUE_BYTES = 4 * 1024  # of an input, in the environment
@@ -38,18 +38,11 @@ class Folder:
         self.work, self.call = self.root / "work", self.root / "call.json"
         self.done, self.error = self.root / "done", self.root / "error"
 
-    def write(self, given: Mapping[str, Any], facts: AttemptFacts) -> dict[str, str]:
+    def write(self, given: Mapping[str, Any], facts: AttemptFacts, traceparent: str) -> dict[str, str]:
         """Write the call; gives what goes into the environment of its program."""
         for name in ("inputs", "outputs", "work", "tmp"):
             (self.root / name).mkdir()
-        variables = {
-            "TASK_CALL": str(self.call),
-            "TASK_NAME": self._task.name,
-            "TASK_DONE": str(self.done),
-            "TASK_ERROR": str(self.error),
-            "TASK_FOLDER": str(self.work),
-            "TMPDIR": str(self.root / "tmp"),
-        }
+        variables = self._variables(facts, traceparent)
         inputs = {}
         for name, parameter in self._task.signature.parameters.items():
             value = given.get(name, parameter.default)
@@ -61,10 +54,28 @@ class Folder:
                 variables[f"TASK_VALUE_{name}"] = text
         outputs = self._outputs()
         variables |= {f"TASK_OUTPUT_{name}": part.path for name, part in outputs.items()}
-        self.call.write_bytes(msgspec.json.encode(self._call_file(inputs, outputs, facts)) + b"\n")
+        call = self._call_file(inputs, outputs, (facts, traceparent))
+        self.call.write_bytes(msgspec.json.encode(call) + b"\n")
         return variables
 
-    def _call_file(self, inputs: dict[str, InputPart], outputs: dict[str, OutputPart], facts: AttemptFacts) -> CallFile:
+    def _variables(self, facts: AttemptFacts, traceparent: str) -> dict[str, str]:
+        variables = {
+            "TASK_CALL": str(self.call),
+            "TASK_NAME": self._task.name,
+            "TASK_DONE": str(self.done),
+            "TASK_ERROR": str(self.error),
+            "TASK_FOLDER": str(self.work),
+            "TMPDIR": str(self.root / "tmp"),
+            "TRACEPARENT": traceparent,
+        }
+        if facts.granted.gpus:
+            variables["CUDA_VISIBLE_DEVICES"] = ",".join(facts.granted.gpus)
+        return variables
+
+    def _call_file(
+        self, inputs: dict[str, InputPart], outputs: dict[str, OutputPart], told: tuple[AttemptFacts, str]
+    ) -> CallFile:
+        facts, traceparent = told
         return CallFile(
             protocol=PROTOCOL,
             task=self._task.name,
@@ -85,6 +96,13 @@ class Folder:
                 workflow=facts.workflow,
                 priority=facts.priority,
                 tags=facts.tags,
+                tenant=facts.tenant,
+                release=facts.release,
+                parent=facts.parent,
+                traceparent=traceparent,
+                granted=GrantedPart(
+                    cpus=facts.granted.cpus, ram=facts.granted.ram, gpus=facts.granted.gpus, vram=facts.granted.vram
+                ),
             ),
         )
 
