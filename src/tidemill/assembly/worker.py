@@ -25,6 +25,7 @@ from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.program_output import hearing_loop
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
@@ -84,7 +85,7 @@ async def _serve(
     told: Callable[[Callable[[], None]], Told],
 ) -> None:
     threads = ThreadPool()
-    stage = UserLoop(own.pools.total, uvloop.new_event_loop)
+    stage = UserLoop(own.pools.total, hearing_loop(uvloop.Loop, speaking.get))
     around = Surroundings(SystemClock(), threads, LocalFiles(own.folder, threads))
     inline = InlineBackend(tasks_in(workers), stage, around)
     apart = programs(workers, around.clock, threads, around.files, program_environment(settings))

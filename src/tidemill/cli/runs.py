@@ -1,7 +1,7 @@
 """`tidemill runs`: lists, one run, cancel, logs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import click
 import msgspec
@@ -18,6 +18,7 @@ from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.wire.api import AttemptView, EmittedView, LogLineView, RunPage, RunView, StepView
 
 STATUSES = ("running", "cancelling", "succeeded", "failed", "cancelled", "halted")
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "STDOUT", "STDERR")
 LOOK_S = 0.5
 
 
@@ -105,16 +106,19 @@ def cancel(run: str, reason: str, url: str | None, output: Output) -> None:
 
 @runs.command()
 @click.argument("run")
-@click.option("--step", default=None, help="Only of this step, by its path.")
+@click.option("--step", "path", default=None, help="Only of this step, by its path.")
+@click.option("--search", default="", help="Only lines with this text, in any case.")
+@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), default=None, help="Of this level, or worse.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the run ends.")
 @url_option
 @output_option
-def logs(run: str, step: str | None, url: str | None, output: Output, follow: object) -> Exit:
+def logs(run: str, url: str | None, output: Output, follow: object, **wanted: str | None) -> Exit:
     """What a run's tasks logged and printed. With --json: one object on each line."""
 
     async def read(client: AsyncClient) -> None:
         found: AsyncRun[object] = client.run(run)
-        lines = _following(found, step) if follow else _so_far(found, step)
+        given = {name: value for name, value in wanted.items() if value}
+        lines = _following(found, given) if follow else _so_far(found, given)
         async for line in lines:
             if output is Output.JSON:
                 print_json(line)
@@ -175,16 +179,16 @@ async def _told_so_far(run: AsyncRun[object], kind: str, after: int) -> AsyncIte
         yield event
 
 
-async def _so_far(run: AsyncRun[object], step: str | None) -> AsyncIterator[LogLineView]:
-    for line in await run.logs(step):
+async def _so_far(run: AsyncRun[object], wanted: Mapping[str, str]) -> AsyncIterator[LogLineView]:
+    for line in await run.logs(**wanted):  # type: ignore[arg-type]  # click has checked them
         yield line
 
 
-async def _following(run: AsyncRun[object], step: str | None) -> AsyncIterator[LogLineView]:
+async def _following(run: AsyncRun[object], wanted: Mapping[str, str]) -> AsyncIterator[LogLineView]:
     after = 0
     while True:
         has_ended = bool((await run.view()).ended_at)  # before the lines, so that none is missed
-        for line in await run.logs(step, after):
+        for line in await run.logs(after=after, **wanted):
             after = line.seq
             yield line
         if has_ended:

@@ -231,9 +231,17 @@ class AsyncRun(Generic[R_co]):
         found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
         return found.attempts
 
-    async def logs(self, path: str | None = None, after: int = 0) -> Sequence[api.LogLineView]:
-        """The lines so far, of all steps or of one."""
-        return [line async for line in self._core.tails.logs(self.id, path, after)]
+    async def logs(
+        self, path: str | None = None, after: int = 0, *, search: str = "", level: str = ""
+    ) -> Sequence[api.LogLineView]:
+        """The lines so far, of all steps or of one.
+
+        Args:
+            search: a text that they hold, in any case.
+            level: the least serious that is wanted, by its name in `logging`; STDOUT and STDERR mean just these.
+        """
+        wanted = {"path": path, "q": search, "level": level}
+        return [line async for line in self._core.tails.logs(self.id, wanted, after)]
 
     async def artifacts(self) -> Sequence[api.ArtifactView]:
         return (await self._core.calls.get(f"/runs/{self.id}/artifacts", api.ArtifactList)).artifacts

@@ -1,7 +1,7 @@
 """What comes piece by piece: items of streams, events, log lines, pages of steps. Broken streams are taken up again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -135,13 +135,13 @@ class Tails:
                     if b"data" in fields:
                         yield fields.get(b"event", b"").decode(), fields[b"data"]
 
-    async def logs(self, run: str, path: str | None, after: int) -> AsyncIterator[LogLineView]:
+    async def logs(self, run: str, wanted: Mapping[str, str | None], after: int) -> AsyncIterator[LogLineView]:
         while True:
-            query = {"path": path, "after": after, "limit": 1000}
+            query = {**wanted, "after": after, "limit": 1000}
             page = await self._calls.get(f"/runs/{escaped(run)}/logs", LogPage, query)
             for line in page.lines:
                 yield line
-            if not page.lines:
+            if page.next == after:
                 return
             after = page.next
 

@@ -109,6 +109,8 @@ def _live(parts: Parts) -> tuple[Endpoint, ...]:
         Query("attempt", "Items of this attempt only, superseded or not", "integer"),
     )
     path = Query("path", "Of this step")
+    text, level = Query("q", "Lines with this text, in any case"), Query("level", "Of this level, or more serious")
+    found = (path, text, level, AFTER, LIMIT, FOLLOW)
     told = (Query("type", "Of this type"), AFTER, LIMIT, FOLLOW)
     return (
         Endpoint("GET", "/events", feeds.all_events, "Events of all runs", EVENTS, query=(AFTER, LIMIT, FOLLOW)),
@@ -116,7 +118,7 @@ def _live(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint(
             "GET", "/runs/{run}/emitted", tails.emitted, "Events that its tasks told of", api.EmittedPage, query=told
         ),
-        Endpoint("GET", "/runs/{run}/logs", tails.logs, "Its logs", api.LogPage, query=(path, AFTER, LIMIT, FOLLOW)),
+        Endpoint("GET", "/runs/{run}/logs", tails.logs, "Its logs", api.LogPage, query=found),
         Endpoint("GET", "/runs/{run}/stream", tails.stream, "Items of its stream", EVENTS, query=offset),
         Endpoint("GET", "/runs/{run}/stream/{path:path}", tails.stream, "Items of a step", EVENTS, query=offset),
     )

@@ -1,6 +1,7 @@
 """What grows while a run goes on: the items of its streams, and its logs."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +14,9 @@ from tidemill.engine.engine import Engine
 from tidemill.ports.logs import LogRow, Logs
 from tidemill.server import parameters
 from tidemill.server.bodies import answer, wants_msgpack
-from tidemill.server.epochs import LINES, Batch, Batches, Place, frames, lines, messages
+from tidemill.server.epochs import LINES, Batch, Batches, frames, lines, messages
+from tidemill.server.epochs import Place as ItemPlace
+from tidemill.server.logsearch import Place, Wanted, find, wanted
 from tidemill.server.problems import refuse
 from tidemill.server.streaming import EVENTS, SILENCE, Streams, beating, sse
 from tidemill.server.views import emitted_view, time_text
@@ -55,7 +58,7 @@ class Tails:
                 return output.node
         raise refuse("unknown_step", "the result of this run is no stream; name a step of it")
 
-    async def _batches(self, run: RunId, path: Path, place: Place) -> Batches:
+    async def _batches(self, run: RunId, path: Path, place: ItemPlace) -> Batches:
         """Items as they become durable; None when all is quiet. A newer attempt's items are another epoch."""
         yield None
         news = self._news(run)
@@ -133,22 +136,21 @@ class Tails:
         path = request.query_params.get("path")
         after = parameters.cursor(request)
         if parameters.follows(request, "false"):
-            return self._streams.live(self._log_messages(run.id, path, after), EVENTS)
+            return self._streams.live(self._log_messages(Place(run.id, path, after), wanted(request)), EVENTS)
         limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
-        rows = await self._logs.read(run.id, path, after, limit)
-        lines = tuple(_line(number, row) for number, row in rows)
-        return answer(request, LogPage(lines, rows[-1][0] if rows else after))
+        rows, last = await find(self._logs, Place(run.id, path, after), wanted(request), limit)
+        return answer(request, LogPage(tuple(_line(number, row) for number, row in rows), last))
 
-    async def _log_messages(self, run: RunId, path: Path | None, after: int) -> AsyncIterator[bytes]:
+    async def _log_messages(self, place: Place, which: Wanted) -> AsyncIterator[bytes]:
         yield SILENCE
-        news = self._news(run)
+        news = self._news(place.run)
         while True:
-            owner = await parameters.find_run(run, self._queries)
+            owner = await parameters.find_run(place.run, self._queries)
             is_over = owner is None or isinstance(owner.state, Ended)
-            rows = await self._logs.read(run, path, after, PAGE)
-            if rows:
-                after = rows[-1][0]
-                yield _log_message(rows, after)
+            rows, last = await find(self._logs, place, which, PAGE)
+            if last > place.after:
+                place = replace(place, after=last)
+                yield _log_message(rows, last) if rows else SILENCE
             elif is_over:
                 yield sse("end", {})
                 return
@@ -164,12 +166,12 @@ def _log_message(rows: Sequence[tuple[int, LogRow]], after: int) -> bytes:
     return sse("lines", [_line(number, row) for number, row in rows], after)
 
 
-def _place(request: Request) -> Place:
+def _place(request: Request) -> ItemPlace:
     """Where to begin: ?from= (and ?epoch= or ?attempt=), or what a browser sends when it reconnects."""
     epoch, colon, last = request.headers.get("last-event-id", "").partition(":")
     if colon and all(part.isascii() and part.isdecimal() and len(part) < 20 for part in (epoch, last)):
-        return Place(int(epoch), int(last))
+        return ItemPlace(int(epoch), int(last))
     first = parameters.number(request, "from", 0, 2**62)
     if attempt := parameters.number(request, "attempt", 0, 2**31):
-        return Place(attempt, first, stays=True)
-    return Place(parameters.number(request, "epoch", 0, 2**31), first)
+        return ItemPlace(attempt, first, stays=True)
+    return ItemPlace(parameters.number(request, "epoch", 0, 2**31), first)

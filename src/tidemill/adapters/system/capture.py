@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
+from tidemill.adapters.system.program_output import captured_programs
+
 
 class Speaker(Protocol):
     """The attempt whose code runs."""
@@ -73,13 +75,14 @@ class CapturedStream(io.TextIOBase):
 
 @contextmanager
 def captured_output(speaking: Speaking, level: int = logging.INFO) -> Iterator[None]:
-    """For the life of a worker process: logging from ``level`` on, and print, of tasks go to ``speaking()``."""
+    """For the life of a worker process: logging from ``level`` on, print and programs of tasks go to ``speaking()``."""
     streams = (sys.stdout, sys.stderr)
     with captured_log(speaking, level):
         sys.stdout = CapturedStream(sys.stdout, "STDOUT", speaking)
         sys.stderr = CapturedStream(sys.stderr, "STDERR", speaking)
         try:
-            yield
+            with captured_programs(speaking):
+                yield
         finally:
             sys.stdout, sys.stderr = streams
 

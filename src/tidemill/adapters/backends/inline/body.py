@@ -76,7 +76,19 @@ class _Waiter:
 class BodyPorts:
     """The AttemptPort, the FilesPort and the Speaker of one attempt."""
 
-    __slots__ = ("_around", "_children", "_folder", "_partial", "_saved", "_stage", "count", "room", "running", "work")
+    __slots__ = (
+        "_around",
+        "_children",
+        "_folder",
+        "_last",
+        "_partial",
+        "_saved",
+        "_stage",
+        "count",
+        "room",
+        "running",
+        "work",
+    )
 
     def __init__(self, work: Work, around: Surroundings, stage: Stage) -> None:
         self.work, self._around, self._stage = work, around, stage
@@ -86,6 +98,7 @@ class BodyPorts:
         self.count = 0  # items of its stream so far
         self._folder = ""
         self._saved: set[str] = set()
+        self._last: tuple[Callable[[], None], ...] = ()
         self._partial: dict[str, str] | None = None  # output without its line end, by stream
 
     @property
@@ -149,8 +162,14 @@ class BodyPorts:
         for line in lines:
             self.log(level, "", line)
 
+    def before_end(self, call: Callable[[], None]) -> None:
+        """Programs that it started may have written something that is still on its way."""
+        self._last = (*self._last, call)
+
     def flush(self) -> None:
         """The body has ended: what it printed without a line end is a line too."""
+        for call in self._last:
+            call()
         for level, text in (self._partial or {}).items():
             if text:
                 self.log(level, "", text)
