@@ -17,7 +17,7 @@ import shelf_page
 import shelf_pictures
 import shelf_reading
 import shelf_vectors
-from shelf_types import Answer, Item, Kind, PictureFacts, Reading, Unread, UnreadableError, Vectors
+from shelf_types import Hit, Item, Kind, PictureFacts, Reading, Unread, UnreadableError, Vectors
 
 from tidemill import Context, Failure, File, PermanentError, Worker, app, branch, collect, map_over, workflow
 
@@ -121,11 +121,11 @@ def join(ctx: Context, folder: list[File], entries: list[Entry | Failure], title
     return Shelf(page, document, ctx.replace_bytes("times.json", msgspec.json.format(msgspec.json.encode(times))))
 
 
-@shelf.task(timeout=60)
-def answer(question: str, index: File, top: int = 5) -> Answer:
-    """Give the passages of an index that are nearest to a question, best first."""
+@shelf.stream(timeout=60)
+def answer(question: str, index: File, top: int = 5) -> Iterator[Hit]:
+    """Give the passages of an index that are nearest to a question, one after the other, best first."""
     try:
-        return shelf_answers.answer(question, shelf_index.decode(index.path.read_bytes()), top)
+        yield from shelf_answers.answer(question, shelf_index.decode(index.path.read_bytes()), top)
     except (shelf_index.NotAnIndexError, shelf_answers.QuestionError) as error:
         raise PermanentError(str(error)) from error
 
@@ -162,8 +162,8 @@ def index(folder: list[File], title: str = "Shelf") -> Shelf:
 
 
 @workflow
-def ask(question: str, index: File, top: int = 5) -> Answer:
-    """Answer a question from an index that was made before."""
+def ask(question: str, index: File, top: int = 5) -> list[Hit]:
+    """Answer a question from an index that was made before; with --stream hits are printed as they come."""
     return answer(question, index, top)
 
 

@@ -1,7 +1,7 @@
 """Answer a question with the passages of an index that are nearest to it."""
 
 import numpy as np
-from shelf_types import Answer, Hit, Index
+from shelf_types import Hit, Index
 from shelf_vectors import cosines, embed, unpacked
 
 MAX_HITS = 50
@@ -11,7 +11,7 @@ class QuestionError(ValueError):
     """The question cannot be asked as it is."""
 
 
-def answer(question: str, index: Index, top: int = 5) -> Answer:
+def answer(question: str, index: Index, top: int = 5) -> list[Hit]:
     """Give the ``top`` passages (1 to 50) by cosine, best first; of equal ones, the first by name.
 
     Raises:
@@ -28,7 +28,7 @@ def answer(question: str, index: Index, top: int = 5) -> Answer:
         if item.reading.passages
         for passage, score in zip(item.reading.passages, _scores(asked, unpacked(item.vectors)), strict=True)
     ]
-    return Answer(question, sorted(hits, key=lambda hit: -hit.score)[:top])
+    return sorted(hits, key=lambda hit: -hit.score)[:top]
 
 
 def _scores(asked: np.ndarray, rows: np.ndarray) -> list[float]:

@@ -118,11 +118,3 @@ class Hit:
     score: float
     start: int
     text: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The passages nearest to a question, best first."""
-
-    question: str
-    hits: list[Hit]

@@ -83,7 +83,6 @@ def many(ctx: Context) -> None:
         ctx.metric(f"metric_{number}", number)
 
 
-@pytest.mark.feature("C10")
 async def test_events_are_numbered_within_the_run_and_have_their_payload() -> None:
     async with local(press) as client:
         run = await client.submit(print_all, 3)
@@ -130,7 +129,6 @@ async def test_an_event_that_is_not_as_declared_fails_where_it_is_told(tmp_path:
             await (await client.submit(undeclared, other=False)).result()
 
 
-@pytest.mark.feature("C7")
 async def test_metrics_are_in_the_record_of_the_attempt_and_wrong_ones_are_logged() -> None:
     async with local(press) as client:
         run = await client.submit(weigh, [1.5, 0.5, 2.5])

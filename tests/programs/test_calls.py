@@ -176,8 +176,6 @@ def test_what_it_writes_is_its_log_and_some_lines_are_heard(client: Client) -> N
     assert attempt.progress == (1.0, "end", "")
 
 
-@pytest.mark.feature("C10")
-@pytest.mark.feature("C7")
 def test_it_tells_of_events_and_measures(client: Client) -> None:
     run = client.submit(
         nothing,

@@ -1,7 +1,7 @@
-"""Items of a stream, printed as they come: text as it is, other values on a line of JSON each."""
+"""Items of a stream, printed as they come: for people as results are, for programs on a line of JSON each."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from tidemill.cli.asking import print_json
 from tidemill.cli.ending import SHOWN, Ending
 from tidemill.cli.options import Output
 from tidemill.cli.screen import PlainScreen
+from tidemill.cli.show import lines_of, parts_of
 from tidemill.cli.watching import Interrupts, watch
 from tidemill.client.remote import AsyncRun
 from tidemill.client.streams import Numbered, Restarted
@@ -28,7 +29,15 @@ async def print_items(run: AsyncRun[Any], output: Output, *, path: str = "", off
         elif isinstance(each, Restarted):
             click.echo(f"— attempt {each.epoch} begins anew; what came before is superseded —", err=True)
         else:
-            click.echo(each.item if isinstance(each.item, str) else msgspec.json.encode(_plain(each.item)).decode())
+            for line in _lines(each.item):
+                click.echo(line)
+
+
+def _lines(item: Any) -> Iterable[str]:
+    """Of an item with parts, as of one in a list, so that it is seen where the next one begins."""
+    if isinstance(item, str):
+        return [item]
+    return lines_of([item] if parts_of(item) else item)
 
 
 def _document(each: Numbered[Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 
 from tidemill.core.errors import UnavailableError
 from tidemill.core.ids import Instant, RunId
@@ -13,7 +14,9 @@ from tidemill.wire.worker import (
     Log,
 )
 
-LOG_BACKLOG = 1000
+BACKLOG = 16 * 1024 * 1024  # characters of one worker that may wait for the store
+ROW_COST = 64  # of a line beside its text
+BATCH = 500  # lines written at once
 
 _log = logging.getLogger("tidemill.server")
 
@@ -23,8 +26,10 @@ class Logbook:
 
     def __init__(self, logs: Logs, feed: Feed) -> None:
         self._logs, self._feed = logs, feed
-        self._lines: asyncio.Queue[LogRow] = asyncio.Queue(LOG_BACKLOG)
-        self._dropped: dict[AttemptKey, int] = {}  # lines for which there was no room here
+        self._rows: deque[LogRow] = deque()
+        self._size = 0  # characters that wait
+        self._bell = asyncio.Event()
+        self._dropped: dict[AttemptKey, int] = {}  # lines for which there was no room
 
     def put(self, log: Log) -> None:
         """The oldest lines go when there is no room; what was left out on the way is said in a line."""
@@ -32,32 +37,43 @@ class Logbook:
         if log.dropped and log.lines:
             self._put(_gap((RunId(ref.run), ref.path, ref.number), log.lines[0].at, log.dropped))
         for line in log.lines:
-            row = LogRow(RunId(ref.run), ref.path, ref.number, line.at, line.level, line.logger, line.text)
-            self._put(row)
+            self._put(LogRow(RunId(ref.run), ref.path, ref.number, line.at, line.level, line.logger, line.text))
+        self._bell.set()
 
     def _put(self, row: LogRow) -> None:
-        if self._lines.full():
-            lost = self._lines.get_nowait()
+        self._rows.append(row)
+        self._size += len(row.text) + ROW_COST
+        while self._size > BACKLOG:
+            lost = self._take()
             key = (lost.run, lost.path, lost.number)
             self._dropped[key] = self._dropped.get(key, 0) + 1
-        self._lines.put_nowait(row)
+
+    def _take(self) -> LogRow:
+        row = self._rows.popleft()
+        self._size -= len(row.text) + ROW_COST
+        return row
 
     async def keep(self) -> None:
         """Until cancelled."""
         while True:
-            rows = [await self._lines.get()]
-            while not self._lines.empty():
-                rows.append(self._lines.get_nowait())
-            rows = [*(_gap(key, rows[0].at, count) for key, count in self._dropped.items()), *rows]
-            self._dropped.clear()
-            try:
-                kept = await self._logs.append(rows)
-            except UnavailableError as error:
-                _log.warning("%d lines of logs are lost: %s", len(rows), error)
-                continue
-            for seq, row in zip(kept, rows, strict=False):
-                detail = {"seq": seq, "at": row.at, "level": row.level, "logger": row.logger, "text": row.text}
-                self._feed.mention(Ephemeral(row.run, "log", row.path, row.number, detail))
+            await self._bell.wait()
+            self._bell.clear()
+            while self._rows:
+                first = self._rows[0].at
+                rows = [_gap(key, first, count) for key, count in self._dropped.items()]
+                self._dropped.clear()
+                rows += [self._take() for _ in range(min(len(self._rows), BATCH))]
+                await self._store(rows)
+
+    async def _store(self, rows: list[LogRow]) -> None:
+        try:
+            kept = await self._logs.append(rows)
+        except UnavailableError as error:
+            _log.warning("%d lines of logs are lost: %s", len(rows), error)
+            return
+        for seq, row in zip(kept, rows, strict=False):
+            detail = {"seq": seq, "at": row.at, "level": row.level, "logger": row.logger, "text": row.text}
+            self._feed.mention(Ephemeral(row.run, "log", row.path, row.number, detail))
 
 
 def _gap(key: AttemptKey, at: Instant, count: int) -> LogRow:
