@@ -24,6 +24,7 @@ BUDGETS = {
     "adapters/files": 900,
     "adapters/models": 900,
     "adapters/telemetry": 500,
+    "presets": 700,
     "client": 1400,  # 1000 was planned: overloads for both kinds of stream, twice; events, metrics and logs of a run
     "server": 2500,  # a worker is shown with what it offers and runs
     "worker": 2000,  # 1800 was planned: batches, children, start-up and watchdogs

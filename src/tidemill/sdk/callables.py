@@ -48,7 +48,8 @@ def name_of(callable_: Callable[..., Any]) -> str:
 def doc_of(callable_: Callable[..., Any]) -> str | None:
     while isinstance(callable_, functools.partial):
         callable_ = callable_.func
-    return callable_.__doc__
+    own = None if inspect.isclass(callable_) else function_of(callable_).__doc__
+    return own or callable_.__doc__
 
 
 def is_coroutine(callable_: Callable[..., Any]) -> bool:
