@@ -56,6 +56,28 @@ async def trips(client: Client, size: Size) -> AsyncIterator[Stage]:
     yield {"tasks": len(spent), **latency_figures(spent)}
 
 
+async def apart(client: Client, size: Size) -> AsyncIterator[Stage]:
+    """Trips to a process; where a system has both, in turn with trips to the worker itself, so that noise hits both."""
+    await _warm(client, size)
+    for _ in range(WARM_UP):
+        await client.finish(await client.start_apart())
+    yield READY
+    spent, inline = [], []
+    for _ in _until(size):
+        spent.append(await _timed(_trip(client, client.start_apart)))
+        if client.has_both:
+            inline.append(await _timed(_trip(client, client.start)))
+    found = {"tasks": len(spent) + len(inline), **latency_figures(spent)}
+    if inline:
+        inline_ms = latency_figures(inline)["p50_ms"]
+        found |= {"inline_p50_ms": inline_ms, "added_p50_ms": found["p50_ms"] - inline_ms}
+    yield found
+
+
+async def _trip(client: Client, start: Callable[[], Awaitable[Handle]]) -> None:
+    await client.finish(await start())
+
+
 async def fan_out(client: Client, size: Size) -> AsyncIterator[Stage]:
     await client.fan_out(size.count)  # a worker loads what reads long lists when the first one comes
     yield READY
@@ -126,7 +148,7 @@ async def backlog(client: Client, size: Size) -> AsyncIterator[Stage]:
 
 
 LOADS: dict[str, Load] = {
-    each.__name__: each for each in (in_flight, one_by_one, trips, fan_out, chain, payload, nothing, backlog)
+    each.__name__: each for each in (in_flight, one_by_one, trips, apart, fan_out, chain, payload, nothing, backlog)
 }
 
 

@@ -80,6 +80,14 @@ WORKLOADS = {
             marks=(Mark("p50_ms", at_most=2.0),),
         ),
         Workload(
+            "process",
+            "the same trip to a process of its own, in turn with one to the worker",
+            "apart",
+            "p50_ms",
+            more_is_better=False,
+            marks=(Mark("added_p50_ms", at_most=1.0),),
+        ),
+        Workload(
             "fan-out",
             "one run: a map over 1,000 no-ops and a task that joins them",
             "fan_out",
@@ -150,6 +158,7 @@ _SIZES = {
     "throughput": Size(count=20_000, in_flight=100),
     "one-by-one": Size(count=2_000),
     "latency": Size(count=1_000),
+    "process": Size(count=1_000),
     "fan-out": Size(count=1_000, times=5),
     "chain": Size(count=200, times=5),
     "claim-100": Size(count=10_000, depth=100 + SLOTS, in_flight=100),
@@ -162,6 +171,7 @@ _QUICK = {
     "throughput": Size(count=8_000, in_flight=100),
     "one-by-one": Size(count=800),
     "latency": Size(count=400),
+    "process": Size(count=400),
     "fan-out": Size(count=1_000, times=2),
     "chain": Size(count=200, times=2),
     "claim-100": Size(count=4_000, depth=100 + SLOTS, in_flight=100),
@@ -174,7 +184,15 @@ QUICK_LIMIT_S = 1.0
 # A share of the counts above, so that each takes about as long; a rate does not depend on it.
 _SHARES = {
     OURS: {},
-    "huey": {"throughput": 0.2, "latency": 0.4, "one-by-one": 0.8, "claim-100": 0.4, "claim-100k": 0.4, "memory": 0.2},
+    "huey": {
+        "throughput": 0.2,
+        "latency": 0.4,
+        "process": 0.4,
+        "one-by-one": 0.8,
+        "claim-100": 0.4,
+        "claim-100k": 0.4,
+        "memory": 0.2,
+    },
     "dbos": {"throughput": 0.03, "latency": 0.1, "one-by-one": 0.3, "claim-100": 0.06, "memory": 0.03, "payload": 0.5},
 }
 _TIMES = {"huey": 2, "dbos": 1}

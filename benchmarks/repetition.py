@@ -23,8 +23,8 @@ UNDISTURBED = 0.0  # memory, and the CPU of who does nothing, do not depend on w
 class Stand:
     """The processes of one repetition, by role."""
 
-    def __init__(self, system: System, folder: Path) -> None:
-        self._system, self._folder = system, folder
+    def __init__(self, system: System, folder: Path, workload: str) -> None:
+        self._system, self._folder, self._workload = system, folder, workload
         self.programs: dict[str, Program] = {}
 
     @property
@@ -41,7 +41,7 @@ class Stand:
         return talk
 
     def start_worker(self) -> None:
-        self.programs["worker"] = self._system.start_worker(self._folder)
+        self.programs["worker"] = self._system.start_worker(self._folder, self._workload)
 
     def stop_worker(self) -> None:
         self.programs.pop("worker").stop()
@@ -53,18 +53,18 @@ class Stand:
 
 
 @contextmanager
-def standing(system: System, under: Path) -> Iterator[tuple[Stand, Conversation]]:
+def standing(system: System, under: Path, workload: str) -> Iterator[tuple[Stand, Conversation]]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix=f"{system.name}-", dir=under))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        stand = Stand(system, folder)
+        stand = Stand(system, folder, workload)
         stack.callback(stand.stop)
         yield stand, stand.start()
 
 
 def repetition(system: System, workload: Workload, size: Size, under: Path) -> Repetition:
     """Raises ProcessEndedError."""
-    with standing(system, under) as (stand, talk):
+    with standing(system, under, workload.name) as (stand, talk):
         match workload.kind:
             case Kind.LOAD:
                 return _load(stand, talk, workload, size)

@@ -12,6 +12,7 @@ START_S = 30.0
 
 class DbosClient:
     polls = True
+    has_both = False
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -28,6 +29,9 @@ class DbosClient:
 
     async def start(self) -> Any:
         return self._client.enqueue({"workflow_name": "noop", "queue_name": "q"}, 7)
+
+    async def start_apart(self) -> Any:
+        return await self.start()
 
     async def finish(self, handle: Any) -> None:
         if await self._result(handle) != 7:

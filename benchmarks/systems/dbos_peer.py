@@ -20,12 +20,14 @@ class Dbos:
     def refusal(self, workload: str) -> str:
         if workload == "claim-100k":
             return "it enqueues some hundreds a second on SQLite: filling 100,000 would take minutes"
+        if workload == "process":
+            return "it runs steps in threads of its own process, and has nothing that can be killed"
         return ""
 
     def start(self, folder: Path) -> Mapping[str, Program]:
         return {}
 
-    def start_worker(self, folder: Path) -> Program:
+    def start_worker(self, folder: Path, workload: str) -> Program:
         return Program("worker", ["-m", "benchmarks.systems.dbos_worker", self.address(folder)], folder)
 
     def address(self, folder: Path) -> str:

@@ -8,6 +8,7 @@ START_S = 20.0
 
 class HueyClient:
     polls = True
+    has_both = False
 
     def __init__(self, path: str) -> None:
         os.environ["BENCH_HUEY_DB"] = path
@@ -22,6 +23,9 @@ class HueyClient:
 
     async def start(self) -> Any:
         return self._tasks.noop(7)
+
+    async def start_apart(self) -> Any:
+        return await self.start()
 
     async def finish(self, handle: Any) -> None:
         if self._get(handle) != 7:

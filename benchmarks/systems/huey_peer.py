@@ -23,14 +23,14 @@ class Huey:
     def start(self, folder: Path) -> Mapping[str, Program]:
         return {}
 
-    def start_worker(self, folder: Path) -> Program:
+    def start_worker(self, folder: Path, workload: str) -> Program:
         polling = ["--delay", "0.001", "--max-delay", "0.002"]
         command = [
             "-m",
             "huey.bin.huey_consumer",
             "benchmarks.systems.huey_tasks.queue",
             "-k",
-            "thread",
+            "process" if workload == "process" else "thread",
             "-w",
             "4",
             "-q",

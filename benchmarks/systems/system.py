@@ -14,9 +14,14 @@ class NotPossibleError(Exception):
 
 
 class Client(Protocol):
-    """Lives in the client process. ``polls``: waiting for a result asks again and again, so few may wait at once."""
+    """Lives in the client process.
+
+    ``polls``: waiting for a result asks again and again, so few may wait at once. ``has_both``: one worker runs tasks
+    in itself and in processes.
+    """
 
     polls: bool
+    has_both: bool
 
     async def open(self) -> None:
         """Connect; returns when a worker has done a task."""
@@ -24,6 +29,10 @@ class Client(Protocol):
 
     async def start(self) -> Handle:
         """Submit a no-op; returns once it is durable."""
+        ...
+
+    async def start_apart(self) -> Handle:
+        """Submit a no-op that runs in a process of its own."""
         ...
 
     async def finish(self, handle: Handle) -> None:
@@ -63,6 +72,6 @@ class System(Protocol):
         """The processes that stay for the whole repetition, on an empty store in ``folder``."""
         ...
 
-    def start_worker(self, folder: Path) -> Program: ...
+    def start_worker(self, folder: Path, workload: str) -> Program: ...
 
     def address(self, folder: Path) -> str: ...

@@ -43,8 +43,9 @@ class Tidemill:
             raise
         return {"server": server}
 
-    def start_worker(self, folder: Path) -> Program:
-        command = [*_MAIN, "worker", "benchmarks/tasks.py", "--url", self.address(folder)]
+    def start_worker(self, folder: Path, workload: str) -> Program:
+        tasks = "benchmarks/apart.py" if workload == "process" else "benchmarks/tasks.py"
+        command = [*_MAIN, "worker", tasks, "--url", self.address(folder)]
         return Program("worker", command, folder, {"TIDEMILL_DATA": str(folder / "worker")})
 
     def address(self, folder: Path) -> str:

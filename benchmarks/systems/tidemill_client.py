@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from benchmarks.apart import noop_apart
 from benchmarks.tasks import STEPS, chain, fan_out, noop, turn
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.errors import TidemillError
@@ -12,6 +13,7 @@ START_S = 20.0
 
 class TidemillClient:
     polls = False
+    has_both = True
 
     def __init__(self, url: str) -> None:
         self._client = AsyncClient(url)
@@ -29,6 +31,9 @@ class TidemillClient:
 
     async def start(self) -> AsyncRun[int]:
         return await self._client.submit(noop, 7)
+
+    async def start_apart(self) -> AsyncRun[int]:
+        return await self._client.submit(noop_apart, 7)
 
     async def finish(self, handle: AsyncRun[int]) -> None:
         if await handle.result() != 7:

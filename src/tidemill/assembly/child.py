@@ -48,6 +48,8 @@ def run_child(load: Callable[[], Iterable[Worker]], folder: Path, channel: int, 
     threads, stage = ThreadPool(1), UserLoop(1, uvloop.new_event_loop)
     around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
     with ExitStack() as stack:
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")  # to the worker, as any output
+        logging.getLogger().handlers[0].addFilter(lambda _: speaking.get() is None)  # threads that tasks started
         stack.enter_context(captured_log(speaking.get, logging.INFO))
         runner = stack.enter_context(asyncio.Runner())
         runner.run(_serve(sock, stage, InlineBackend(tasks, stage, around), workers))

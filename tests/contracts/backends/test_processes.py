@@ -123,6 +123,12 @@ async def test_bytes_that_are_no_text_and_output_of_programs_are_lines_too(apart
     assert work.output("STDERR") == ["to the other"]
 
 
+async def test_what_threads_of_a_body_log_is_output_of_its_process(apart: Place) -> None:
+    work = apart.begin("speak_in_thread")
+    await work.ended()
+    assert work.output("STDERR") == ["WARNING zoo: from a thread"]
+
+
 async def test_a_result_that_is_too_large_is_refused_with_advice(apart: Place) -> None:
     failure = await apart.begin("heavy", mib=300).failure()
     assert failure.code is Code.PERMANENT

@@ -62,6 +62,13 @@ def speak(ctx: Context) -> None:
 
 
 @zoo.task
+def speak_in_thread() -> None:
+    thread = threading.Thread(target=lambda: logging.getLogger("zoo").warning("from a thread"))
+    thread.start()
+    thread.join()
+
+
+@zoo.task
 def keep(ctx: Context, text: str, *, files: TaskFiles = injected) -> str:
     files.write("note.txt", text)
     ctx.save_bytes("a.txt", text.encode())
@@ -120,14 +127,14 @@ def count_slowly(ctx: Context) -> Iterator[int]:
         time.sleep(0.01)
 
 
-@zoo.task(timeout=0.3, retries=0)
+@zoo.task(timeout=2, retries=0)
 def overtime(ctx: Context) -> None:
     while True:
         ctx.heartbeat()
         time.sleep(0.05)
 
 
-@zoo.task(silence=0.3, retries=0)
+@zoo.task(silence=2, retries=0)
 async def fall_silent() -> None:
     while True:
         with contextlib.suppress(asyncio.CancelledError):

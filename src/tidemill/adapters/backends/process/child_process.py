@@ -43,7 +43,7 @@ from tidemill.adapters.backends.process.output import Output
 from tidemill.core.bodies import Crashed
 from tidemill.ports.backend import Ending, Work
 
-START_S = 120.0  # for its imports
+START_S = 600.0  # for its imports, which may load a model
 LEAVE_S = 5.0
 CLOSING_S = 0.5  # between the end of the socket and that of the process
 

@@ -83,7 +83,7 @@ class Launch:
             self._tell(_settle, started, error)
             return
         self._tell(_settle, started, None)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        _await_end(process)
         kill_group(process.pid)
         self._tell(self._bury, process)
 
@@ -94,6 +94,14 @@ class Launch:
     def _tell(self, call: Callable[..., None], *args: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(call, *args)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    """Its number is not given to another process before it is buried, where the system lets us look without that."""
+    if hasattr(os, "waitid"):
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    else:
+        process.wait()
 
 
 def _settle(started: "asyncio.Future[None]", error: OSError | None) -> None:
