@@ -13,7 +13,7 @@ from tests.schemas import published
 SOURCE = ROOT / "src"
 MEDIA = """
 from dataclasses import dataclass
-from tidemill import Context, Worker
+from tidemill import Context, Needs, Worker
 print("media is imported")
 
 media = Worker("media", pools={"gpu": 1})
@@ -25,7 +25,7 @@ class Draft:
     pages: int = 1
 
 
-@media.task(pool="gpu", retries=2)
+@media.task(pool="gpu", retries=2, needs=Needs(gpus=1), models=["sd15"])
 def shorten(ctx: Context, draft: Draft) -> Draft:
     return draft
 """
@@ -71,7 +71,9 @@ def test_discover_prints_the_manifest_of_a_project_without_a_server(project: Mil
     assert sorted(tasks) == ["media.shorten", "words.spell"]
     assert tasks["words.spell"]["item"] == {"type": "string"}
     assert tasks["media.shorten"]["injects"] == ["ctx"]
-    assert tasks["media.shorten"]["options"] == {"pool": "gpu", "retries": 2}
+    options = tasks["media.shorten"]["options"]
+    assert (options["pool"], options["retries"]) == ("gpu", 2)
+    assert (options["requires"]["gpus"], options["requires"]["models"]) == (1, ["sd15"])
     assert tasks["media.shorten"]["digest"].startswith("sha256:")
     assert "media is imported" in said.err
     (project.folder / "baked.json").write_text(said.out)

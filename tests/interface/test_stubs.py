@@ -60,6 +60,7 @@ def test_pyright_takes_right_edges_between_workers_and_refuses_wrong_ones(packag
     assert errors == {("caller.py", line) for line in MARKED}, json.dumps(found, indent=1)
 
 
+@pytest.mark.feature("B2")
 def test_a_package_is_imported_without_the_workers_and_its_workflows_are_traced(package: Path) -> None:
     program = (
         "import sys, caller; names = [w.compiled.digest for w in (caller.article, caller.lengths, caller.spoken)];"
@@ -232,3 +233,13 @@ def test_directories_are_ours_values_of_codecs_are_opaque_and_models_are_classes
     assert "class Parcel:" in text
     assert "width: Annotated[int, Clamp(low=1, high=8)]" in text
     assert 'Grid: TypeAlias = Annotated[Any, "of a codec"]' in text
+
+
+def test_a_place_that_cannot_be_written_leaves_all_as_it_was(tmp_path: Path) -> None:
+    write_stubs([write], tmp_path / "stubs")
+    before = {path.name: path.read_text() for path in (tmp_path / "stubs").iterdir()}
+    (tmp_path / "stubs" / "judge_it.py").mkdir()
+    with pytest.raises(StubError, match="judge_it"):
+        write_stubs([judge], tmp_path / "stubs")
+    (tmp_path / "stubs" / "judge_it.py").rmdir()
+    assert {path.name: path.read_text() for path in (tmp_path / "stubs").iterdir()} == before

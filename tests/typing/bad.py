@@ -33,7 +33,7 @@ from good import (
     thumb,
     words,
 )
-from stubs import Draft, Verdict, judge, pdf, shorten
+from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill import (
     Batch,
@@ -62,6 +62,7 @@ from tidemill import (
     record,
     size,
     stub,
+    stub_stream,
     task_named,
     switch,
     workflow,
@@ -258,3 +259,7 @@ shrink(3)  # E
 shrink(File("a.png"), height=3)  # E
 media.program()  # E
 media.program(command=["x"], title="x")  # E
+judge(notes(Draft("a", 1)))  # E
+judge(parts(Draft("a", 1)).final)  # E
+notes("draft")  # E
+stub_stream("review.one")(len)  # E

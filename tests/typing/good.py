@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict, assert_type
 
-from stubs import Draft, Verdict, judge, shorten
+from stubs import Draft, Verdict, judge, notes, parts, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import (
@@ -444,6 +444,11 @@ def of_streams(client: Client) -> None:
     assert_type(list(run.stream(on_restart=lambda told: print(told.epoch))), list[Word])
     assert_type(next(run.numbered()), Numbered[Word] | Restarted)
     assert_type(list(client.submit(hummed, "a").stream(3)), list[Word])
+
+
+def of_stubs(client: Client, draft: Draft) -> None:
+    assert_type(client.submit(notes, draft, most=2).result(), list[str])
+    assert_type(client.submit(parts, draft, from_=1).result(), Streamed[str, Verdict])
 
 
 @workflow
