@@ -8,13 +8,12 @@ from tests.server.tasks import Order, add, broken, count, echo, media, price, sh
 from tidemill.client.errors import (
     InvalidInputError,
     NotFoundError,
-    RunCancelledError,
-    RunFailedError,
     ServerUnreachableError,
     UnknownTaskError,
 )
 from tidemill.client.remote import AsyncClient
 from tidemill.core.run import Code
+from tidemill.sdk.errors import RunCancelledError, RunFailedError
 from tidemill.sdk.file import File
 
 
