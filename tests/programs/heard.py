@@ -28,6 +28,7 @@ class Heard:
         self.grip: Any = None
         self.is_told_to_stop = False
         self.durable = 0
+        self.peak_kib = 0
         self.facts = AttemptFacts(run="r", path="s", number=1, task=target, worker="w1")
         self.lines: list[tuple[str, str]] = []
         self.items: list[Encoded] = []

@@ -229,7 +229,7 @@ FAILURES: dict[str, tuple[str, str]] = {
         "output value is a link, or leads out of the task's",
     ),
     "mkdir $TASK_OUTPUT_value": ("internal", "output value is no plain file"),
-    "head -c 70000000 /dev/zero > $TASK_OUTPUT_value": ("permanent", "output value has more than 67,108,864 bytes"),
+    "truncate -s 300M $TASK_OUTPUT_value": ("permanent", "output value has more than 268,435,456 bytes"),
     "echo 1 > $TASK_OUTPUT_value; echo x > $TASK_DONE": ("internal", "the done file cannot be read"),
     """echo 1 > $TASK_OUTPUT_value; echo '{"files": {"a": {}}}' > $TASK_DONE""": ("internal", "the done file names an"),
 }  # fmt: skip

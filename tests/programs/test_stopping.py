@@ -75,8 +75,8 @@ async def test_one_that_does_not_listen_is_killed_with_all_that_it_started(tmp_p
         assert not heard.ended.done()
         it.backend.kill(heard)
         ending = await ending_of(heard)
-        assert isinstance(ending, Failure)
-        assert ending.code is Code.CANCELLED
+        assert isinstance(ending, Crashed)
+        assert ending.how == "SIGKILL"
         assert await gone(*pids_of(heard))
 
 

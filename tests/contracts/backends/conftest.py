@@ -1,16 +1,18 @@
 """Each back-end, ready to run the tasks of the zoo. A new one joins with a branch in `place`."""
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contracts.backends import zoo
+from tests.contracts.backends import zoo, zoo_programs
 from tests.contracts.backends.heard import Heard
 from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
@@ -21,7 +23,9 @@ from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
+from tidemill.assembly.programs import programs
 from tidemill.ports.backend import BackendPort, speaking
+from tidemill.sdk.options import Backend
 from tidemill.sdk.processes import Processes
 
 ZOO = Path(zoo.__file__)
@@ -32,9 +36,11 @@ class Place:
     name: str
     backend: BackendPort
     folder: Path  # the worker's
+    numbers: Iterator[int] = field(default_factory=count)  # of attempts: each has a folder
 
     def begin(self, task: str, **inputs: Any) -> Heard:
         work = Heard(f"zoo.{task}", **inputs)
+        work.folder_name += str(next(self.numbers) or "")
         self.backend.begin(work)
         return work
 
@@ -58,13 +64,22 @@ def processes(folder: Path, limits: Processes | None = None, target: str = str(Z
     )
 
 
-@pytest.fixture(params=["inline", "process"])
+@pytest.fixture(params=["inline", "process", "program"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     if request.param == "process":
-        backend = processes(tmp_path)
+        backend: BackendPort = processes(tmp_path)
         await backend.open()
         yield Place(request.param, backend, tmp_path)
         await backend.close()
+        return
+    if request.param == "program":
+        files = LocalFiles(tmp_path, threads := ThreadPool(1))
+        path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"}
+        backend = programs([zoo_programs.zoo], SystemClock(), threads, files, path)[Backend.PROGRAM]
+        await backend.open()
+        yield Place(request.param, backend, tmp_path)
+        await backend.close()
+        threads.close()
         return
     threads, stage = ThreadPool(1), UserLoop(4, asyncio.new_event_loop)
     around = Surroundings(SystemClock(), threads, LocalFiles(tmp_path, threads))

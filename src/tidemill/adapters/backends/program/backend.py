@@ -115,9 +115,10 @@ class ProgramBackend:
         ports = grip.body.ports
         call = Call(grip.body.task(), work.inputs, work.facts, ports, ports, self._around.locate)
         ending = invoke(call, partial(_emit, work, grip))
-        if not isinstance(ending, Failure) or work.is_told_to_stop:
+        if not isinstance(ending, Failure):
             return ending
-        if (killed := grip.body.killed) is not None:
+        killed = grip.body.killed
+        if killed is not None and (killed.number == signal.SIGKILL or not work.is_told_to_stop):
             return Crashed(killed.name, str(killed))
         # What the program said stands for itself; where the fault may be ours, the lines help to find it.
         return ending if ending.code is Code.INTERNAL else replace(ending, traceback="")

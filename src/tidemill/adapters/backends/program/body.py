@@ -80,6 +80,7 @@ class ProgramBody:
                     self._hear(told, line, folder, "STDOUT" if is_stdout else "STDERR")
         finally:
             returncode = leash.end()
+            self._work.peak_kib = leash.peak_kib
         try:
             check_exit(returncode, folder.read_told(folder.error), self._tail)
         except ProgramKilledError as error:

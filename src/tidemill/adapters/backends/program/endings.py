@@ -23,7 +23,7 @@ class ProgramKilledError(ToldError):
     """A signal ended it that nobody here had sent."""
 
     def __init__(self, number: int) -> None:
-        self.name = signal_name(number)
+        self.number, self.name = number, signal_name(number)
         more = "; it may have run out of memory" if number == signal.SIGKILL else ""
         super().__init__(f"the program was killed by {self.name}{more}")
 

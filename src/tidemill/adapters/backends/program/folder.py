@@ -24,7 +24,7 @@ from tidemill.wire.program import PROTOCOL, AttemptPart, CallFile, GrantedPart, 
 
 INLINE_BYTES = 16 * 1024  # of a JSON input, in the call file
 VALUE_BYTES = 4 * 1024  # of an input, in the environment
-LARGEST_BYTES = 64 * 1024 * 1024  # of an output that is not a file
+LARGEST_BYTES = 256 * 1024 * 1024  # of an output that is not a file
 LARGEST_TOLD_BYTES = 64 * 1024  # of a done or an error file
 
 AnyProgram = ProgramTask[..., Any]

@@ -9,6 +9,7 @@ import os
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
@@ -42,6 +43,7 @@ class Leash:
             raise PermanentError(f"{command[0]} cannot be started: {_reason(error)}") from None
         self._lock = threading.Lock()
         self._is_reaped = False
+        self.peak_kib = 0  # the most memory that it had, or one that it waited for; known at its end
 
     def lines(self) -> Iterator[tuple[bool, bytes]]:
         """What it writes until its end, as (whether on stdout, line). Then nothing of its group runs any more."""
@@ -62,12 +64,19 @@ class Leash:
         if not self._has_ended():
             self.send(signal.SIGKILL)
         with self._lock:
-            returncode = self._process.wait()
+            returncode = self._reaped()
             self._is_reaped = True
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()
         return returncode
+
+    def _reaped(self) -> int:
+        if self._process.returncode is None:
+            _, status, usage = os.wait4(self._process.pid, 0)
+            self.peak_kib = usage.ru_maxrss // (1024 if sys.platform == "darwin" else 1)  # bytes there, KiB elsewhere
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode
 
     def send(self, number: signal.Signals) -> None:
         """A signal to the whole group; nothing once it is gone."""
