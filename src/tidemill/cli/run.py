@@ -86,6 +86,10 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
     try:
         found = load_target(target)
     except NoSuchTargetError as missing:
+        if given["stream"]:
+            raise click.UsageError(
+                "--stream is for a TARGET with code; `tidemill runs stream RUN` reads any run"
+            ) from None
         return asyncio.run(run_named(target, plain_inputs(rest), settings, given["output"], missing))
     definition = choose(found, given["workflow"])
     parser = _parser(found, definition)
