@@ -167,6 +167,19 @@ def test_it_runs_one_call_from_json(media: Mill) -> None:
     assert call(media, {"task": "media.fail"}) == (1, "", "main.py: media.fail failed: PermanentError: no flour\n")
 
 
+@pytest.mark.feature("A10")
+def test_a_start_that_fails_ends_the_process_with_its_reason(media: Mill) -> None:
+    broken = MAIN.replace('state["started"] = True', 'raise LookupError("no such card")')
+    (media.folder / "broken.py").write_text(broken)
+    with media.server() as (_, url):
+        for arguments in (("broken.py", "--url", url), ("worker", "broken.py", "--url", url)):
+            ended = media.tidemill(*arguments)
+            assert ended.code == 1, ended.err
+            assert (
+                "the worker media did not start: its on_start start failed with LookupError: no such card" in ended.err
+            )
+
+
 @pytest.mark.parametrize(
     ("asked", "code", "text"),
     [

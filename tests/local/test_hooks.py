@@ -19,6 +19,7 @@ from tidemill.testing.local import local
 from tidemill.worker.hooks import StartFailedError
 
 
+@pytest.mark.feature("A10")
 def test_hooks_run_once_around_all_attempts() -> None:
     mill, other, events = Worker("mill"), Worker("other"), Events()
 
@@ -60,6 +61,7 @@ def test_hooks_run_once_around_all_attempts() -> None:
     assert events.seen == [*started, "torn down", "before", "last"]
 
 
+@pytest.mark.feature("A10")
 def test_a_start_that_fails_ends_the_worker_with_its_reason() -> None:
     mill = Worker("mill")
 
@@ -81,3 +83,20 @@ def test_a_hook_that_wants_arguments_is_refused() -> None:
 
         @mill.on_start  # type: ignore[arg-type]
         def open_card(number: int) -> None: ...
+
+
+@pytest.mark.feature("A10")
+def test_what_a_worker_keeps_is_lost_with_it() -> None:
+    mill = Worker("mill")
+
+    class Counter:
+        seen = 0
+
+    @mill.task
+    def count(*, counter: Annotated[Counter, Depends(Counter, scope=Scope.WORKER)] = injected) -> int:
+        counter.seen += 1
+        return counter.seen
+
+    for _ in range(2):
+        with local(mill) as client:
+            assert [client.submit(count).result() for _ in range(3)] == [1, 2, 3]
