@@ -55,6 +55,7 @@ async def test_what_an_instance_does_not_list_is_ready_again_at_once(mill: Mill)
     assert (await mill.step(run)).losses == 0, "it had not started"
 
 
+@pytest.mark.feature("D16")
 async def test_a_new_instance_takes_over_and_what_the_old_one_held_is_ready_at_once(mill: Mill) -> None:
     await mill.started()
     old = mill.connect("w", INSTANCE)
@@ -118,6 +119,7 @@ async def test_an_attempt_told_to_stop_while_its_worker_was_away_is_told_again(m
     assert (await mill.ended(run)).status == "cancelled"
 
 
+@pytest.mark.feature("D16")
 async def test_two_processes_that_fight_for_one_id_are_both_refused(mill: Mill) -> None:
     last = mill.connect("w", INSTANCE)
     await last.hello()

@@ -1,18 +1,21 @@
 """What tasks need, as a user of them meets it: a real server, a real worker."""
 
 import asyncio
+from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.server.mill import mill
-from tidemill import AsyncClient, Context, DefinitionError, Needs, Worker
+from tidemill import AsyncClient, Backoff, Context, DefinitionError, Needs, RateLimit, TransientError, Worker
 from tidemill.assembly.offers import offered
 from tidemill.assembly.settings import Settings
 from tidemill.testing.local import local
 
+tries = Counter[str]()
 GPUS = {"cpus": 4, "ram": "8GiB", "gpus": [{"id": "7", "vram": "24GiB", "tags": ["a10"]}]}
-box = Worker("box", resources=GPUS, software={"ffmpeg": "6.1"}, tags=["fast"])  # type: ignore[arg-type]
+box = Worker("box", resources=GPUS, software={"ffmpeg": "6.1"}, tags=["fast"], models=["clip"])  # type: ignore[arg-type]
 
 
 @box.task(needs=Needs(gpus=1, tags=["a10"], software={"ffmpeg": ">=6"}))
@@ -47,6 +50,47 @@ def unload(ctx: Context, name: str) -> str:
     ctx.models.mark_cold(name)
     ctx.models.mark_cold("never there")
     return name
+
+
+@box.task(
+    "press",
+    pool="slow",
+    timeout=20,
+    retries=2,
+    backoff=Backoff(first=0.01, most=0.01),
+    priority=1,
+    concurrency_key="name",
+    rate_limit=RateLimit(100, per=timedelta(seconds=1)),
+    cache=timedelta(minutes=1),
+    needs=Needs(cpus=1, ram="1MiB", tags=["fast"], software={"ffmpeg": ">=6"}),
+    models=["clip"],
+    max_cost=1.0,
+    queue="night",
+)
+def press_it(ctx: Context, name: str) -> int:
+    tries[name] += 1
+    if tries[name] < 3:
+        raise TransientError("not yet")
+    return ctx.priority
+
+
+@pytest.mark.feature("A4")
+def test_a_task_with_a_name_and_every_option_runs_by_all_of_them() -> None:
+    with local(box) as client:
+        first = client.submit(press_it, "wine")
+        assert first.result(timeout=20) == 0
+        assert tries["wine"] == 3
+        [last] = [each for each in first.attempts() if each.status == "succeeded"]
+        assert last.granted is not None
+        assert (last.granted.cpus, last.granted.ram) == (1.0, 1024**2)
+        again = client.submit(press_it, "wine")
+        assert again.result(timeout=20) == 0
+        assert tries["wine"] == 3, "the result of the first call stands"
+        [view] = [each for each in client.tasks() if each.definition.name == "box.press"]
+        options = view.definition.options
+        assert (options.pool, options.timeout_s, options.retries, options.priority) == ("slow", 20.0, 2, 1)
+        assert (options.requires.queue, options.requires.max_cost, options.requires.models) == ("night", 1.0, ("clip",))
+        assert options.concurrency_key == "name"
 
 
 def test_a_task_is_told_which_gpus_are_its_own() -> None:

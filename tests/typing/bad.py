@@ -66,6 +66,7 @@ from tidemill import (
     task_named,
     switch,
     workflow,
+    Needs,
 )
 
 
@@ -241,6 +242,12 @@ def no_list(text: str) -> list[str]:
     return [text]
 
 
+Needs(cpu=2)  # E
+Needs(ram=b"2GiB")  # E
+Worker("w", tag=["fast"])  # E
+Worker("w", resources={"cores": 4})  # E
+thumb.options(needs="2 GPUs")  # E
+thumb.options(models=[1])  # E
 embed(["tide"])  # E
 shout(3)  # E
 media.add(Shout(), title="shout")  # E

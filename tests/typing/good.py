@@ -24,6 +24,7 @@ from tidemill import (
     File,
     Final,
     LocalTask,
+    Needs,
     Numbered,
     OnFailure,
     Proceed,
@@ -229,6 +230,24 @@ plain: Task[[File, str], File] = label
 local: LocalTask[[File, str], File, Callable[[File, str], File]] = label
 flow: Workflow[[str, list[File]], Draft] = album
 small = thumb.options(name="small", retries=2, timeout=timedelta(seconds=5))
+heavy = thumb.options(needs=Needs(cpus=2, ram="4GiB", tags=["fast"]), models=["sd15"], queue="night", max_cost=0.5)
+box = Worker("box", tags=["fast"], resources={"cpus": 4, "gpus": [{"id": "0", "vram": "24GiB"}]}, labels={"zone": "a"})
+
+
+@box.task("render", implementation="gpu", needs=Needs(gpus=1, vram=8 * 1024**3, software={"cuda": ">=12"}))
+def render(ctx: Context, scene: str) -> str:
+    ctx.models.mark_hot("sd15", size="2GiB")
+    return ",".join(ctx.granted.gpus)
+
+
+assert_type(render("sea"), str)
+assert_type(render.options(implementation="cpu")("sea"), str)
+
+
+def room() -> int:
+    return assert_type(box.status().free, int)
+
+
 assert_type(grow.options(priority=3).fn(Draft("a", 1)), Draft)
 short = shorten.options(name="short")
 plain_short: Callable[[Draft], Draft] = short

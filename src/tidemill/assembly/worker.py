@@ -1,6 +1,7 @@
 """The worker process: one runtime that connects to one server. Nothing of a server is imported here."""
 
 import asyncio
+import contextlib
 import fcntl
 import gc
 import logging
@@ -14,6 +15,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from tidemill.adapters.backends.inline.backend import InlineBackend
@@ -147,7 +149,11 @@ def _health_of(runtime: WorkerRuntime, address: str) -> Iterator[None]:
             *runtime.tallies.samples(),
         ]
 
-    with health_served((host, int(port)), Health(lambda: runtime.status().is_accepting, figures)) as served:
+    def status() -> str:
+        return msgspec.json.encode(runtime.status()).decode()
+
+    health = Health(lambda: runtime.status().is_accepting, figures, status)
+    with health_served((host, int(port)), health) as served:
         _log.info("health at http://%s:%d/healthz", host, served)
         yield
 
@@ -198,7 +204,8 @@ def _own_name(settings: Settings, workers: list[Worker]) -> Iterator[str]:
     if settings.worker_id:
         names: Iterator[str] = iter([settings.worker_id])
     else:
-        first = f"{workers[0].name}@{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())}"
+        host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname())
+        first = f"{workers[0].name}@{host}-{_home(settings.data.resolve() / 'workers')}"
         names = (first if number == 1 else f"{first}-{number}" for number in count(1))
     for name in names:
         file = _locked(_folder(settings, name))
@@ -209,6 +216,21 @@ def _own_name(settings: Settings, workers: list[Worker]) -> Iterator[str]:
                 os.close(file)
             return
     raise SettingsError(f"a worker with the id {settings.worker_id} runs here already: give each process its own id")
+
+
+def _home(folder: Path) -> str:
+    """Six digits that tell this folder from any other: machines may share a name, and workers a machine."""
+    path, draft = folder / ".home", folder / f".home.{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            draft.write_text(OsEntropy().bytes(3).hex())
+            with contextlib.suppress(FileExistsError):  # another process was first
+                os.link(draft, path)
+            draft.unlink()
+        return path.read_text()
+    except OSError as error:
+        raise SettingsError(f"cannot use {folder} for what workers keep: {error.strerror or error}") from None
 
 
 def _locked(folder: Path) -> int | None:

@@ -1,16 +1,19 @@
 """`tidemill tasks`, `workflows` and `workers`: what a server knows."""
 
+from collections.abc import Awaitable, Sequence
+
 import click
 
 from tidemill.cli.asking import ask, print_json
 from tidemill.cli.main import Exit
 from tidemill.cli.manifests import manifest_named
 from tidemill.cli.options import Output, output_option, url_option
+from tidemill.cli.resources import listed
 from tidemill.cli.show import table
 from tidemill.client.remote import AsyncClient
 from tidemill.core.compat import Level
 from tidemill.interface.diff import diff, document_of, level_of, lines_of
-from tidemill.wire.api import TaskView, WorkerView
+from tidemill.wire.api import TaskView, WorkerAttempt, WorkerDetail, WorkerView
 
 
 @click.group(invoke_without_command=True)
@@ -68,19 +71,71 @@ def workflows(url: str | None, output: Output) -> None:
         click.echo(line)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @url_option
 @output_option
-def workers(url: str | None, output: Output) -> None:
-    """Workers, connected ones first. With --json: {"workers": [...]}."""
-    found = ask(url, AsyncClient.workers)
+@click.option("--type", "kind", default="", help="Only those of this type.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Only those with it; may be repeated.")
+@click.pass_context
+def workers(ctx: click.Context, url: str | None, output: Output, kind: str, labels: tuple[str, ...]) -> None:
+    """Workers, connected ones first; `workers show NAME` looks at one. With --json: {"workers": [...]}."""
+    if ctx.invoked_subcommand is not None:
+        return
+    wanted = dict(_pair(each) for each in labels)
+
+    def question(client: AsyncClient) -> Awaitable[Sequence[WorkerView]]:
+        return client.workers(type=kind, labels=wanted)
+
+    found = ask(url, question)
     if output is Output.JSON:
         print_json({"workers": found})
         return
-    for line in table([_worker(each) for each in found], ("worker", "state", "holds", "process", "tasks")):
+    for line in table([_worker(each) for each in found], ("worker", "type", "state", "holds", "process", "tasks")):
         click.echo(line)
 
 
 def _worker(view: WorkerView) -> tuple[str, ...]:
     state = "connected" if view.live else f"gone since {view.seen_at[:19].replace('T', ' ')}"
-    return view.id, state, f"{view.held}/{view.total}", f"{view.pid}@{view.host}", ", ".join(view.tasks)
+    holds = f"{view.held}/{view.total}"
+    return view.id, view.offers.type, state, holds, f"{view.pid}@{view.host}", ", ".join(view.tasks)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--label")
+    return name, value
+
+
+@workers.command("show")
+@click.argument("name")
+@url_option
+@output_option
+def show(name: str, url: str | None, output: Output) -> None:
+    """One worker: what it offers, what is free, and what it runs. With --json: {"worker", "attempts": [...]}."""
+
+    def question(client: AsyncClient) -> Awaitable[WorkerDetail]:
+        return client.worker(name)
+
+    found = ask(url, question)
+    if output is Output.JSON:
+        print_json(found)
+        return
+    view = found.worker
+    _, _, state, holds, process, tasks = _worker(view)
+    pools = "".join(f", {count} of {view.pools.get(pool, 0)} in {pool}" for pool, count in view.free_pools.items())
+    click.echo(f"{view.id} {state}, {process}, instance {view.instance}")
+    for what, text in (("holds", holds), ("free", f"{view.free}{pools}"), *listed(view.offers, view.labels)):
+        if text:
+            click.echo(f"  {what:<10}{text}")
+    click.echo(f"  {'tasks':<10}{tasks}")
+    for each in found.attempts:
+        click.echo(_attempt(each))
+
+
+def _attempt(each: WorkerAttempt) -> str:
+    seen = each.attempt
+    name = f"{each.task}#{seen.implementation}" if seen.implementation else each.task
+    inputs = ", ".join(f"{name}={text}" for name, text in each.inputs.items())
+    since = (seen.started_at or seen.leased_at)[:19].replace("T", " ")
+    return f"{each.run} {seen.path} #{seen.number} {name}({inputs}) {seen.status} since {since}"

@@ -180,6 +180,7 @@ class Client:
     why = _of_client(AsyncClient.why)
     tasks = _of_client(AsyncClient.tasks)
     workers = _of_client(AsyncClient.workers)
+    worker = _of_client(AsyncClient.worker)
     graphs = _of_client(AsyncClient.graphs)
     health = _of_client(AsyncClient.health)
     upload = _of_client(AsyncClient.upload)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
+from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
 
@@ -359,8 +360,16 @@ class AsyncClient:
     async def tasks(self) -> Sequence[api.TaskView]:
         return (await self._core.calls.get("/tasks", api.TaskList)).tasks
 
-    async def workers(self) -> Sequence[api.WorkerView]:
-        return (await self._core.calls.get("/workers", api.WorkerList)).workers
+    async def workers(self, *, type: str = "", labels: Mapping[str, str] | None = None) -> Sequence[api.WorkerView]:  # noqa: A002
+        """Live ones first; of a type, and with all of these labels, where that is said."""
+        asked = [("type", type)] if type else []
+        asked += [("label", f"{name}={value}") for name, value in (labels or {}).items()]
+        where = f"?{urlencode(asked)}" if asked else ""
+        return (await self._core.calls.get(f"/workers{where}", api.WorkerList)).workers
+
+    async def worker(self, name: str) -> api.WorkerDetail:
+        """One by its id, with the attempts that it has."""
+        return await self._core.calls.get(f"/workers/{quote(name, safe='')}", api.WorkerDetail)
 
     async def graphs(self) -> Sequence[api.GraphView]:
         return (await self._core.calls.get("/graphs", api.GraphList)).graphs

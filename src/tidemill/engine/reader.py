@@ -1,6 +1,6 @@
 """Values as their readers get them: whole documents, streamed, from rows, chunks, blobs and streams."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +11,7 @@ from tidemill.core.errors import InputError
 from tidemill.core.fill import GATHER_AT_ONCE, Filler
 from tidemill.core.graph import Ref, TaskNode
 from tidemill.core.ids import Digest, Path
+from tidemill.core.inputs import inputs_of
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import NoSuchPathError, scope_path
 from tidemill.core.resolve import Resolver
@@ -66,6 +67,15 @@ class Reader:
             if argument is not None:
                 filled[port] = argument
         return filled
+
+    async def inputs(self, run: Run, path: Path) -> Mapping[str, Argument]:
+        """The inputs of a task step, as a worker gets them. Raises InputError when a path leads nowhere."""
+
+        def find(resolver: Resolver) -> Mapping[str, Argument]:
+            node = resolver.layout.node(path)[2]
+            return inputs_of(resolver, path, node) if isinstance(node, TaskNode) else {}
+
+        return await self._ask(run, find)
 
     async def argument(self, run: Run, path: Path, port: str, fields: FieldPath = ()) -> Argument:
         """A step's output port (path "": an input of the run) as an argument."""

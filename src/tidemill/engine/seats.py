@@ -84,11 +84,16 @@ class Seat:
         """Running totals, as the worker says them last; one that drains takes back what was not used."""
         self.granted = totals
 
+    @property
+    def left(self) -> dict[str, int]:
+        """Credit by pool, "" in all: how many more it may be sent."""
+        return {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
+
     def offer(self) -> Offer | None:
         """What it can take now; None when that is nothing."""
         if self.tell is None or self.draining:
             return None
-        credit = {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
+        credit = self.left
         if credit.get("", 0) <= 0:
             return None
         offer = Offer(self.session.id, self.session.worker, self.served.pools, credit, len(self.held))
@@ -99,8 +104,7 @@ class Seat:
     def seen(self) -> Server:
         """As `why` looks at it."""
         session = replace(self.session, lease_until_at=self.lease_until_at)
-        left = {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
-        return Server(session, self.station, len(self.held), self.tell is not None, self.free, left)
+        return Server(session, self.station, len(self.held), self.tell is not None, self.free, self.left)
 
     def spend(self, pool: str, key: AttemptKey, granted: Granted | None = None) -> None:
         self.sent[""] = self.sent.get("", 0) + 1

@@ -19,6 +19,7 @@ from tidemill.sdk.offers import WorkerOffers, offers_of
 from tidemill.sdk.options import Backend, TaskOptions
 from tidemill.sdk.processes import Processes
 from tidemill.sdk.program import ProgramDecorator
+from tidemill.sdk.status import WorkerStatus
 
 AnyMiddleware = TypeVar("AnyMiddleware", bound=Middleware)
 Hook = Callable[[], Any]  # what is awaited, when it is async
@@ -66,6 +67,7 @@ class Worker:
         for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
             if limit < 1:
                 raise DefinitionError(f"worker {name}: the limit of {what} is {limit}; it must be 1 or more")
+        self.look: Callable[[], WorkerStatus] | None = None  # set by what serves it
         self.shared = Shared()
         self.start_hooks: list[Hook] = []
         self.stop_hooks: list[Hook] = []
@@ -155,6 +157,16 @@ class Worker:
     def process_pool(self) -> str:
         """The pool of its tasks that run in processes and name none."""
         return f"{self.name}.processes"
+
+    def status(self) -> WorkerStatus:
+        """How the process that serves this worker is now; callable from any thread. Nothing of it is a secret.
+
+        Raises:
+            RuntimeError: nothing serves it in this process.
+        """
+        if self.look is None:
+            raise RuntimeError(f"worker {self.name} is not being served in this process")
+        return self.look()
 
     def definitions(self) -> tuple[TaskDefinition, ...]:
         """What is announced to a server. Raises DefinitionError for a type that is still not defined."""

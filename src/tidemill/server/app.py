@@ -32,6 +32,7 @@ from tidemill.server.tails import Tails
 from tidemill.server.values import Plains, Uploads
 from tidemill.server.watch import Watches
 from tidemill.server.worker_socket import WorkerSocket
+from tidemill.server.workers import Workers
 from tidemill.wire.worker import PATH
 
 BLOB_LIMIT_BYTES = 64 * 1024**3
@@ -99,4 +100,5 @@ def _parts(backing: Backing, streams: Streams, blob_limit: int) -> Parts:
         blobs=BlobRoutes(engine, blobs, streams, blob_limit),
         graphs=Graphs(engine),
         fleet=Fleet(engine),
+        workers=Workers(engine),
     )

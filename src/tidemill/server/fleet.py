@@ -5,13 +5,13 @@ from starlette.responses import Response
 
 from tidemill.core.build import check
 from tidemill.core.documents import DocumentError, parse_document
-from tidemill.core.ids import SessionId, digest_of, digest_text
+from tidemill.core.ids import digest_of, digest_text
 from tidemill.core.version import VERSION
 from tidemill.engine.engine import Engine
 from tidemill.server import parameters
 from tidemill.server.bodies import answer, media_type, read_all
 from tidemill.server.problems import invalid, refuse, unknown
-from tidemill.server.views import graph_view, task_view, worker_view
+from tidemill.server.views import graph_view, task_view
 from tidemill.wire.api import (
     JSON,
     GraphList,
@@ -19,8 +19,6 @@ from tidemill.wire.api import (
     PublishedGraph,
     TaskList,
     TaskView,
-    WorkerList,
-    WorkerView,
 )
 
 MOST = 1000
@@ -30,16 +28,6 @@ GRAPH_LIMIT_BYTES = 4 * 1024 * 1024
 class Fleet:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._queries = engine, engine.queries
-
-    async def workers(self, request: Request) -> Response:
-        return answer(request, WorkerList(tuple(await self._workers())))
-
-    async def _workers(self) -> list[WorkerView]:
-        return [worker_view(each, self._held(each.id)) for each in await self._queries.sessions(MOST)]
-
-    def _held(self, session: SessionId) -> int:
-        seat = self._engine.seats.get(session)
-        return len(seat.held) if seat else 0
 
     async def tasks(self, request: Request) -> Response:
         return answer(request, TaskList(tuple(await self._tasks())))

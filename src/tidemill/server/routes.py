@@ -17,6 +17,7 @@ from tidemill.server.streaming import EVENTS
 from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
 from tidemill.server.watch import Watches
+from tidemill.server.workers import Workers
 from tidemill.wire import api
 
 PREFIX = "/api/v1"
@@ -56,6 +57,7 @@ class Parts:
     blobs: BlobRoutes
     graphs: Graphs
     fleet: Fleet
+    workers: Workers
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
@@ -135,11 +137,17 @@ def _blobs(parts: Parts) -> tuple[Endpoint, ...]:
 
 
 def _known(parts: Parts) -> tuple[Endpoint, ...]:
-    fleet, graphs = parts.fleet, parts.graphs
+    fleet, graphs, workers = parts.fleet, parts.graphs, parts.workers
+    which = (
+        Query("type", "Of this type"),
+        Query("label", "With this label, `name=value`; may be repeated", is_list=True),
+        Query("tag", "With this tag; may be repeated", is_list=True),
+    )
     return (
         Endpoint("GET", "/tasks", fleet.tasks, "Tasks that workers have announced", api.TaskList),
         Endpoint("GET", "/tasks/{name}", fleet.task, "Versions of a task, newest first", api.TaskList),
-        Endpoint("GET", "/workers", fleet.workers, "Workers, live ones first", api.WorkerList),
+        Endpoint("GET", "/workers", workers.page, "Workers, live ones first", api.WorkerList, query=which),
+        Endpoint("GET", "/workers/{worker}", workers.get, "One, with what it has and runs", api.WorkerDetail),
         Endpoint("GET", "/graphs", graphs.page, "Published graphs, newest first", api.GraphList),
         Endpoint("GET", "/graphs/{digest}", graphs.get, "The document of a graph", api.JSON),
         Endpoint("PUT", "/graphs/{digest}", graphs.put, "Publish a graph", api.PublishedGraph, api.JSON, status=201),

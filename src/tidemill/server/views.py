@@ -1,5 +1,6 @@
 """Rows of the store as bodies of the API."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -135,7 +136,8 @@ def emitted_view(row: Emitted) -> EmittedView:
     return EmittedView(row.number, row.type, time_text(row.at), row.path, row.attempt, row.payload, row.message)
 
 
-def worker_view(session: Session, held: int) -> WorkerView:
+def worker_view(session: Session, held: int, left: Mapping[str, int]) -> WorkerView:
+    """``left``: credit by pool."""
     return WorkerView(
         id=session.worker,
         instance=text_of(session.id),
@@ -150,6 +152,9 @@ def worker_view(session: Session, held: int) -> WorkerView:
         host=session.host,
         pid=session.pid,
         version=session.version,
+        offers=session.offers,
+        free=left.get("", 0),
+        free_pools={pool: count for pool, count in left.items() if pool},
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.graph import NodeOptions
-from tidemill.core.requirements import Granted
+from tidemill.core.requirements import NOTHING, Capability, Granted, Requirements
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
 
@@ -182,6 +182,26 @@ class WorkerView(Struct, frozen=True, omit_defaults=True):
     host: str = ""
     pid: int = 0
     version: str = ""
+    offers: Capability = Capability()
+    free: int = 0  # attempts that it could be sent now
+    free_pools: dict[str, int] = field(default_factory=dict)
+
+
+class WorkerAttempt(Struct, frozen=True, omit_defaults=True):
+    """An attempt that a worker has. Of inputs, short values are shown, and of others the size; secrets are hidden."""
+
+    run: str
+    attempt: AttemptView  # as it was confirmed last
+    task: str
+    inputs: dict[str, str] = field(default_factory=dict)
+    requires: Requirements = NOTHING
+
+
+class WorkerDetail(Struct, frozen=True):
+    """``attempts``: at most 200 of those that it has, oldest first."""
+
+    worker: WorkerView
+    attempts: tuple[WorkerAttempt, ...]
 
 
 class TaskView(Struct, frozen=True):

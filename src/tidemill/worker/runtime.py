@@ -28,6 +28,7 @@ from tidemill.ports.threads import Threads
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.options import Backend
+from tidemill.sdk.status import WorkerStatus
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
 from tidemill.worker.caller import Caller
@@ -49,7 +50,7 @@ from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.slots import Slots, check_batches
 from tidemill.worker.spool import Spool
 from tidemill.worker.startup import StartPhase, StartUp
-from tidemill.worker.status import WorkerStatus
+from tidemill.worker.status import Look, Looked
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing
 from tidemill.worker.stuck import StuckWatch
@@ -107,6 +108,10 @@ class WorkerRuntime:
         self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox.owe)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        looked = Looked(self._slots, self._holdings, self._reports, self._models, self._start, self._stuck)
+        self._look = Look(settings, looked, self._outbox, self._draining)
+        for worker in workers:
+            worker.look = self._look.now
         self._main: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -150,14 +155,7 @@ class WorkerRuntime:
 
     def status(self) -> WorkerStatus:
         """How it is at this moment; callable from any thread."""
-        return WorkerStatus(
-            connected=self._outbox.is_open,
-            draining=self._draining.is_set(),
-            held=self._slots.occupied,
-            received=self._slots.received,
-            stuck=self._stuck.stuck,
-            phase=self._start.phase.value,
-        )
+        return self._look.now()
 
     def idle_violation(self) -> str | None:
         """For simulations: why this worker must not sleep now."""
@@ -243,7 +241,7 @@ class WorkerRuntime:
             await link.close()
 
     async def _talk(self, link: Link) -> None:
-        session = Session(link, self._roster, self._outbox, self._reports, self._ports.clock)
+        session = self._look.session = Session(link, self._roster, self._outbox, self._reports, self._ports.clock)
         welcome = await session.greet(self._hello(), self._settings.answer_s)
         log.info("connected; the server holds the store %s", welcome.store.hex())
         self._start.welcomed()

@@ -70,6 +70,11 @@ class Session:
         self._heard = clock.monotonic()
         self._early: list[ToWorker] = []
 
+    @property
+    def silence_s(self) -> float:
+        """Since the server was last heard."""
+        return self._clock.monotonic() - self._heard
+
     async def greet(self, hello: Hello, within_s: float) -> Welcome:
         """Raises LinkDownError, RefusedError, RefusedForNowError, BadMessageError."""
         await self._link.send(encode_frame([hello]))

@@ -44,6 +44,10 @@ class Slots:
     def occupied(self) -> int:
         return self._occupied[ALL]
 
+    def room(self) -> dict[str, int]:
+        """How many more it could take: in all (ALL), and per pool that has a limit."""
+        return {pool: max(limit - self._occupied[pool], 0) for pool, limit in self._limits.items()}
+
     def restart(self) -> None:
         """A welcome: the totals count from here."""
         self._received = dict.fromkeys(self._limits, 0)

@@ -12,7 +12,9 @@ from threading import Thread
 from tidemill.core.errors import InputError
 from tidemill.core.tallies import Sample, exposition
 
-Answer = tuple[HTTPStatus, str]
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+JSON = "application/json"
+Answer = tuple[HTTPStatus, str, str]  # status, body, media type
 
 
 class HealthAddressError(InputError):
@@ -25,23 +27,28 @@ class Health:
     Args:
         is_ready: whether the process takes work.
         figures: the metrics, as they are when asked.
+        status: what runs here, and what there is for it, as JSON.
     """
 
-    def __init__(self, is_ready: Callable[[], bool], figures: Callable[[], Sequence[Sample]]) -> None:
-        self._is_ready, self._figures = is_ready, figures
+    def __init__(
+        self, is_ready: Callable[[], bool], figures: Callable[[], Sequence[Sample]], status: Callable[[], str]
+    ) -> None:
+        self._is_ready, self._figures, self._status = is_ready, figures, status
 
     def answer(self, path: str) -> Answer:
         match path.partition("?")[0]:
             case "/healthz":
-                return HTTPStatus.OK, "alive\n"
+                return HTTPStatus.OK, "alive\n", PLAIN
             case "/readyz" if self._is_ready():
-                return HTTPStatus.OK, "ready\n"
+                return HTTPStatus.OK, "ready\n", PLAIN
             case "/readyz":
-                return HTTPStatus.SERVICE_UNAVAILABLE, "not connected, or draining\n"
+                return HTTPStatus.SERVICE_UNAVAILABLE, "not connected, or draining\n", PLAIN
             case "/metrics":
-                return HTTPStatus.OK, exposition(self._figures())
+                return HTTPStatus.OK, exposition(self._figures()), PLAIN
+            case "/status":
+                return HTTPStatus.OK, self._status(), JSON
             case _:
-                return HTTPStatus.NOT_FOUND, "there is /healthz, /readyz and /metrics\n"
+                return HTTPStatus.NOT_FOUND, "there is /healthz, /readyz, /metrics and /status\n", PLAIN
 
 
 @contextmanager
@@ -52,10 +59,10 @@ def health_served(address: tuple[str, int], health: Health) -> Iterator[int]:
         timeout = 10  # seconds for a peer that says nothing
 
         def do_GET(self) -> None:
-            status, text = health.answer(self.path)
+            status, text, media_type = health.answer(self.path)
             body = text.encode()
             self.send_response(status)
-            self.send_header("content-type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("content-type", media_type)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
