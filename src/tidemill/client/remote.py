@@ -362,10 +362,8 @@ class AsyncClient:
 
     async def workers(self, *, type: str = "", labels: Mapping[str, str] | None = None) -> Sequence[api.WorkerView]:  # noqa: A002
         """Live ones first; of a type, and with all of these labels, where that is said."""
-        asked = [("type", type)] if type else []
-        asked += [("label", f"{name}={value}") for name, value in (labels or {}).items()]
-        where = f"?{urlencode(asked)}" if asked else ""
-        return (await self._core.calls.get(f"/workers{where}", api.WorkerList)).workers
+        asked = [("type", type)] * bool(type) + [("label", f"{name}={value}") for name, value in (labels or {}).items()]
+        return (await self._core.calls.get(f"/workers?{urlencode(asked)}", api.WorkerList)).workers
 
     async def worker(self, name: str) -> api.WorkerDetail:
         """One by its id, with the attempts that it has."""
