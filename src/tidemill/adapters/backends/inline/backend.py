@@ -7,7 +7,7 @@ from contextvars import copy_context
 from functools import partial
 
 from tidemill.adapters.backends.inline.body import BodyPorts, Surroundings
-from tidemill.adapters.backends.inline.memory import peak_kib
+from tidemill.adapters.backends.inline.memory import PeakMemory
 from tidemill.core.bodies import AttemptFacts, Encoded
 from tidemill.core.run import Code, Failure
 from tidemill.ports.backend import Ending, Work, speaking
@@ -42,6 +42,7 @@ class InlineBackend:
     def __init__(self, tasks: Mapping[str, AnyTask], stage: Stage, around: Surroundings) -> None:
         self._tasks, self._stage, self._around = tasks, stage, around
         self._on_loop = {name for name, task in tasks.items() if is_async(task)}
+        self._peak = PeakMemory(around.clock)
         self._orders = Belt[Order](stage.wake_user, lambda order: order[0](order[1]))
         self._scope: WorkerScope | None = None
 
@@ -107,7 +108,7 @@ class InlineBackend:
         except BaseException as error:  # noqa: BLE001 - whatever user code raises, the worker goes on
             ending = classify(error, told_to_stop=work.is_told_to_stop)
         ports.flush()
-        work.peak_kib = peak_kib()
+        work.peak_kib = self._peak.kib()
         work.end(ending)
 
     async def _emit_async(self, ports: BodyPorts, item: Encoded) -> None:
@@ -131,7 +132,7 @@ class InlineBackend:
         except BaseException as error:  # noqa: BLE001 - whatever user code raises, the worker goes on
             ending = classify(error, told_to_stop=work.is_told_to_stop)
         ports.flush()
-        work.peak_kib = peak_kib()
+        work.peak_kib = self._peak.kib()
         work.end(ending)
 
     def _emit(self, ports: BodyPorts, item: Encoded) -> None:
