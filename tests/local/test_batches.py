@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import pytest
 
 from tidemill import (
+    Backend,
     Batch,
     Code,
     Context,
@@ -246,6 +247,7 @@ def wants_context(ctx: Context) -> int:
         (lambda w: w.task(batch=Batch(2))(no_list_back), "a batch gives a list, one element for each call"),
         (lambda w: w.task(batch=Batch(2))(with_context), "a batch is of many attempts, so it has no Context"),
         (lambda w: w.task(batch=Batch(2))(with_attempt), "wants_context asks for what one attempt has"),
+        (lambda w: w.task(batch=Batch(2), backend=Backend.PROCESS)(right), "gathered in the worker's process"),
         (lambda w: Batch(0), "holds 1 call or more"),
         (lambda w: Batch(2, wait="soon"), "is no length of time"),
         (lambda w: Batch(2, wait=-1), "cannot wait for -1"),
