@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tidemill import Context, PermanentError, Worker, map_over, workflow
+from tidemill import Context, Needs, PermanentError, Worker, map_over, workflow
 from tidemill.client.blocking import Client
 from tidemill.sdk.errors import RunCancelledError, RunFailedError
 from tidemill.testing.local import local
@@ -137,3 +137,31 @@ def confused(ctx: Context) -> int:
 def client() -> "Client":
     with local(mill) as client:
         yield client
+
+
+card = Worker("card", resources={"cpus": 4, "ram": "8GiB", "gpus": [{"id": "0", "vram": "8GiB"}]})
+order: list[str] = []
+
+
+@card.task(needs=Needs(vram="8GiB"))
+def paint(x: int) -> int:
+    order.append(f"paint {x}")
+    return x + 1
+
+
+@card.task(needs=Needs(vram="6GiB"))
+def gallery(ctx: Context, x: int) -> int:
+    first = ctx.submit(paint, x).result()
+    order.append(f"back {x}")
+    assert ctx.granted.gpus == ("0",)
+    return ctx.submit(paint, first).result()
+
+
+@pytest.mark.feature("A16")
+def test_a_task_that_waits_holds_no_vram_and_has_it_again_when_it_goes_on() -> None:
+    order.clear()
+    with local(card, concurrency=4) as client:
+        assert client.submit(gallery, 1).result(20) == 3
+        assert order == ["paint 1", "back 1", "paint 2"]
+        runs = [client.submit(gallery, x) for x in (10, 20)]
+        assert [run.result(20) for run in runs] == [12, 22]

@@ -96,6 +96,14 @@ class StopChildren(Struct, frozen=True, gc=False):
     run: RunId
 
 
+class GiveBack(Struct, frozen=True, gc=False):
+    """To the session of an attempt that waited: it has again what it was granted."""
+
+    run: RunId
+    path: Path
+    number: int
+
+
 class SlotFreed(Struct, frozen=True, gc=False):
     """An attempt of the session ended: it holds one less."""
 

@@ -48,6 +48,17 @@ class Free(Struct):
                     gpu.shared += sign
 
 
+def covers(free: Free, granted: Granted) -> bool:
+    """Whether all of a grant is free again."""
+    if thousandths(granted.cpus) > free.cpus or granted.ram > free.ram:
+        return False
+    gpus = [free.gpus.get(name) for name in granted.gpus]
+    return all(
+        gpu is not None and gpu.vram >= granted.vram and not gpu.alone and not (granted.is_alone and gpu.shared)
+        for gpu in gpus
+    )
+
+
 def thousandths(cpus: float) -> int:
     return round(cpus * _THOUSANDTHS)
 

@@ -9,12 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tidemill.core.claims import Leasing
-from tidemill.core.commands import AskToStop
+from tidemill.core.commands import AskToStop, GiveBack
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.ids import Instant, SessionId
 from tidemill.core.match import Claim, Offer, Stock
 from tidemill.core.requirements import Granted
-from tidemill.core.reserve import free_of
+from tidemill.core.reserve import covers, free_of
 from tidemill.core.rows import AttemptKey, Lane, LaneRow, Session
 from tidemill.core.serving import station_of
 from tidemill.core.standing import Standing
@@ -32,7 +32,7 @@ class Dismissal(Struct, frozen=True):
 ASK_AGAIN = Dismissal("the outcome of a commit is unknown", "say hello again, so that both sides compare", final=False)
 
 
-Notice = Leasing | AskToStop | Dismissal
+Notice = Leasing | AskToStop | GiveBack | Dismissal
 Tell = Callable[[Sequence[Notice]], None]
 
 SECOND_LOOK_US = 500_000
@@ -63,6 +63,8 @@ class Seat:
         self.granted: dict[str, int] = {}
         self.sent: dict[str, int] = {}
         self.held: dict[AttemptKey, Granted | None] = {}
+        self.away: dict[AttemptKey, Granted] = {}  # of attempts that wait for runs that they started
+        self.returning: dict[AttemptKey, None] = {}  # those of them that want it back, first come, first served
         self.tell: Tell | None = None
         self.lease_until_at = session.lease_until_at
         self.draining = False
@@ -122,9 +124,38 @@ class Seat:
     def let_go(self, key: AttemptKey) -> Granted | None:
         """Forget an attempt; give what it had."""
         granted = self.held.pop(key, None)
+        self.away.pop(key, None)
+        self.returning.pop(key, None)
         if granted is not None:
             self.free.give(granted)
+            self._let_back()
         return granted
+
+    def give_away(self, key: AttemptKey) -> bool:
+        """An attempt waits: what it was granted is free. False when that is nothing."""
+        granted = self.held.get(key)
+        if granted is None:
+            return False
+        self.held[key], self.away[key] = None, granted
+        self.free.give(granted)
+        return True
+
+    def take_back(self, key: AttemptKey) -> None:
+        """Its wait is over: it hears when it has again what it was granted."""
+        self.returning[key] = None
+        self._let_back()
+
+    def _let_back(self) -> None:
+        for key in [*self.returning]:
+            granted = self.away.get(key)
+            if granted is not None and not covers(self.free, granted):
+                continue
+            del self.returning[key]
+            if self.away.pop(key, None) is not None and granted is not None:
+                self.held[key] = granted
+                self.free.take(granted)
+            if self.tell is not None:
+                self.tell([GiveBack(*key)])
 
     def move(self, session: Session, lanes: Iterable[LaneRow]) -> None:
         """What it offers has changed."""

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tidemill.core.claims import Leasing
-from tidemill.core.commands import Acknowledge, AcknowledgeEvents, AcknowledgeItems, AskToStop, Command, TurnAway
+from tidemill.core.commands import (
+    Acknowledge,
+    AcknowledgeEvents,
+    AcknowledgeItems,
+    AskToStop,
+    Command,
+    GiveBack,
+    TurnAway,
+)
 from tidemill.core.errors import UnavailableError
 from tidemill.core.events import (
     AttemptReleased,
@@ -64,10 +72,13 @@ from tidemill.wire.worker import (
     Progress,
     Refused,
     Released,
+    Resumed,
+    Resuming,
     Stale,
     Started,
     Succeeded,
     ToServer,
+    Yielded,
     decode_to_server,
     encode_frame,
 )
@@ -181,6 +192,8 @@ class Conversation:
             match notice:
                 case Leasing():
                     self._outbox.put(assignment_of(notice))
+                case GiveBack(run=run, path=path, number=number):
+                    self._outbox.put(Resumed(AttemptRef(run, path, number)))
                 case AskToStop(run=run, path=path, number=number, reason=reason):
                     self._outbox.put(Cancel(AttemptRef(run, path, number), GRACE_S, reason))
                 case Dismissal(reason=reason, advice=advice, final=final):
@@ -244,6 +257,11 @@ class Conversation:
             case Models():
                 seat.move(_with_models(seat.session, message), self._engine.seats.lanes.values())
                 self._engine.put(Recording(Changes(sessions=[seat.session])))
+            case Yielded(attempt=ref):
+                if seat.give_away((RunId(ref.run), ref.path, ref.number)):
+                    self._engine.ring()
+            case Resuming(attempt=ref):
+                seat.take_back((RunId(ref.run), ref.path, ref.number))
             case Goodbye():
                 self._engine.seats.remove(self._session)
                 self._engine.put(Departure(seat.session))

@@ -171,6 +171,18 @@ class Released(Struct, frozen=True, gc=False, array_like=True, tag="released"):
     reason: str = ""
 
 
+class Yielded(Struct, frozen=True, gc=False, array_like=True, tag="yielded"):
+    """The attempt waits for runs that it started: what it was granted may be another's meanwhile."""
+
+    attempt: AttemptRef
+
+
+class Resuming(Struct, frozen=True, gc=False, array_like=True, tag="resuming"):
+    """Its wait is over, and it wants back what it was granted; `Resumed` is the answer, as soon as that is free."""
+
+    attempt: AttemptRef
+
+
 class Models(Struct, frozen=True, gc=False, array_like=True, tag="models"):
     """The models that are in memory now, all of them, with their sizes in bytes (0: not known); likewise on disk."""
 
@@ -197,6 +209,8 @@ ToServer = (
     | Event
     | Metric
     | Models
+    | Yielded
+    | Resuming
 )
 
 
@@ -278,6 +292,12 @@ class EventAck(Struct, frozen=True, gc=False, array_like=True, tag="event_ack"):
     upto: int
 
 
+class Resumed(Struct, frozen=True, gc=False, array_like=True, tag="resumed"):
+    """The attempt has again what it was granted."""
+
+    attempt: AttemptRef
+
+
 class Drain(Struct, frozen=True, gc=False, array_like=True, tag="drain"):
     """Take nothing new; finish what runs."""
 
@@ -286,7 +306,7 @@ class Ping(Struct, frozen=True, gc=False, array_like=True, tag="ping"):
     """Answer with a heartbeat."""
 
 
-ToWorker = Assign | Ack | Welcome | ChunkAck | Cancel | Stale | Ping | Drain | Refused | EventAck
+ToWorker = Assign | Ack | Welcome | ChunkAck | Cancel | Stale | Ping | Drain | Refused | EventAck | Resumed
 
 
 def protocol_schema() -> dict[str, Any]:

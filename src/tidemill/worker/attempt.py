@@ -92,9 +92,9 @@ class LiveAttempt:
     """
 
     __slots__ = (
-        "_host", "assign", "backend", "began", "children", "errand", "events", "folder", "grip", "has_left", "has_slot",
-        "inputs", "is_abandoned", "is_called", "is_killed", "peak_kib", "phase", "pool", "ref", "saved", "seen", "stop",
-        "stream", "taken", "task", "timer", "voice", "waits",
+        "_host", "assign", "backend", "began", "children", "errand", "events", "folder", "grip", "has_left",
+        "has_slot", "inputs", "is_abandoned", "is_called", "is_killed", "is_returning", "peak_kib", "phase", "pool",
+        "ref", "resumed", "saved", "seen", "stop", "stream", "taken", "task", "timer", "voice", "waits",
     )  # fmt: skip
 
     def __init__(self, assign: Assign, task: AnyTask, pool: str, host: Host) -> None:
@@ -113,6 +113,8 @@ class LiveAttempt:
         )  # a slot is given away while it waits for children; left: all is over
         self.children: dict[bytes, asyncio.Future[ChildEnd]] = {}
         self.waits = 0  # children that its body waits for
+        self.resumed: asyncio.Event | None = None  # while what it was granted is away: set when it has that again
+        self.is_returning = False  # it has asked for that
         self.taken = host.clock.monotonic()
         self.began = 0.0
         self.peak_kib = 0  # the back-end's

@@ -14,8 +14,10 @@ from tidemill.core.ids import text_of
 from tidemill.core.run import Code, Failure
 from tidemill.sdk.errors import RunCancelledError, RunFailedError
 from tidemill.sdk.failures import classify
+from tidemill.wire.worker import Resuming, Yielded
 from tidemill.worker.attempt import LiveAttempt
 from tidemill.worker.caller import Caller
+from tidemill.worker.outbox import Outbox
 from tidemill.worker.slots import Slots
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,6 @@ class Children:
 
     Args:
         own: gives a coroutine to the worker's group.
-        owe: slots have changed, and so has the credit.
     """
 
     def __init__(
@@ -37,9 +38,9 @@ class Children:
         caller: Caller,
         slots: Slots,
         own: Callable[[Coroutine[Any, Any, None]], object],
-        owe: Callable[[], None],
+        outbox: Outbox,
     ) -> None:
-        self._caller, self._slots, self._own, self._owe = caller, slots, own, owe
+        self._caller, self._slots, self._own, self._outbox = caller, slots, own, outbox
 
     def start(self, attempt: LiveAttempt, call: ChildCall) -> None:
         ended: asyncio.Future[ChildEnd] = asyncio.get_running_loop().create_future()
@@ -51,6 +52,8 @@ class Children:
 
     def leave(self, attempt: LiveAttempt) -> None:
         """Its body has ended: nobody hears of its children any more."""
+        if attempt.resumed is not None:
+            attempt.resumed.set()
         for ended in attempt.children.values():
             ended.cancel()
 
@@ -107,7 +110,10 @@ class Children:
         if attempt.waits == 1 and attempt.has_slot:
             attempt.has_slot = False
             self._slots.give_away(attempt.pool)
-            self._owe()
+            if attempt.assign.granted is not None:
+                attempt.resumed = asyncio.Event()
+                self._outbox.put(Yielded(attempt.ref))
+            self._outbox.owe()
 
     async def _take_back(self, attempt: LiveAttempt) -> None:
         """The last of its waits takes the slot back; until then its body needs none to go on waiting."""
@@ -115,12 +121,22 @@ class Children:
         if attempt.waits or attempt.has_slot or attempt.has_left:
             return
         await self._slots.take_back(attempt.pool)
+        await self._regain(attempt)
         if attempt.has_left:
             self._slots.free(attempt.pool)
         else:
             attempt.has_slot = True
             attempt.heartbeat("")
-        self._owe()
+        self._outbox.owe()
+
+    async def _regain(self, attempt: LiveAttempt) -> None:
+        """Wait for what it was granted of the worker's resources."""
+        if attempt.resumed is None or attempt.has_left:
+            return
+        attempt.is_returning = True
+        self._outbox.put(Resuming(attempt.ref))
+        await attempt.resumed.wait()
+        attempt.resumed, attempt.is_returning = None, False
 
 
 def _told(error: TidemillError) -> Failure:

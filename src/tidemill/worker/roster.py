@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.worker import target_of
-from tidemill.wire.worker import Assign, AttemptRef, Cancel, Heartbeat, Released, Started
+from tidemill.wire.worker import Assign, AttemptRef, Cancel, Heartbeat, Released, Resuming, Started, Yielded
 from tidemill.worker.attempt import LiveAttempt, Phase, Stop, Why
 from tidemill.worker.course import Course, Parts
 from tidemill.worker.holdings import Holdings
@@ -83,6 +83,11 @@ class Roster:
         if (attempt := self._holdings.live.get(ref)) and attempt.events:
             attempt.events.acknowledge(upto)
 
+    def restore(self, ref: AttemptRef) -> None:
+        """The attempt has again what it was granted."""
+        if (attempt := self._holdings.live.get(ref)) and attempt.resumed is not None:
+            attempt.resumed.set()
+
     def resume(self) -> None:
         """A welcome: say again what the server may not have heard, in order."""
         parts = self._parts
@@ -91,6 +96,10 @@ class Roster:
         for attempt in self._holdings.live.values():
             if attempt.phase is not Phase.PREPARING:
                 parts.outbox.put(Started(attempt.ref))
+            if attempt.resumed is not None:
+                parts.outbox.put(Yielded(attempt.ref))
+                if attempt.is_returning:
+                    parts.outbox.put(Resuming(attempt.ref))
             for tail in attempt.tails:
                 tail.rewind()
             parts.chatter.forward(attempt)

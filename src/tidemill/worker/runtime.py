@@ -105,7 +105,7 @@ class WorkerRuntime:
         self._hooks = Hooks(workers, ports.stage)
         self._start = StartUp(ports.clock, settings.register_s)
         self._stuck = StuckWatch(self._holdings, ports.clock, settings.stuck_s)
-        self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox.owe)
+        self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         looked = Looked(self._slots, self._holdings, self._reports, self._models, self._start, self._stuck)

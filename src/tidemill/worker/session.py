@@ -27,6 +27,7 @@ from tidemill.wire.worker import (
     Hello,
     Ping,
     Refused,
+    Resumed,
     Stale,
     ToWorker,
     Welcome,
@@ -136,6 +137,8 @@ class Session:
                     self._roster.acknowledge_items(attempt, upto)
                 case EventAck(attempt=attempt, upto=upto):
                     self._roster.acknowledge_events(attempt, upto)
+                case Resumed(attempt=attempt):
+                    self._roster.restore(attempt)
                 case Cancel():
                     self._roster.cancel(message)
                 case Stale(attempts=attempts):
