@@ -41,28 +41,41 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 LOST = Code.WORKER_LOST
-CAUSES: list[tuple[str, dict[str, int], Code, str]] = [
+Cause = tuple[str, dict[str, int], Code, str]
+CAUSES: list[Cause] = [
     ("segfault", {}, LOST, "killed by SIGSEGV"),
     ("leave", {"code": 3}, LOST, "exit code 3"),
     ("killed", {}, LOST, "memory runs out"),
+    ("raise_unspeakable", {}, Code.INTERNAL, "UnspeakableError"),
+    ("raise_half_a_character", {}, Code.INTERNAL, "ValueError"),
+    ("fill", {"mib": 4}, Code.INTERNAL, "File too large"),
+]
+MORE: list[Cause] = [
     ("scribble", {}, LOST, "connection to its worker"),
     ("close_files", {}, LOST, "it was lost 3 times"),
     ("recurse_for_ever", {}, LOST, "killed by SIGSEGV"),
     ("cycle", {}, Code.INTERNAL, "the task gave no"),
-    ("raise_unspeakable", {}, Code.INTERNAL, "UnspeakableError"),
-    ("raise_half_a_character", {}, Code.INTERNAL, "ValueError"),
     ("claim_a_loss", {}, Code.INTERNAL, "it says"),
     ("recurse", {}, Code.INTERNAL, "recursion"),
-    ("fill", {"mib": 4}, Code.INTERNAL, "File too large"),
     ("eat", {"limit_mib": 2048}, Code.RESOURCE, "MemoryError"),
 ]
 
 
 @pytest.mark.timeout(100)
-@pytest.mark.parametrize(("task", "inputs", "code", "said"), CAUSES, ids=[cause[0] for cause in CAUSES])
-def test_a_poison_is_told_by_its_cause_and_hurts_nobody_else(
-    house: House, task: str, inputs: dict[str, int], code: Code, said: str
-) -> None:
+@pytest.mark.parametrize("cause", CAUSES, ids=[cause[0] for cause in CAUSES])
+def test_a_poison_is_told_by_its_cause_and_hurts_nobody_else(house: House, cause: Cause) -> None:
+    _is_told(house, cause)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("cause", MORE, ids=[cause[0] for cause in MORE])
+def test_so_is_each_of_the_zoo(house: House, cause: Cause) -> None:
+    _is_told(house, cause)
+
+
+def _is_told(house: House, cause: Cause) -> None:
+    task, inputs, code, said = cause
     run = house.client.options(retries=0).submit_named(f"zoo.{task}", inputs)
     with pytest.raises(RunFailedError) as caught:
         run.result(timeout=60)
@@ -83,7 +96,7 @@ def test_what_is_odd_and_no_poison_is_a_result(house: House, tmp_path: Path) -> 
 
 @pytest.mark.feature("C4")
 @pytest.mark.timeout(100)
-def test_a_cancel_is_seen_by_code_that_looks_and_ends_code_that_does_not(house: House) -> None:
+def test_a_cancel_is_seen_by_code_that_looks(house: House) -> None:
     for task in ("wait", "wait_later", "count_slowly", "fail_when_told"):
         run = house.submit(task)
         _begun(run)
@@ -92,27 +105,26 @@ def test_a_cancel_is_seen_by_code_that_looks_and_ends_code_that_does_not(house: 
             run.result(timeout=60)
         (attempt,) = run.attempts()
         assert attempt.status == ("succeeded" if task == "wait" else "stopped")
+    house.check()
+
+
+@pytest.mark.feature("C4")
+@pytest.mark.feature("D5")
+@pytest.mark.timeout(100)
+def test_what_ignores_a_cancel_or_its_time_or_falls_silent_is_killed(house: House) -> None:
+    slow = [house.submit("overtime"), house.submit("fall_silent")]
     rude = [house.submit(task) for task in ("ignore", "swallow", "hold")]
     for run in rude:
         _begun(run)
         run.cancel()
-    for run in rude:
-        with pytest.raises(RunCancelledError):
-            run.result(timeout=60)
-        (attempt,) = run.attempts()
-        assert attempt.status == "killed"
-    house.check()
-
-
-@pytest.mark.feature("D5")
-@pytest.mark.timeout(100)
-def test_what_takes_too_long_or_falls_silent_is_killed(house: House) -> None:
-    for run in [house.submit("overtime"), house.submit("fall_silent")]:
+    for run in slow:
         with pytest.raises(RunFailedError) as caught:
             run.result(timeout=60)
         assert caught.value.code is Code.TIMEOUT
-        (attempt,) = run.attempts()
-        assert attempt.status == "killed"
+    for run in rude:
+        with pytest.raises(RunCancelledError):
+            run.result(timeout=60)
+    assert [attempt.status for run in slow + rude for attempt in run.attempts()] == ["killed"] * 5
     house.check()
 
 

@@ -4,13 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.contracts.backends import zoo, zoo_programs
 from tests.contracts.backends.heard import Heard
@@ -64,13 +65,13 @@ def processes(folder: Path, limits: Processes | None = None, target: str = str(Z
     )
 
 
-@pytest.fixture(params=["inline", "process", "program"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["inline", "process", "program"])
+async def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    """One for all tests of a file: what one of them breaks, the next one would notice."""
+    tmp_path = tmp_path_factory.mktemp("worker")
     if request.param == "process":
-        backend: BackendPort = processes(tmp_path)
-        await backend.open()
-        yield Place(request.param, backend, tmp_path)
-        await backend.close()
+        async with _apart(tmp_path) as made:
+            yield made
         return
     if request.param == "program":
         files = LocalFiles(tmp_path, threads := ThreadPool(1))
@@ -89,10 +90,16 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     threads.close()
 
 
-@pytest.fixture
-async def apart(tmp_path: Path) -> AsyncIterator[Place]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def apart(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """Processes alone: what only bodies apart can be asked to survive."""
-    backend = processes(tmp_path)
+    async with _apart(tmp_path_factory.mktemp("worker")) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _apart(folder: Path) -> AsyncIterator[Place]:
+    backend = processes(folder)
     await backend.open()
-    yield Place("process", backend, tmp_path)
+    yield Place("process", backend, folder)
     await backend.close()

@@ -11,6 +11,8 @@ from tidemill.core.bodies import Completed
 from tidemill.core.run import Code
 from tidemill.wire.worker import UNACKNOWLEDGED_ITEMS
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.mark.parametrize("task", ["double", "double_later"])
 async def test_a_body_gives_its_result(place: Place, task: str) -> None:
@@ -51,7 +53,7 @@ async def test_files_are_kept_in_a_private_folder(place: Place) -> None:
     assert await work.result() == "kept"
     assert work.is_folder_used
     assert {name: file.size for name, file in work.saved.items()} == {"a.txt": 4, "b.txt": 4}
-    assert (place.folder / "attempts" / "private" / "files" / "note.txt").read_text() == "kept"
+    assert (place.folder / "attempts" / work.folder_name / "files" / "note.txt").read_text() == "kept"
 
 
 @pytest.mark.parametrize("task", ["count", "count_later"])

@@ -17,6 +17,8 @@ from tidemill.core.bodies import Completed
 from tidemill.core.run import Code
 from tidemill.sdk.processes import Processes
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def is_alive(pid: int) -> bool:
     with contextlib.suppress(OSError):

@@ -18,7 +18,7 @@ from tidemill import Backend, Context, PermanentError, Processes, TaskFiles, Wor
 
 MIB = 1024 * 1024
 
-zoo = Worker("zoo", backend=Backend.PROCESS, processes=Processes(count=3))
+zoo = Worker("zoo", backend=Backend.PROCESS, processes=Processes(count=5))
 
 
 # Those that behave -----------------------------------------------------------------------------------
