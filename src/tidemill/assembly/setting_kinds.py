@@ -161,6 +161,12 @@ KINDS: dict[str, Kind] = {
         ),
     ),
     "data": Kind("the data folder: the store, blobs, and what workers keep", "a folder", folder),
+    "envs": Kind(
+        "where the environments of workers with dependencies of their own are kept; `envs` in the data folder where "
+        "nothing is said",
+        "a folder",
+        folder,
+    ),
     "host": Kind("the address at which a server listens", "a name or an address", str),
     "port": Kind("its port; 0 takes a free one", "a whole number from 0 (any free one) to 65535", _whole(0, 65_535)),
     "allowed_hosts": Kind(

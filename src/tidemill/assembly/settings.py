@@ -27,6 +27,7 @@ class Settings:
 
     url: str = ""  # of the server to use; "" is the one at host and port
     data: Path = Path(".tidemill")
+    envs: Path | None = None  # where workers' own environments are; None is envs in the data folder
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     allowed_hosts: tuple[str, ...] = ()  # names under which the server may be reached, besides loopback
@@ -126,3 +127,12 @@ def program_environment(settings: Settings, environment: Mapping[str, str] | Non
     return {
         name: value for name, value in environment.items() if passes.fullmatch(name) or name in settings.program_env
     }
+
+
+def variables_in(folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment for a program that runs in a virtual environment: none of our own packages."""
+    found = dict(os.environ if environment is None else environment)
+    for name in ("PYTHONPATH", "PYTHONHOME"):
+        found.pop(name, None)
+    path = os.pathsep.join([str(folder / "bin"), found.get("PATH", os.defpath)])
+    return {**found, "VIRTUAL_ENV": str(folder), "PATH": path}

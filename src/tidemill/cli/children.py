@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 Hear = Callable[[str], None]
 
@@ -21,22 +23,39 @@ KEPT_LINES = 30
 LINE_LIMIT = 1024 * 1024
 
 
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that a child runs in, and its variables; None: ours."""
+
+    program: str = field(default_factory=lambda: sys.executable)
+    variables: Mapping[str, str] | None = None
+
+
 class Child:
     """One `tidemill …` process; when it dies, it is started again, later and later.
 
     Args:
         hear: gets each line that it prints.
+        most_deaths: in a row, after which it is not started any more; None: always.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], hear: Hear) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        hear: Hear,
+        interpreter: Interpreter | None = None,
+        most_deaths: int | None = None,
+    ) -> None:
         self.name, self.arguments, self._hear = name, list(arguments), hear
+        self._interpreter, self._most_deaths = interpreter or Interpreter(), most_deaths
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.deaths = 0  # in a row
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
 
     async def keep(self) -> None:
-        """Until `stop`."""
+        """Until `stop`, or until it has died too often: then `has_failed`."""
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began = loop.time()
@@ -44,19 +63,27 @@ class Child:
             if self._stopping.is_set() or code == 0:
                 continue
             self.deaths = 1 if loop.time() - began > STEADY_S else self.deaths + 1
+            if self.has_failed:
+                self._hear(f"{self.name} ended ({_how(code)}) {self.deaths} times in a row: it is not started any more")
+                return
             delay_s = DELAYS_S[min(self.deaths, len(DELAYS_S)) - 1]
             self._hear(f"{self.name} ended ({_how(code)}); again in {delay_s:g} s")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
                     await self._stopping.wait()
 
+    @property
+    def has_failed(self) -> bool:
+        return self._most_deaths is not None and self.deaths >= self._most_deaths
+
     async def _live(self) -> int:
-        command = (sys.executable, "-P", "-m", "tidemill", *self.arguments, "--end-with-parent")
+        command = (self._interpreter.program, "-P", "-m", "tidemill", *self.arguments, "--end-with-parent")
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=self._interpreter.variables,
             start_new_session=True,
             limit=LINE_LIMIT,
         )
@@ -85,11 +112,11 @@ class Child:
         """End it in order; `keep` starts it again at once."""
         self._signal(signal.SIGTERM)
 
-    async def stop(self, keeping: "asyncio.Task[None]") -> None:
+    async def stop(self, keeping: "asyncio.Task[Any]", patience_s: float = PATIENCE_S) -> None:
         """End it in order, or after some time by force. ``keeping`` runs `keep`."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
-        await asyncio.wait([keeping], timeout=PATIENCE_S)
+        await asyncio.wait([keeping], timeout=patience_s)
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeping

@@ -4,6 +4,10 @@ import logging
 import sys
 from collections.abc import Callable
 
+import click
+
+COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
+
 
 class _Ours(logging.Filter):
     """Not what a task logs, for that goes to its attempt; of others only what is worth a look."""
@@ -24,3 +28,9 @@ def log_to_console(speaking: Callable[[], object] = lambda: None) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     handler.addFilter(_Ours(speaking))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def line_printer(name: str, width: int, number: int) -> Callable[[str], None]:
+    """Prints each line with a name before it, in the colour of the ``number``-th who speaks."""
+    label = click.style(name.ljust(width), fg=COLOURS[number % len(COLOURS)])
+    return lambda line: click.echo(f"{label} | {line}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import click
 
 from tidemill.assembly.settings import Settings, read_settings
 from tidemill.cli.children import Child
+from tidemill.cli.console import line_printer
 from tidemill.cli.finding import find_server
 from tidemill.cli.household import open_household
 from tidemill.cli.main import Exit
@@ -18,7 +19,6 @@ from tidemill.cli.targets import folder_of
 from tidemill.cli.watching import Interrupts, interruptible
 
 LOOK_S = 0.5
-COLOURS = ("cyan", "magenta", "yellow", "green", "blue")
 SKIPPED = ("__pycache__", "node_modules", "tidemill-out")
 
 
@@ -43,13 +43,13 @@ async def _go(settings: Settings, folders: Mapping[str, Path]) -> Exit:
     with interruptible() as interrupts:
         async with open_household() as house:
             found = None if settings.port == 0 else await find_server(settings)
-            url = found.url if found else await house.server(settings, _printer("server", width, 0))
+            url = found.url if found else await house.server(settings, line_printer("server", width, 0))
             click.echo(
                 f"page: {url}" + ("" if folders else "   (name a folder to run its worker: tidemill dev FOLDER)")
             )
             children: dict[Path, list[Child]] = {}
             for number, (target, folder) in enumerate(folders.items(), 1):
-                hear = _printer(_short(target), width, number)
+                hear = line_printer(_short(target), width, number)
                 children[folder] = [*children.get(folder, []), house.worker(target, url, settings.data, hear)]
             await _reload_until_told(children, interrupts)
             click.echo("stopping", err=True)
@@ -93,8 +93,3 @@ def _changed(before: Mapping[str, int], now: Mapping[str, int]) -> str:
 
 def _short(target: str) -> str:
     return Path(target).name or target
-
-
-def _printer(name: str, width: int, number: int) -> Callable[[str], None]:
-    label = click.style(name.ljust(width), fg=COLOURS[number % len(COLOURS)])
-    return lambda line: click.echo(f"{label} | {line}")
