@@ -3,11 +3,13 @@
 import threading
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tidemill import Backoff, Cache, DefinitionError, RateLimit, TransientError, Worker
+from tidemill import Backoff, Cache, DefinitionError, RateLimit, RunFailedError, TransientError, Worker, workflow
 from tidemill.client.blocking import Client
+from tidemill.core.graph import TaskNode
 from tidemill.testing.local import local
 
 mill = Worker("mill")
@@ -110,3 +112,54 @@ def test_a_rule_that_cannot_be_is_refused_where_it_is_written(options: dict[str,
         @other.task(**options)  # type: ignore[call-overload]
         def one(x: int) -> int:
             return x
+
+
+dear = Worker("dear", cost=2.0)
+
+
+@dear.task(retries=4, timeout=50, priority=1, max_cost=3.0)
+def once(x: int) -> int:
+    raise TransientError(f"{x} is not ready", retry_after=0)
+
+
+@workflow
+def at_a_node(x: int) -> int:
+    return once.options(retries=2, backoff=Backoff(first=0, most=0))(x)
+
+
+def tries(client: Client, *submitted: Any) -> int:
+    run = client.submit(*submitted)
+    with pytest.raises(RunFailedError, match="not ready"):
+        run.result(20)
+    return len(run.attempts())
+
+
+@pytest.mark.feature("A23")
+def test_the_submission_stands_above_the_use_and_that_above_the_task() -> None:
+    quick = Backoff(first=0, most=0)
+    with local(dear) as client:
+        assert tries(client.options(backoff=quick), once, 1) == 5
+        assert tries(client.options(backoff=quick), once.options(retries=1), 1) == 2
+        assert tries(client.options(backoff=quick, retries=0), once.options(retries=1), 1) == 1
+        assert tries(client, at_a_node, 1) == 3
+
+
+@pytest.mark.feature("A23")
+def test_what_one_place_does_not_say_is_left_to_the_next() -> None:
+    with local(dear) as client:
+        run = client.options(priority=7, retries=0, timeout=9).submit(once.options(max_cost=2.5), 1)
+        with pytest.raises(RunFailedError):
+            run.result(20)
+        [node] = run.graph().body.nodes.values()
+        assert isinstance(node, TaskNode)
+        assert (node.options.retries, node.options.timeout_s) == (0, 9.0)
+        assert node.options.requires is not None
+        assert node.options.requires.max_cost == 2.5
+        assert run.view().priority == 7
+        with pytest.raises(RunFailedError, match="no worker took it"):
+            client.submit(too_dear).result(20)
+
+
+@dear.task(max_cost=1.0, queue_timeout=0.05)
+def too_dear() -> int:
+    return 1

@@ -1,5 +1,6 @@
 """`tidemill init`: a folder that runs, tests and type-checks at once."""
 
+import json
 import re
 import tempfile
 from enum import Enum
@@ -10,6 +11,7 @@ from string import Template
 
 import click
 
+from tidemill.cli.options import Output, output_option
 from tidemill.core.errors import InputError
 from tidemill.core.url_names import url_name
 from tidemill.interface.identifiers import RESERVED, free_name, identifier
@@ -34,19 +36,25 @@ def init() -> None:
 
 @init.command()
 @click.argument("name")
-def worker(name: str) -> None:
+@output_option
+def worker(name: str, output: Output) -> None:
     """A folder NAME with a worker, a task and its tests."""
-    _tell(make_project(Kind.WORKER, name, Path.cwd()), '--text "the tide comes in"')
+    _tell(make_project(Kind.WORKER, name, Path.cwd()), '--text "the tide comes in"', output)
 
 
 @init.command()
 @click.argument("name")
-def workflow(name: str) -> None:
+@output_option
+def workflow(name: str, output: Output) -> None:
     """A folder NAME with a workflow, its tasks and their tests."""
-    _tell(make_project(Kind.WORKFLOW, name, Path.cwd()), '--texts "high water" --texts low')
+    _tell(make_project(Kind.WORKFLOW, name, Path.cwd()), '--texts "high water" --texts low', output)
 
 
-def _tell(folder: Path, options: str) -> None:
+def _tell(folder: Path, options: str, output: Output) -> None:
+    if output is Output.JSON:
+        made = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        click.echo(json.dumps({"folder": str(folder), "files": made}))
+        return
     click.echo(f"made {folder.name}: main.py, tests, pyproject.toml, README.md\n")
     click.echo(f"  cd {folder.name}\n  tidemill run . {options}")
 

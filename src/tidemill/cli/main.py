@@ -39,6 +39,7 @@ COMMANDS = {
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),
     "conformance": ("conformance", "Check a worker in any language against the protocol."),
+    "completion": ("completion", "Let your shell complete commands and options."),
     "settings": ("settings", "Each setting, its value and where that comes from."),
     "doctor": ("doctor", "Whether all is in order here."),
 }

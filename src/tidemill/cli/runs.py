@@ -30,7 +30,7 @@ def runs() -> None:
 @runs.command("list")
 @click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only runs that stand like this.")
 @click.option("--workflow", default="", help="Only runs of this workflow or task.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option("--before", default="", help="Only older runs than this one.")
 @url_option
 @output_option
