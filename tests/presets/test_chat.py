@@ -36,6 +36,7 @@ def model(seen: list[Any]) -> Answer:
     return answer
 
 
+@pytest.mark.feature("A19")
 async def test_a_reply_comes_whole_or_in_pieces() -> None:
     seen: list[Any] = []
     async with serving({PATH: model(seen)}) as url:

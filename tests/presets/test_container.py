@@ -62,6 +62,7 @@ class _Flow:
 
 @needs_engine
 @pytest.mark.slow
+@pytest.mark.feature("A19")
 async def test_an_image_runs_to_its_end_and_is_removed() -> None:
     assert shutil.which("docker") or shutil.which("podman")
     preset = Container(socket=ENGINE, most_bytes=100)

@@ -33,6 +33,7 @@ async def echo(request: web.Request) -> web.StreamResponse:
     return web.json_response({**seen, "headers": dict(request.headers)})
 
 
+@pytest.mark.feature("A19")
 async def test_a_request_is_made_and_its_answer_given() -> None:
     call = HttpCall(allow=LOOPBACK, secrets={"TOKEN": "s3cret"})
     async with serving({"/": echo}) as url:
@@ -194,6 +195,7 @@ def loud(url: str) -> str:
     return task_named("tidemill.shout", str)(text=answer.text)
 
 
+@pytest.mark.feature("A19")
 async def test_presets_are_tasks_by_name_beside_those_of_a_user() -> None:
     async def word(request: web.Request) -> web.StreamResponse:
         return web.Response(text=request.query["word"])

@@ -94,6 +94,7 @@ def send(preset: Mail, *args: Any, **given: Any) -> Sent:
     return sent
 
 
+@pytest.mark.feature("A19")
 def test_a_message_is_sent_over_starttls_after_a_login(post: Any, certificate: Path, tmp_path: Path) -> None:
     postbox, port = post(authenticator=logged_in, auth_required=True)
     preset = mail(port, certificate, user="mill", password="s3cret")

@@ -21,6 +21,7 @@ def run(preset: ShellCommand, *args: Any, **given: Any) -> CommandResult:
     return result
 
 
+@pytest.mark.feature("A19")
 def test_a_command_gets_arguments_input_and_its_own_folder() -> None:
     shell = ShellCommand(secrets={"TOKEN": "s3cret"})
     assert run(shell, ["printf", "%s-%s", "a b", "$HOME;ls"]) == CommandResult(0, "a b-$HOME;ls", "")
