@@ -1,11 +1,13 @@
-"""What is written for users is true: links lead somewhere, and the code of the README runs."""
+"""What is written for users is true: links lead somewhere, the code of the README runs, what is missing is missing."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.docs.pages import ROOT, blocks, links, pages, read
+from tests.features import LEDGER, TESTS, done_ids, read_ledger, read_marks
 from tidemill import File
 from tidemill.testing.local import local
 
@@ -37,3 +39,17 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
     with local(example["texts"]) as client:
         assert client.submit(example["survey"], files).result(30) == "1,200 words: a book"
         assert client.submit(example["survey"], files[1:]).result(30) == "a leaflet"
+
+
+@pytest.mark.parametrize("place", [page for page in pages() if page.startswith("docs/coming-from/")])
+def test_what_is_not_here_yet_is_open_in_the_ledger(place: str) -> None:
+    missing = read(place).partition("## What is not here yet")[2].partition("\n## ")[0]
+    named = {
+        f"{letter}{number}"
+        for letter, first, last in re.findall(r"\b([A-Z])(\d+)(?: to \1(\d+))?", missing)
+        for number in range(int(first), int(last or first) + 1)
+    }
+    rows = read_ledger(LEDGER.read_text("utf-8"))
+    assert named
+    assert named <= {row.id for row in rows}
+    assert sorted(named & done_ids(rows, read_marks(TESTS))) == []

@@ -9,7 +9,7 @@ from tests.docs.pages import blocks, pages, read
 from tests.docs.terminal import Terminal, exit_code, fits, played
 from tests.languages.node import why_not
 
-OURS = ("docs/tutorial.md", "docs/guide/")
+OURS = ("docs/tutorial.md", "docs/guide/", "docs/coming-from/")
 PAGES = [
     page for page in pages() if page.startswith(OURS) and any(each.language == "sh" for each in blocks(read(page)))
 ]
