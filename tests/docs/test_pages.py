@@ -41,6 +41,16 @@ def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
         assert client.submit(example["survey"], files[1:]).result(30) == "a leaflet"
 
 
+def test_each_promise_of_the_readme_names_tests_that_exist_or_says_not_yet() -> None:
+    rows = re.findall(r"^\| P(\d+) \| .+ \| (.+) \|$", read("README.md"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 14))
+    for number, proof in rows:
+        named = re.findall(r"\[(test_\w+)\]\(([^)]+)\)", proof)
+        assert named or proof.startswith("not yet"), f"P{number}"
+        for test, place in named:
+            assert f"def {test}(" in read(place), f"P{number}: {place} has no {test}"
+
+
 @pytest.mark.parametrize("place", [page for page in pages() if page.startswith("docs/coming-from/")])
 def test_what_is_not_here_yet_is_open_in_the_ledger(place: str) -> None:
     missing = read(place).partition("## What is not here yet")[2].partition("\n## ")[0]

@@ -1,4 +1,4 @@
-"""What must hold of the durable rows, whatever happened; P1 to P4 are our promises (docs/features.md)."""
+"""What must hold of the durable rows, whatever happened; P1 to P4 are promises of the README."""
 
 import asyncio
 from collections import Counter
