@@ -39,7 +39,14 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(found["language"], tuple(found["words"].split()), found["text"], line)
 
 
-def links(text: str) -> list[str]:
-    """Targets of links inside the repository, without the part of the page."""
-    targets = [found["target"].partition("#")[0] for found in _LINK.finditer(text)]
-    return [target for target in targets if target and "://" not in target]
+def links(text: str) -> list[tuple[str, str]]:
+    """Links inside the repository: the file, "" for the page itself, and the part of that page."""
+    targets = [found["target"] for found in _LINK.finditer(text) if "://" not in found["target"]]
+    return [(file, part) for file, _, part in (target.partition("#") for target in targets)]
+
+
+def parts(text: str) -> set[str]:
+    """What a link may name behind ``#``: headings, as GitHub writes them."""
+    without_code = _BLOCK.sub("", text)
+    headings = re.findall(r"^#+ (.+)$", without_code, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.pages import ROOT, blocks, links, pages, read
+from tests.docs.pages import ROOT, blocks, links, pages, parts, read
 from tests.features import LEDGER, TESTS, done_ids, read_ledger, read_marks
 from tidemill import File
 from tidemill.testing.local import local
@@ -15,9 +15,12 @@ IMAGE_LIMIT = 200 * 1024
 
 
 @pytest.mark.parametrize("place", pages())
-def test_each_link_leads_to_a_file(place: str) -> None:
-    folder = (ROOT / place).parent
-    assert [target for target in links(read(place)) if not (folder / target).exists()] == []
+def test_each_link_leads_to_a_file_and_to_a_part_of_it(place: str) -> None:
+    page = ROOT / place
+    for target, part in links(read(place)):
+        file = page.parent / target if target else page
+        assert file.exists(), f"there is no {target}"
+        assert not part or part in parts(file.read_text("utf-8")), f"{target or place} has no part {part}"
 
 
 def test_images_are_small() -> None:
