@@ -5,9 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tidemill.client.connection import Connection
 from tidemill.client.identity import Identity
 from tidemill.client.outcomes import Awaited
-from tidemill.client.remote import Core
 from tidemill.client.targets import Target
 from tidemill.client.transport import HttpTransport, Transport
 from tidemill.core.bodies import ChildCall
@@ -29,7 +29,7 @@ class ChildClient:
     """One for all attempts of a worker, on its control loop."""
 
     def __init__(self, transport: Transport) -> None:
-        self._core = Core(transport, Identity())
+        self._core = Connection(transport, Identity())
         self._awaited: dict[str, Awaited] = {}
 
     async def submit(self, call: ChildCall, run: str, parent: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from tidemill.client.calls import DELAYS_S, PREFIX, Calls
 from tidemill.client.errors import NotFoundError
 from tidemill.client.transport import checked
-from tidemill.core.errors import InternalError, TidemillError, UnavailableError
+from tidemill.core.errors import InternalError, UnavailableError
 from tidemill.wire.api import BATCH_LIMIT, FRAMES, Finished, WatchRuns
 
 SILENCE_S = 45.0  # the server says something every 15 s
@@ -27,14 +27,14 @@ class Awaited:
 
     def __init__(self, run: str) -> None:
         self.id = run
-        self._outcome: Finished | TidemillError | None = None
+        self._outcome: Finished | Exception | None = None
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def is_open(self) -> bool:
         return self._outcome is None
 
-    def settle(self, outcome: Finished | TidemillError) -> None:
+    def settle(self, outcome: Finished | Exception) -> None:
         self._outcome = outcome
         for future in self._waiting:
             if not future.done():
@@ -89,7 +89,7 @@ class Outcomes:
     async def _keep_reading(self) -> None:
         tries, away_s = 0, 0.0
         while True:
-            error: TidemillError | None = None
+            error: Exception | None = None
             try:
                 async for outcomes in self._stream(self._new_token()):
                     tries, away_s = 0, 0.0
@@ -97,7 +97,7 @@ class Outcomes:
                         self._settle(each)
             except UnavailableError as failed:
                 error = failed
-            except TidemillError as failed:
+            except Exception as failed:  # noqa: BLE001  # those who wait are told; it is for them to handle
                 error, away_s = failed, PATIENCE_S
             unfinished = [each for each in self._awaited.values() if each.is_open]
             is_hopeless = away_s >= PATIENCE_S or not self._calls.was_there
@@ -139,7 +139,7 @@ class Outcomes:
         if awaited is not None:
             awaited.settle(outcome)
 
-    def _give_up(self, error: TidemillError, unfinished: Sequence[Awaited]) -> None:
+    def _give_up(self, error: Exception, unfinished: Sequence[Awaited]) -> None:
         token, self._token = self._token, None
         if token is not None and not token.done():
             token.set_exception(error)

@@ -10,25 +10,20 @@ from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
 
-from tidemill.client.blobs import HttpBlobs
-from tidemill.client.calls import Calls
-from tidemill.client.errors import StreamRestartedError, error_of
-from tidemill.client.files import Files, Progress
+from tidemill.client.connection import Connection
+from tidemill.client.errors import StreamRestartedError
+from tidemill.client.files import Progress
 from tidemill.client.identity import Identity
-from tidemill.client.joining import Joining
-from tidemill.client.outcomes import Awaited, Outcomes
+from tidemill.client.outcomes import Awaited
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
-from tidemill.client.tails import Place, Tails
-from tidemill.client.targets import Decode, Target, named, target_of
+from tidemill.client.tails import Place
+from tidemill.client.targets import Decode, Target, bind_plain, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
-from tidemill.client.values import Values
 from tidemill.core.documents import parse_document
 from tidemill.core.graph import NodeOptions, Workflow, overlaid
-from tidemill.core.ids import parse_run_id
 from tidemill.core.run import Adjustment
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.directory import Directory
-from tidemill.sdk.errors import RunCancelledError, RunFailedError, RunHaltedError
 from tidemill.sdk.file import File
 from tidemill.sdk.options import Options, node_options
 from tidemill.sdk.result import Streamed
@@ -40,7 +35,6 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:7070"
-PATIENCE_S = 30.0  # how long a server that was there before may be away
 
 
 class SubmitOptions(Options, total=False):
@@ -50,58 +44,10 @@ class SubmitOptions(Options, total=False):
     traceparent: str  # of the W3C: the trace that the run belongs to
 
 
-class Core:
-    """What a client and its copies share."""
-
-    def __init__(self, transport: Transport, identity: Identity) -> None:
-        self.calls = Calls(transport, PATIENCE_S)
-        self.identity = identity
-        self.blobs = HttpBlobs(transport)
-        self.values, self.files = Values(self.blobs), Files(self.blobs)
-        self.outcomes = Outcomes(self.calls, identity.token)
-        self.joining = Joining(self.calls, self.outcomes)
-        self.tails = Tails(self.calls)
-
-    async def submit(self, submission: api.Submission, awaited: Awaited, target: Target) -> api.Accepted:
-        """Raises what the server says against it."""
-        answer = await self.joining.submit(submission, awaited)
-        if isinstance(answer, api.Problem) and answer.type == "unknown_graph" and target.document:
-            await self.calls.put_json(f"/graphs/{target.graph}", target.document, api.PublishedGraph)
-            answer = await self.joining.submit(submission, awaited)
-        elif isinstance(answer, api.Problem) and answer.type == "unknown_task" and target.or_workflow:
-            submission = replace(submission, task="", workflow=target.task)
-            again = await self.joining.submit(submission, awaited)
-            answer = answer if isinstance(again, api.Problem) and again.type == "unknown_workflow" else again
-        if isinstance(answer, api.Problem):
-            raise error_of(answer)
-        return answer
-
-    async def outputs(self, finished: api.Finished) -> Mapping[str, Any]:
-        """Raises what the end of the run stands for."""
-        match finished.status:
-            case "failed" if finished.failure is not None:
-                raise RunFailedError(finished.id, finished.failure)
-            case "cancelled":
-                raise RunCancelledError(finished.id, finished.reason)
-            case "halted":
-                raise RunHaltedError(finished.id, finished.reason)
-            case _:
-                pass
-        outputs = finished.outputs
-        if outputs is None:
-            outputs = (await self.calls.get(f"/runs/{finished.id}/result", api.Finished)).outputs or {}
-        return await self.values.receive(parse_run_id(finished.id), outputs)
-
-    async def close(self) -> None:
-        await self.joining.close()
-        await self.outcomes.close()
-        await self.calls.transport.close()
-
-
 class AsyncRun(Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
-    def __init__(self, core: Core, awaited: Awaited, decode: Decode) -> None:
+    def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
         self._core, self._awaited, self._decode = core, awaited, decode
         self._is_watched = True
 
@@ -260,7 +206,7 @@ class AsyncClient:
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
-        self._core = Core(transport or HttpTransport(url), Identity())
+        self._core = Connection(transport or HttpTransport(url), Identity())
         self._options, self._tags, self._trace = NodeOptions(), dict[str, str](), ""
 
     async def __aenter__(self) -> Self:
@@ -297,9 +243,17 @@ class AsyncClient:
         )
 
     async def submit_named(self, name: str, inputs: Mapping[str, Any] | None = None) -> AsyncRun[Any]:
-        """Start a task by its name, `worker.task`, or a published workflow by its. Inputs and result are plain data."""
+        """Start a task by its name, `worker.task`, or a published workflow by its; its result is plain data.
+
+        Args:
+            inputs: plain data, and what has a form as such: records, dates, a File (which is uploaded).
+        Raises:
+            InvalidInputError: with each value that does not fit, or has no such form; nothing was started.
+            UnknownTaskError, UnavailableError.
+        """
         found = named(name)
-        return AsyncRun(self._core, await self._submit(found, plain=dict(inputs or {})), found.decode)
+        plain = await self._core.values.send_plain(await bind_plain(inputs or {}))
+        return AsyncRun(self._core, await self._submit(found, plain=plain), found.decode)
 
     async def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[AsyncRun[R]]:
         """One run for each of ``inputs``, arguments by parameter. The first that is wrong is raised."""

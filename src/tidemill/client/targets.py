@@ -13,6 +13,7 @@ from tidemill.core.errors import InternalError
 from tidemill.core.graph import VALUE, NodeOptions
 from tidemill.core.values import Argument, Encoding, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk.definition import Definition, Task
+from tidemill.sdk.plans import encode_all, plan_of
 from tidemill.sdk.workflow import Workflow
 
 _unpack = msgspec.msgpack.Decoder().decode
@@ -58,6 +59,17 @@ def _plain(argument: Argument) -> Any:
             return {name: _plain(part) for name, part in parts.items()}
         case _:
             raise InternalError("a value that lies elsewhere was not fetched")
+
+
+_anything = plan_of(Any)
+
+
+async def bind_plain(inputs: Mapping[str, Any]) -> dict[str, Encoded]:
+    """Inputs of what is known by name alone, off the loop, for there may be files to read.
+
+    Raises InvalidInputError with each value that has no plain form.
+    """
+    return await asyncio.to_thread(encode_all, inputs, lambda _: _anything)
 
 
 NONE_SAID = NodeOptions()

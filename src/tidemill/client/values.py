@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
+from msgspec import Raw
+
 from tidemill.client.blobs import HttpBlobs
 from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.ids import digest_of
@@ -29,9 +31,18 @@ class Values:
         """Upload what a request does not carry."""
         return {name: await self._sent(each) for name, each in encoded.items()}
 
-    async def _sent(self, encoded: Encoded) -> Value:
+    async def send_plain(self, encoded: Mapping[str, Encoded]) -> dict[str, Raw]:
+        """Upload the files alone: plain data goes with the request, and the server keeps it as it likes."""
+        for each in encoded.values():
+            await self._send_files(each)
+        return {name: Raw(each.data) for name, each in encoded.items()}
+
+    async def _send_files(self, encoded: Encoded) -> None:
         for local in encoded.local:
             await self.send_file(local)
+
+    async def _sent(self, encoded: Encoded) -> Value:
+        await self._send_files(encoded)
         if len(encoded.data) <= INLINE_LIMIT_BYTES:
             return encoded.inline
         digest = digest_of(encoded.data)

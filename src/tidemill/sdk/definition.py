@@ -14,12 +14,12 @@ from tidemill.core.values import Argument
 from tidemill.sdk.batch import Batch
 from tidemill.sdk.callables import doc_of, name_of
 from tidemill.sdk.context import Context
-from tidemill.sdk.errors import DefinitionError, DoesNotFitError, InvalidInputError
+from tidemill.sdk.errors import DefinitionError, DoesNotFitError
 from tidemill.sdk.file import Locate
 from tidemill.sdk.middleware import Middleware, Shared
 from tidemill.sdk.options import Backend, Options, node_options
 from tidemill.sdk.plain import call_plainly, call_surrounded
-from tidemill.sdk.plans import TypePlan
+from tidemill.sdk.plans import TypePlan, encode_all
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
 P = ParamSpec("P")
@@ -128,16 +128,8 @@ class Definition(Generic[P, R_co]):
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Encoded]:
         """The inputs of a run. Raises TypeError, and InvalidInputError with each value that does not fit."""
-        encoded: dict[str, Encoded] = {}
-        violations: list[tuple[str, str]] = []
-        for name, value in self.bind_values(args, kwargs).items():
-            try:
-                encoded[name] = self.signature.parameters[name].plan.encode(value)
-            except DoesNotFitError as error:
-                violations += [(f"$.{name}{path[1:]}", text) for path, text in error.violations]
-        if violations:
-            raise InvalidInputError("", violations)
-        return encoded
+        parameters = self.signature.parameters
+        return encode_all(self.bind_values(args, kwargs), lambda name: parameters[name].plan)
 
     def decode_result(self, ports: Mapping[str, Argument], locate: Locate | None = None) -> R_co:
         """The result of a run by its output ports, whose blobs and remote lists have been fetched.

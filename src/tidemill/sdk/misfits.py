@@ -12,9 +12,19 @@ from tidemill.sdk.errors import DoesNotFitError
 DEPTH = 100  # how deep the place of a fault is looked for
 
 
+class NoFormError(TypeError):
+    """Nothing says how to send ``value``."""
+
+    def __init__(self, text: str, value: object) -> None:
+        super().__init__(text)
+        self.value = value
+
+
 def unsendable(error: Exception, value: Any) -> DoesNotFitError:
     """The error that msgspec gave for a value, or for bytes (then the value is None), as one with a place."""
     match error:
+        case NoFormError(value=wrong):
+            return DoesNotFitError(str(error), _place(value, lambda each: each is wrong))
         case OverflowError():
             return DoesNotFitError("an integer of more than 64 bits; use str or Decimal", _place(value, _is_too_large))
         case UnicodeEncodeError():

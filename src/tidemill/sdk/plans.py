@@ -7,7 +7,7 @@ Nothing is recorded that cannot be read again: a value is encoded, and then deco
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -25,10 +25,10 @@ from tidemill.sdk.clamps import corrected
 from tidemill.sdk.codecs import Codec, Encoders
 from tidemill.sdk.directory import Directory, Folder
 from tidemill.sdk.directory import to_wire as directory_to_wire
-from tidemill.sdk.errors import DoesNotFitError
+from tidemill.sdk.errors import DoesNotFitError, InvalidInputError
 from tidemill.sdk.file import File, Locate, to_upload, to_wire
 from tidemill.sdk.forms import Trait, form_of, name_of
-from tidemill.sdk.misfits import SOME_KEY, unsendable, with_key
+from tidemill.sdk.misfits import SOME_KEY, NoFormError, unsendable, with_key
 from tidemill.sdk.schemas import schema_of
 
 _BYTES = (bytes, bytearray, memoryview)
@@ -188,6 +188,20 @@ def plan_of(kind: Any, codecs: tuple[Codec[Any, Any], ...] = ()) -> TypePlan:
     return _shared(kind, codecs)
 
 
+def encode_all(values: Mapping[str, Any], plan_for: Callable[[str], TypePlan]) -> dict[str, Encoded]:
+    """Values by name. Raises InvalidInputError with each that does not fit."""
+    encoded: dict[str, Encoded] = {}
+    violations: list[tuple[str, str]] = []
+    for name, value in values.items():
+        try:
+            encoded[name] = plan_for(name).encode(value)
+        except DoesNotFitError as error:
+            violations += [(f"$.{name}{path[1:]}", text) for path, text in error.violations]
+    if violations:
+        raise InvalidInputError("", violations)
+    return encoded
+
+
 class _Sorting(Along):
     """Sets in one order, whatever they hold."""
 
@@ -225,7 +239,7 @@ class _Files:
         for cls in type(value).__mro__:
             if (encode := self._encoders.get(cls)) is not None:
                 return encode(value)
-        raise TypeError(f"a {type(value).__name__} cannot be sent" + _advice(value))
+        raise NoFormError(f"a {type(value).__name__} cannot be sent" + _advice(value), value)
 
     def _of_file(self, file: File) -> Any:
         form = to_wire(file)
