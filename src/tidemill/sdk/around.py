@@ -22,7 +22,7 @@ from tidemill.sdk.depends import Giving, Provider, Scope
 from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.middleware import CalledTask, Middleware, TaskCall, is_async
 from tidemill.sdk.ports import FilesPort
-from tidemill.sdk.scopes import Calls, Exit, WorkerScope, close_all, close_all_async, in_own_thread
+from tidemill.sdk.scopes import Calls, Errands, Exit, WorkerScope, close_all, close_all_async, in_own_thread
 
 
 @dataclass(frozen=True)
@@ -176,18 +176,14 @@ class Surrounded:
 
     async def _threaded(self, layer: Middleware, call: TaskCall, place: int) -> Any:
         """Sync middleware of an async task: it has a thread of its own, and what it proceeds to runs on this loop."""
-        loop, inner = asyncio.get_running_loop(), list[Future[Any]]()
-
-        def proceed(call: TaskCall) -> Any:
-            inner.append(asyncio.run_coroutine_threadsafe(self._anext(place, call), loop))
-            return inner[-1].result()
-
-        running = asyncio.ensure_future(in_own_thread(lambda: layer(call, proceed)))
+        inner = Errands(asyncio.get_running_loop())
+        running = asyncio.ensure_future(
+            in_own_thread(lambda: layer(call, lambda given: inner.run(self._anext(place, given))))
+        )
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            for each in inner:
-                each.cancel()
+            inner.cancel()
             await asyncio.wait([running])
             raise
 

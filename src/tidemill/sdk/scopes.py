@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import copy_context
 from enum import Enum
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -110,6 +111,45 @@ async def in_own_thread(function: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="tidemill-own", daemon=True).start()
     return await asyncio.wrap_future(done)
+
+
+class Errands:
+    """Coroutines that a thread gives to a loop, one after the other, until the loop's side cancels them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_cancelled = False
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """In the thread. Returns when it has ended, also by a cancel: its ``finally`` blocks have run then."""
+        done: Future[T] = Future()
+        done.set_running_or_notify_cancel()
+        self._loop.call_soon_threadsafe(self._start, coroutine, done)
+        return done.result()
+
+    def _start(self, coroutine: Coroutine[Any, Any, T], done: Future[T]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        task.add_done_callback(partial(_hand_over, done))
+        if self._is_cancelled:
+            task.cancel()
+
+    def cancel(self) -> None:
+        """On the loop. What is begun later is cancelled too."""
+        self._is_cancelled = True
+        for task in self._running:
+            task.cancel()
+
+
+def _hand_over(done: Future[T], task: asyncio.Task[T]) -> None:
+    if task.cancelled():
+        done.set_exception(asyncio.CancelledError())
+    elif (error := task.exception()) is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(task.result())
 
 
 def close_all(exits: list[Exit], error: BaseException | None, scope: WorkerScope) -> None:
