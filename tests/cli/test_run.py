@@ -211,7 +211,8 @@ def test_an_interrupt_stops_in_order_and_the_run_is_kept(mill: Mill) -> None:
 
 
 def test_a_run_on_a_server_goes_on_when_nobody_watches(mill: Mill) -> None:
-    with mill.server() as (_, url), mill.process("worker", "mill.py", "--url", url):
+    with mill.server() as (_, url), mill.process("worker", "mill.py", "--url", url) as worker:
+        worker.wait_for("connected")  # else the command has a worker of its own
         with mill.process(*GRIND, "--url", url) as process:
             run = process.wait_for(r"run (\S+)")[1]
             process.send(signal.SIGINT)

@@ -1,5 +1,6 @@
 """Streams from a task to its readers: final values, epochs, back-pressure from the store."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -248,9 +249,12 @@ class SlowDisk(ThreadPool):
         super().__init__()
         self.goes_on = threading.Event()
         self.goes_on.set()
+        self.stands = threading.Event()  # a commit waits, and none is behind it
 
     async def call(self, name: str, function: Callable[[], T]) -> T:
         def later() -> T:
+            if not self.goes_on.is_set():
+                self.stands.set()
             assert self.goes_on.wait(20)
             return function()
 
@@ -266,6 +270,7 @@ async def test_a_store_that_stands_still_holds_the_producer_back(tmp_path: Path)
         reading = run.stream()
         first = await anext(reading)
         disk.goes_on.clear()
+        assert await asyncio.to_thread(disk.stands.wait, 20)  # one that had begun before may still end
         await until(lambda: _is_full(served.engine.queries, parse_run_id(run.id)))
         for _ in range(20):
             await client.health()
