@@ -211,6 +211,38 @@ def test_a_lock_is_held_to(farm: Mill, envs: str) -> None:
     assert (site / "iniconfig-2.0.0.dist-info").is_dir()
 
 
+FLOW = """
+from stubs import where
+from tidemill import Worker, workflow
+
+mill = Worker("mill")
+
+@mill.task
+def last(places: list[str]) -> str:
+    return places[0]
+
+@workflow
+def go() -> str:
+    return last(where())
+"""
+
+
+@pytest.mark.xdist_group("envs")
+def test_run_starts_the_workers_of_a_folder_too(farm: Mill, envs: str) -> None:
+    """The workflow calls by stubs what it cannot import; what cannot be built is told before anything runs."""
+    shutil.rmtree(farm.folder / "workers" / "rye")
+    (farm.folder / "flow.py").write_text(FLOW)
+    built = farm.tidemill("worker", "--dir", "workers", "--build", TIDEMILL_ENVS=envs)
+    own = Path(built.out.split()[-1])
+    main = farm.folder / "workers" / "wheat" / "main.py"
+    subprocess.run([own / "bin" / "python", main, "--stubs-path", "stubs.py"], cwd=farm.folder, check=True, timeout=60)
+    done = farm.tidemill("run", "flow.py", "--dir", "workers", "--json", TIDEMILL_ENVS=envs)
+    assert (done.code, Path(done.json["value"])) == (0, own), done
+    main.write_text("import no_such_module")
+    refused = farm.tidemill("run", "flow.py", "--dir", "workers", "--new", TIDEMILL_ENVS=envs)
+    assert (refused.code, "No module named 'no_such_module'" in refused.err) == (2, True), refused
+
+
 def said(farm: Mill, envs: str) -> str:
     return farm.tidemill("worker", "--dir", "workers", "--envs", "--json", TIDEMILL_ENVS=envs).out
 

@@ -42,9 +42,12 @@ class Building:
             self._status.stop()
 
     def teller(self, name: str, hear: Hear) -> Hear:
-        """For the lines of the build of ``name``; ``hear`` prints those that stay."""
+        """For the lines of the build of ``name``, an empty one when it is over; ``hear`` prints those that stay."""
 
         def tell(line: str) -> None:
+            if not line:
+                self.done(name)
+                return
             if self._status is None or not line.startswith("…"):
                 hear(line)
             if self._status is not None:

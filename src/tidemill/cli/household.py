@@ -1,6 +1,7 @@
 """A server and workers of our own, for commands that start what is missing."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,7 +11,8 @@ from urllib.parse import urlsplit
 
 from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import first_cause
-from tidemill.cli.children import Child, Hear
+from tidemill.cli.children import PATIENCE_S, Child, Hear
+from tidemill.cli.posts import Post
 from tidemill.client.remote import AsyncClient
 from tidemill.core.errors import InputError
 
@@ -39,10 +41,11 @@ class Household:
     def __init__(self, group: asyncio.TaskGroup, stack: AsyncExitStack) -> None:
         self._group, self._stack = group, stack
         self._kept: dict[Child, tuple[Role, asyncio.Task[None]]] = {}
+        self._posts: list[Post] = []
 
     @property
     def is_used(self) -> bool:
-        return bool(self._kept)
+        return bool(self._kept or self._posts)
 
     def has(self, role: Role) -> bool:
         return any(role is each for each, _ in self._kept.values())
@@ -86,6 +89,22 @@ class Household:
         child = Child(f"worker {target}", ["worker", target, "--url", url, "--data", str(data)], hear)
         self._start(child, Role.WORKER)
         return child
+
+    async def hold(self, post: Post) -> None:
+        """Returns when the worker serves. Raises NotStartedError when it never will."""
+        holding = self._group.create_task(post.hold(), name=post.folder.name)
+        self._posts.append(post)
+        self._stack.push_async_callback(post.stop, holding, PATIENCE_S)
+        while not post.serves.is_set():
+            if holding.done() or (post.child is not None and post.child.deaths):
+                raise NotStartedError(f"{post.folder}: {post.fault or told_by_post(post)}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await post.serves.wait()
+
+
+def told_by_post(post: Post) -> str:
+    return told_by(post.child) if post.child is not None else "it ended without a word"
 
 
 @asynccontextmanager

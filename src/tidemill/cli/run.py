@@ -22,14 +22,15 @@ from tidemill.cli.serving import alongside, find_or_start, take_over
 from tidemill.cli.streaming import watch_items, without_items
 from tidemill.cli.submitting import Wanted, find_unfinished, submit
 from tidemill.cli.targets import NoSuchTargetError, Target, TargetError, load_target
-from tidemill.cli.watching import Interrupts, interruptible, watch
+from tidemill.cli.watching import Interrupts, interruptible, unless, watch
+from tidemill.cli.worker_folders import start_folders
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.errors import UnavailableError
 from tidemill.sdk.definition import Definition, Task
 from tidemill.sdk.file import File
 from tidemill.sdk.workflow import Workflow
 
-OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "stream", "help")
+OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "stream", "dir", "help")
 LOG = "processes.log"
 LOOK_S = 0.5
 PATIENT_LOOKS = 4  # a worker that lost its connection is back by then
@@ -48,6 +49,7 @@ class Errand:
     is_new: bool
     is_detached: bool
     streams: bool = False
+    place: Path | None = None  # a folder of workers that run besides
 
 
 @click.command(
@@ -59,6 +61,7 @@ class Errand:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="")
 @click.option("--workflow", help="The workflow or task to run.  [default: the first workflow, else the only task]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where files of the result go.")
+@click.option("--dir", "place", type=click.Path(path_type=Path), help="Run the worker folders in this one too.")
 @click.option("--detach", is_flag=True, help="Print the run's id and leave; needs a server that runs.")
 @click.option("--stream", is_flag=True, help="Print the items of the result, a stream, as they come.")
 @click.option("--new", is_flag=True, help="Start anew, even if a run of the same is unfinished.")
@@ -74,7 +77,8 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
     else the name of a task or published workflow that a server knows (worker.task).
 
     What is missing is started: without a server, one on the data folder, and a worker for TARGET; both end with the
-    command. A run of the same on the same input that is unfinished is taken up again.
+    command. So does each worker folder in --dir, in its own environment. A run of the same on the same input that is
+    unfinished is taken up again.
 
     The parameters of the workflow are options: `tidemill run TARGET --help` lists them. A list of files takes a
     folder; another list takes JSON, or one item each time; anything that is no plain value takes JSON, or @file.json.
@@ -111,6 +115,7 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
         is_new=given["new"],
         is_detached=given["detach"],
         streams=given["stream"],
+        place=given["place"],
     )
     return asyncio.run(_go(errand))
 
@@ -203,6 +208,8 @@ async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Int
     found = await find_or_start(errand.settings, house, _log_to(errand.settings.data))
     async with AsyncClient(found.url) as client:
         await _ensure_worker(errand, house, client, found.url)
+        if errand.place is not None and not await _begin_others(errand.place, errand, house, found.url, interrupts):
+            return Exit.INTERRUPTED
         async with alongside(_look_after(errand, house, client, found, screen)):
             run = await _begin(errand, client, screen, begun)
             if errand.is_detached and not house.is_used:
@@ -245,6 +252,14 @@ async def _ensure_worker(errand: Errand, house: Household, client: AsyncClient, 
         data = errand.settings.data
         child = house.worker(errand.target.text, url, data, _log_to(data))
         await wait_for_tasks(client, wanted, child)
+
+
+async def _begin_others(place: Path, errand: Errand, house: Household, url: str, interrupts: Interrupts) -> bool:
+    """The other workers; their environments may take minutes to build. False when a person will not wait for that."""
+    settings = errand.settings
+    started = start_folders(place, settings, house, url, _log_to(settings.data))
+    await unless(interrupts, started)
+    return not interrupts.bell.is_set()
 
 
 def _wanted_tasks(errand: Errand) -> Sequence[tuple[str, str]]:

@@ -53,8 +53,8 @@ async def watch(run: AsyncRun[Any], screen: Screen, interrupts: Interrupts) -> F
     outline, ended = Outline(run), asyncio.create_task(run.ended())
     try:
         while not ended.done():
-            screen.show(await _unless(interrupts, outline.read()) or ())
-            await _unless(interrupts, asyncio.wait([ended], timeout=LOOK_S))
+            screen.show(await unless(interrupts, outline.read()) or ())
+            await unless(interrupts, asyncio.wait([ended], timeout=LOOK_S))
             if interrupts.bell.is_set() and not ended.done():
                 screen.close()
                 match await _ask(screen, interrupts):
@@ -72,7 +72,7 @@ async def watch(run: AsyncRun[Any], screen: Screen, interrupts: Interrupts) -> F
         await asyncio.gather(ended, return_exceptions=True)
 
 
-async def _unless(interrupts: Interrupts, work: Coroutine[Any, Any, T]) -> T | None:
+async def unless(interrupts: Interrupts, work: Coroutine[Any, Any, T]) -> T | None:
     """What ``work`` gives; None as soon as there is an interrupt."""
     working, ringing = asyncio.create_task(work), asyncio.create_task(interrupts.bell.wait())
     try:
@@ -90,7 +90,7 @@ async def _ask(screen: Screen, interrupts: Interrupts) -> Choice:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return Choice.DETACH
     screen.say("leave the run (l), cancel it (c), or go on watching (Enter)? Ctrl-C again leaves it.")
-    answer = await _unless(interrupts, _line())
+    answer = await unless(interrupts, _line())
     match ("l" if answer is None else answer).strip().lower()[:1]:
         case "l":
             return Choice.DETACH

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,15 @@ from tidemill.assembly.environments import open_environments
 from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import first_cause
 from tidemill.cli.building import Building
-from tidemill.cli.children import Child, Hear, Interpreter
+from tidemill.cli.children import Hear
 from tidemill.cli.console import line_printer
+from tidemill.cli.household import Household
 from tidemill.cli.main import Exit
+from tidemill.cli.posts import Post
 from tidemill.cli.targets import TargetError
 from tidemill.cli.watching import Interrupts, interruptible
-from tidemill.core.errors import InputError
 from tidemill.interface.typespec.folders import spec_in
-from tidemill.ports.environments import Environments
 
-MOST_DEATHS = 8  # in a row, within some twenty seconds: then it is not started any more
 SLACK_S = 10.0  # to end, after what still ran had its time
 
 
@@ -40,57 +38,30 @@ def _is_worker(folder: Path) -> bool:
     return folder.is_dir() and ((folder / "main.py").is_file() or spec_in(folder) is not None)
 
 
-@dataclass
-class Post:
-    """One worker: its environment, then its process for as long as that is to live."""
-
-    folder: Path
-    arguments: Sequence[str]
-    environments: Environments
-    building: Building
-    hear: Hear
-    child: Child | None = None
-
-    async def hold(self) -> Exit:
-        """Until it is told to stop, or has failed for good."""
-        try:
-            recipe = await self.environments.recipe(self.folder)
-            if recipe is None:
-                return await self._live(None)
-            async with self.environments.use(recipe, self.building.teller(self.folder.name, self.hear)) as environment:
-                self.building.done(self.folder.name)
-                variables = self.environments.variables(environment)
-                return await self._live(Interpreter(str(environment / "bin" / "python"), variables))
-        except InputError as error:
-            self.building.done(self.folder.name)
-            for line in str(error).splitlines():
-                self.hear(line)
-            return Exit.FAILED
-
-    async def _live(self, interpreter: Interpreter | None) -> Exit:
-        command = ["worker", str(self.folder), *self.arguments]
-        self.child = Child(f"worker {self.folder.name}", command, self.hear, interpreter, MOST_DEATHS)
-        await self.child.keep()
-        return Exit.FAILED if self.child.has_failed else Exit.OK
-
-    async def stop(self, holding: "asyncio.Task[Exit]", patience_s: float) -> None:
-        if self.child is not None:
-            await self.child.stop(holding, patience_s)
-        else:  # its environment is being built: the next start goes on with that
-            holding.cancel()
-            await asyncio.wait([holding])
-
-
 def run_folders(place: Path, settings: Settings, arguments: Sequence[str]) -> Exit:
     """Run the workers in ``place`` until told to stop. `Exit.FAILED` when one of them failed for good."""
     folders = worker_folders(place)
     width = max(len(each.name) for each in folders)
     with Building() as building:
+        hears = [line_printer(each.name, width, number) for number, each in enumerate(folders)]
         posts = [
-            Post(each, arguments, open_environments(settings), building, line_printer(each.name, width, number))
-            for number, each in enumerate(folders)
+            Post(folder, arguments, open_environments(settings), building.teller(folder.name, hear), hear)
+            for folder, hear in zip(folders, hears, strict=True)
         ]
         return asyncio.run(_hold_all(posts, settings.drain_s + SLACK_S))
+
+
+async def start_folders(place: Path, settings: Settings, house: Household, url: str, hear: Hear) -> None:
+    """Have the workers in ``place`` serve at ``url`` as long as ``house`` is open; ``hear`` gets what they say.
+
+    Raises:
+        NotStartedError: one cannot be built or started.
+    """
+    arguments = ["--url", url, "--data", str(settings.data)]
+    with Building() as building:
+        for folder in worker_folders(place):
+            tell = building.teller(folder.name, line_printer(folder.name, len(folder.name), 0))
+            await house.hold(Post(folder, arguments, open_environments(settings), tell, hear))
 
 
 async def _hold_all(posts: Sequence[Post], patience_s: float) -> Exit:
