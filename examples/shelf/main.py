@@ -8,20 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Literal
 
 import msgspec
+import senses_stubs
 import shelf_answers
 import shelf_index
 import shelf_kinds
 import shelf_page
 import shelf_pictures
 import shelf_reading
+import shelf_senses
 import shelf_vectors
-from shelf_types import Hit, Item, Kind, PictureFacts, Reading, Unread, UnreadableError, Vectors
+from senses_stubs import Line, Sound
+from shelf_types import Hit, Item, Kind, PictureFacts, Reading, Stretch, Unread, UnreadableError, Vectors
 
-from tidemill import Context, Failure, File, PermanentError, Worker, app, branch, collect, map_over, workflow
+from tidemill import Context, Failure, File, PermanentError, Worker, all_of, app, branch, collect, map_over, workflow
 
 shelf = Worker("shelf")
+Senses = Literal["off", "on"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Entry:
     seen: Seen | None
     read: Read | None
     embedded: Embedded | None
+    written: list[Line] | None = None
+    heard: Sound | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,20 @@ def passages(file: File, identified: Identified) -> Read:
         return Read(shelf_reading.read(file.path, file.name, identified.kind), perf_counter() - started)
 
 
+@shelf.task(timeout=60)
+def caption(seen: Seen, written: list[Line]) -> Read:
+    """A picture's words: those of its name, and those that are written in it."""
+    started = perf_counter()
+    return Read(shelf_senses.caption(seen.words, [line.text for line in written]), perf_counter() - started)
+
+
+@shelf.task(timeout=60)
+def transcript(file: File, heard: Sound) -> Read:
+    """Words for a sound: those of its name, and when somebody speaks in it."""
+    started = perf_counter()
+    return Read(shelf_senses.transcript(file.name, heard.length_s, _stretches(heard)), perf_counter() - started)
+
+
 @shelf.task(timeout=120)
 def embed(words: Reading) -> Embedded:
     """Turn each passage into a vector of its meaning."""
@@ -107,12 +128,13 @@ def embed(words: Reading) -> Embedded:
 
 
 @shelf.task(timeout=300)
-def join(ctx: Context, folder: list[File], entries: list[Entry | Failure], title: str) -> Shelf:
+def join(ctx: Context, folder: list[File], entries: list[Entry | Failure], title: str, senses: Senses) -> Shelf:
     """Make the index and the page; ``entries`` belong to the files of ``folder`` in the same order."""
     started = perf_counter()
     found = [entry for entry in entries if isinstance(entry, Entry)]
     failed = [(file, entry) for file, entry in zip(folder, entries, strict=True) if isinstance(entry, Failure)]
-    index = shelf_index.build(title, [_item(entry) for entry in found], [_unread(*each) for each in failed])
+    note = "" if senses == "on" else shelf_senses.LEFT_OUT
+    index = shelf_index.build(title, [_item(entry) for entry in found], [_unread(*each) for each in failed], note)
     thumbnails = {entry.file.name: entry.seen.thumbnail.path.read_bytes() for entry in found if entry.seen}
     # A second attempt writes the same names again, so that each file replaces what a lost attempt may have left.
     page = ctx.replace_bytes("shelf.html", shelf_page.render(index, thumbnails))
@@ -130,23 +152,43 @@ def answer(question: str, index: File, top: int = 5) -> Iterator[Hit]:
         raise PermanentError(str(error)) from error
 
 
-def look_or_read(file: File) -> Entry:
+def way_of(file: File, senses: Senses) -> Entry:
     """One file's way through the tasks; a body of the workflow below."""
     identified = identify(file)
     return branch(
         identified.kind.group == "image",
-        then=lambda: look_at(file, identified),
+        then=lambda: look_at(file, identified, senses),
         otherwise=lambda: branch(
             identified.kind.group == "text",
             then=lambda: read_through(file, identified),
-            otherwise=lambda: Entry(file, identified, None, None, None),
+            otherwise=lambda: branch(
+                all_of(senses == "on", identified.kind.label == "wav"),
+                then=lambda: listen_to(file, identified),
+                otherwise=lambda: Entry(file, identified, None, None, None),
+            ),
         ),
     )
 
 
-def look_at(file: File, identified: Identified) -> Entry:
+def look_at(file: File, identified: Identified, senses: Senses) -> Entry:
     seen = picture(file)
-    return Entry(file, identified, seen, None, embed.options(name="embed_name")(seen.words))
+    return branch(
+        senses == "on",
+        then=lambda: look_and_read(file, identified, seen),
+        otherwise=lambda: Entry(file, identified, seen, None, embed.options(name="embed_name")(seen.words)),
+    )
+
+
+def look_and_read(file: File, identified: Identified, seen: Seen) -> Entry:
+    written = senses_stubs.lines(file)
+    read = caption(seen, written)
+    return Entry(file, identified, seen, read, embed.options(name="embed_caption")(read.words), written)
+
+
+def listen_to(file: File, identified: Identified) -> Entry:
+    heard = senses_stubs.speech(file)
+    read = transcript(file, heard)
+    return Entry(file, identified, None, read, embed.options(name="embed_sound")(read.words), None, heard)
 
 
 def read_through(file: File, identified: Identified) -> Entry:
@@ -155,10 +197,17 @@ def read_through(file: File, identified: Identified) -> Entry:
 
 
 @workflow
-def index(folder: list[File], title: str = "Shelf") -> Shelf:
-    """Index a folder; a file that cannot be read is named on the page, and the others are indexed."""
+def index(folder: list[File], title: str = "Shelf", senses: Senses = "off") -> Shelf:
+    """Index a folder; a file that cannot be read is named on the page, and the others are indexed.
+
+    With senses the second worker reads the text in pictures and finds speech in sound; without, that is left out.
+    """
+
+    def look_or_read(file: File) -> Entry:
+        return way_of(file, senses)
+
     entries = map_over(look_or_read, folder, window=8, on_failure=collect)
-    return join(folder, entries, title)
+    return join(folder, entries, title, senses)
 
 
 @workflow
@@ -185,7 +234,13 @@ def _item(entry: Entry) -> Item:
         picture=entry.seen.facts if entry.seen else None,
         reading=words,
         vectors=entry.embedded.vectors if entry.embedded else Vectors(shelf_vectors.DIMENSIONS, b""),
+        writing=[line.text for line in entry.written or []],
+        speech=_stretches(entry.heard) if entry.heard else [],
     )
+
+
+def _stretches(heard: Sound) -> list[Stretch]:
+    return [Stretch(each.start_s, each.end_s) for each in heard.speech]
 
 
 def _unread(file: File, failure: Failure) -> Unread:

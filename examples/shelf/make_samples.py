@@ -53,6 +53,7 @@ def main(folder: Path) -> None:
         each.mkdir(parents=True, exist_ok=True)
     draw.harbour_at_dusk().save(harbour / "harbour-at-dusk.jpg", quality=84)
     draw.lighthouse_at_night().save(harbour / "lighthouse-at-night.webp", quality=84, method=6)
+    draw.notice_board().quantize(16, Image.Quantize.MEDIANCUT).save(harbour / "notice-board.png", optimize=True)
     _write_broken_off(draw.harbour_at_dusk(), harbour / "broken-off-download.jpg")
     draw.loaf().save(kitchen / "loaf-of-bread.webp", quality=82, method=6)
     _write_sideways(draw.wheat_field(), kitchen / "wheat-field.jpg")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import cos, pi, sin
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Colour = tuple[int, int, int]
 Stops = Sequence[tuple[float, Colour]]
@@ -310,3 +310,18 @@ def loaf() -> Image.Image:
         x = 470 + cut * 195
         draw.polygon([(x, 640), (x + 60, 470), (x + 165, 430), (x + 84, 560), (x + 26, 690)], (240, 214, 168))
     return _grain(_glow(_shrunk(picture), (90, 60), 300, (250, 236, 214)), 3.0)
+
+
+def notice_board() -> Image.Image:
+    """Words in a picture: they are in no name and in no text, so only who reads pictures finds them."""
+    picture = Image.new("RGB", (900, 520), (96, 74, 52))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((50, 40, 850, 480), fill=(244, 239, 224))
+    draw.text((90, 70), "HARBOUR NOTICE", fill=(120, 30, 24), font=ImageFont.load_default(56))
+    for row, line in enumerate(
+        ("The slipway is closed on Monday.", "Crab pots out of the water", "by the first of May.")
+    ):
+        draw.text((90, 180 + 80 * row), line, fill=(32, 36, 48), font=ImageFont.load_default(44))
+    for corner in ((66, 56), (834, 56), (66, 464), (834, 464)):
+        draw.ellipse([part + sign * 6 for sign in (-1, 1) for part in corner], fill=(150, 150, 156))
+    return picture

@@ -135,7 +135,10 @@ def _near(index: Index, near: Sequence[Neighbour]) -> str:
 
 def _details(item: Item) -> str:
     if item.picture:
-        return f"<details><summary>Colours</summary>{_colours(item.picture)}</details>" if item.picture.palette else ""
+        colours = f"<details><summary>Colours</summary>{_colours(item.picture)}</details>"
+        return _writing(item) + (colours if item.picture.palette else "")
+    if item.speech:
+        return f'<p class="passage">{escaped(item.reading.passages[0].text)}</p>'
     if item.kind.group != "text" or not item.reading.passages:
         return ""
     shown = item.reading.passages[:_SHOWN_PASSAGES]
@@ -144,6 +147,11 @@ def _details(item: Item) -> str:
     notes += [item.reading.note] if item.reading.note else []
     note = f'<p class="small">{escaped("; ".join(notes))}</p>' if notes else ""
     return f"<details><summary>Passages</summary>{''.join(_passage(item, each) for each in shown)}{note}</details>"
+
+
+def _writing(item: Item) -> str:
+    rows = "".join(f'<p class="passage">{escaped(shown_name(line))}</p>' for line in item.writing)
+    return f"<details open><summary>Written in it</summary>{rows}</details>" if rows else ""
 
 
 def _passage(item: Item, passage: Passage) -> str:

@@ -25,13 +25,14 @@ class Neighbour:
     likeness: float
 
 
-def build(title: str, items: Sequence[Item], unread: Sequence[Unread]) -> Index:
+def build(title: str, items: Sequence[Item], unread: Sequence[Unread], note: str = "") -> Index:
     """Put everything in order of name, so that the order in which files came in leaves no trace."""
     return Index(
         title=title,
         model=MODEL,
         items=sorted(items, key=lambda item: (_by_name(item.name), item.size_bytes)),
         unread=sorted(unread, key=lambda file: (_by_name(file.name), file.reason)),
+        note=note,
     )
 
 

