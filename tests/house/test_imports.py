@@ -31,7 +31,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("src/tidemill/sdk/scopes.py", "threading"): "runs what blocks for an async body",
     ("src/tidemill/sdk/scopes.py", "concurrent"): "what threads and loops wait for alike",
     ("src/tidemill/sdk/scopes.py", "logging"): "a teardown that fails changes no result, so it is said in the log",
-    ("src/tidemill/sdk/batch.py", "asyncio"): "calls wait for company on the loop",
+    ("src/tidemill/sdk/gathering.py", "asyncio"): "calls wait for company on the loop",
     ("src/tidemill/sdk/around.py", "asyncio"): "hands calls over between a thread and the loop",
     ("src/tidemill/sdk/around.py", "concurrent"): "the same",
     ("src/tidemill/sdk/around.py", "queue"): "the same",

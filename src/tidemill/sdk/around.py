@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any, cast
 
-from tidemill.sdk.batch import Gathering
 from tidemill.sdk.callables import is_coroutine
 from tidemill.sdk.context import Context
 from tidemill.sdk.depends import Giving, Provider, Scope
 from tidemill.sdk.files import TaskFiles
+from tidemill.sdk.gathering import Gathering
 from tidemill.sdk.middleware import CalledTask, Middleware, TaskCall, is_async
 from tidemill.sdk.ports import FilesPort
 from tidemill.sdk.scopes import Calls, Errands, Exit, WorkerScope, close_all, close_all_async, in_own_thread

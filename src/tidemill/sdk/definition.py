@@ -18,7 +18,6 @@ from tidemill.sdk.errors import DefinitionError, DoesNotFitError
 from tidemill.sdk.file import Locate
 from tidemill.sdk.middleware import Middleware, Shared
 from tidemill.sdk.options import Backend, Options, node_options
-from tidemill.sdk.plain import call_plainly, call_surrounded
 from tidemill.sdk.plans import TypePlan, encode_all
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
@@ -92,6 +91,8 @@ class Definition(Generic[P, R_co]):
         raise NotImplementedError
 
     def run_here(self, bound: dict[str, Any]) -> Any:
+        from tidemill.sdk.plain import call_plainly  # noqa: PLC0415  # brings asyncio, which no import of a task needs
+
         return call_plainly(self.name, self._fn, self.signature, bound)
 
     def options(self, *, name: str = "", **options: Unpack[Options]) -> Self:
@@ -279,7 +280,11 @@ class LocalTask(Task[P, R_co], Generic[P, R_co, F_co]):
         return any(provider.wants_context for provider in signature.provided.values())
 
     def run_here(self, bound: dict[str, Any]) -> Any:
-        return super().run_here(bound) if self.is_bare else call_surrounded(self, bound)
+        if self.is_bare:
+            return super().run_here(bound)
+        from tidemill.sdk.plain import call_surrounded  # noqa: PLC0415  # as above
+
+        return call_surrounded(self, bound)
 
     @property
     def extra(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tidemill.sdk.batch import Gathering
+from tidemill.sdk.gathering import Gathering
 
 T = TypeVar("T")
 
