@@ -25,10 +25,13 @@ def find_uv() -> str:
     raise EnvironmentFaultError("there is no uv, which makes environments: pip install 'tidemill[envs]', or install uv")
 
 
-async def run_uv(arguments: Sequence[str], folder: Path, hear: Hear) -> str:
+async def run_uv(arguments: Sequence[str], folder: Path, hear: Hear, held: Sequence[int] = ()) -> str:
     """What it prints on standard output. ``hear`` gets its other lines, and a sign of life while it says nothing.
 
-    Raises EnvironmentFaultError with its last lines.
+    Args:
+        held: open files that it holds too: a lock is not free before it has ended, also when we are killed.
+    Raises:
+        EnvironmentFaultError: with its last lines.
     """
     process = await asyncio.create_subprocess_exec(
         find_uv(),
@@ -37,6 +40,7 @@ async def run_uv(arguments: Sequence[str], folder: Path, hear: Hear) -> str:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=held,
         limit=1024 * 1024,
         start_new_session=True,  # Ctrl-C reaches us, and we end it
     )

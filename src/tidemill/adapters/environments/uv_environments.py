@@ -2,7 +2,8 @@
 
 DIGEST/          a whole environment; it got this name when it was whole
 DIGEST.part/     one that is being built, or whose build was cut off; the next build of it begins anew
-DIGEST.lock      held alone by who builds or removes it, together by those who use it; free when they are gone
+DIGEST.lock      held alone by who builds or removes it (and by the uv that it started, so that one whose parent was
+                 killed is waited for), together by those who use it; free when they are gone
 """
 
 import asyncio
@@ -12,8 +13,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,19 +72,20 @@ class UvEnvironments:
             while (path := self.built(recipe)) is None:
                 await _hold(file, fcntl.LOCK_EX, hear)
                 if self.built(recipe) is None:  # else another process was quicker
-                    await self._build(recipe, hear)
+                    await self._build(recipe, file, hear)
                 await _hold(file, fcntl.LOCK_SH, hear)
         except OSError as error:
             raise EnvironmentFaultError(f"cannot build in {self._folder}: {error}") from None
         return path
 
-    async def _build(self, recipe: Recipe, hear: Hear) -> None:
+    async def _build(self, recipe: Recipe, file: int, hear: Hear) -> None:
         part, target = self._folder / f"{recipe.digest}.part", self._folder / recipe.digest
         for stale in (part, target):  # of a build that was cut off; one whose Python is gone
             await asyncio.to_thread(shutil.rmtree, stale, ignore_errors=True)
         hear(f"building its environment from {recipe.made_of.value}; this happens once")
-        await run_uv(["venv", "--relocatable", "--quiet", "--python", recipe.python, str(part)], recipe.folder, hear)
-        await _fill(recipe, part, hear)
+        uv = partial(run_uv, folder=recipe.folder, hear=hear, held=[file])
+        await uv(["venv", "--relocatable", "--quiet", "--python", recipe.python, str(part)])
+        await _fill(recipe, part, uv)
         (part / _ABOUT).write_text(json.dumps({"folder": str(recipe.folder), "made_of": recipe.made_of.value}), "utf-8")
         await asyncio.to_thread(os.sync)  # what has the name is whole, also after a power cut
         part.rename(target)
@@ -139,24 +142,24 @@ def _is_file(path: Path) -> bool:
     return path.is_file()
 
 
-async def _fill(recipe: Recipe, part: Path, hear: Hear) -> None:
+async def _fill(recipe: Recipe, part: Path, uv: Callable[[list[str]], Awaitable[str]]) -> None:
     """First what the worker wants; then Tidemill, which may change nothing of it."""
-    install, folder = ["pip", "install", "--python", str(part / "bin" / "python")], recipe.folder
+    install = ["pip", "install", "--python", str(part / "bin" / "python")]
     ours = list(recipe.ours) or [str(await asyncio.to_thread(ourselves.pack, part))]
     if recipe.made_of is MadeOf.PYPROJECT:
-        await run_uv([*install, "--requirements", "pyproject.toml", *ours], folder, hear)
+        await uv([*install, "--requirements", "pyproject.toml", *ours])
     elif recipe.made_of is MadeOf.UNHASHED:
-        await run_uv([*install, "--requirements", "requirements.txt", *ours], folder, hear)
+        await uv([*install, "--requirements", "requirements.txt", *ours])
     else:
-        listed = folder / "requirements.txt"
+        listed = recipe.folder / "requirements.txt"
         if recipe.made_of is MadeOf.UV_LOCK:
             listed = part / "requirements.txt"
             export = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-emit-package", ourselves.NAME]
-            await run_uv([*export, "--quiet", "--format", "requirements.txt", "-o", str(listed)], folder, hear)
-        await run_uv([*install, "--require-hashes", "--no-deps", "--requirements", str(listed)], folder, hear)
+            await uv([*export, "--quiet", "--format", "requirements.txt", "-o", str(listed)])
+        await uv([*install, "--require-hashes", "--no-deps", "--requirements", str(listed)])
         constraints = part / "constraints.txt"
         constraints.write_text(pinned(listed.read_text("utf-8")), "utf-8")
-        await run_uv([*install, "--constraints", str(constraints), *ours], folder, hear)
+        await uv([*install, "--constraints", str(constraints), *ours])
 
 
 def _whole(path: Path) -> Path | None:
