@@ -70,6 +70,11 @@ def fail(x: int) -> int:
     raise PermanentError("no flour")
 
 
+@mill.task
+def scratch(text: str, *, files: TaskFiles = injected) -> int:
+    return len(files.write("note.txt", text).read_text())
+
+
 @workflow
 def grind(xs: list[int]) -> int:
     return total(map_over(slow, xs, window=2))

@@ -225,6 +225,20 @@ def test_a_run_on_a_server_goes_on_when_nobody_watches(mill: Mill) -> None:
         until(lambda: status() == "succeeded", lambda: "the end of the run")
 
 
+@pytest.mark.feature("C5")
+def test_what_is_known_by_name_can_be_left_running_and_a_folder_kept(mill: Mill) -> None:
+    settings = {"TIDEMILL_KEEP": "for_ever"}
+    with mill.server() as (_, url), mill.process("worker", "mill.py", "--url", url, **settings) as worker:
+        worker.wait_for("connected")
+        said = mill.tidemill("run", "mill.scratch", "--text", "dust", "--detach", "--url", url)
+        run = said.out.strip()
+        assert (said.code, said.err) == (0, "")
+        assert mill.tidemill("runs", "show", run, "--json", "--url", url).json["run"]["id"] == run
+        assert mill.tidemill("run", "mill.scratch", "--text", "more", "--url", url).code == 0
+    kept = sorted(path.read_text() for path in mill.folder.glob(".tidemill/workers/*/attempts/**/note.txt"))
+    assert kept[-1] == "more"
+
+
 def test_another_input_is_another_run(mill: Mill) -> None:
     one = mill.tidemill("run", "mill.py", "--xs", "[1]", "--json").json
     again = mill.tidemill("run", "mill.py", "--xs", "[1]", "--json").json

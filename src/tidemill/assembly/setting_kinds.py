@@ -11,6 +11,7 @@ from typing import Any
 from tidemill.core.errors import InputError
 from tidemill.core.sizes import size_bytes
 from tidemill.sdk.offers import GpuOffer, ResourceOffers
+from tidemill.worker.settings import Keep
 
 _WORKER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
 
@@ -218,6 +219,11 @@ KINDS: dict[str, Kind] = {
         "a worker that was not welcomed by then ends with the reason, and not zero; by default it tries for ever",
         _SECONDS,
         _seconds,
+    ),
+    "keep": Kind(
+        "what becomes of an attempt's private folder: it goes when the result is accepted, or stays",
+        "until_accepted or for_ever",
+        lambda text: Keep(text.lower()),
     ),
     "stuck_s": Kind(
         "an attempt that gives no sign of life for this long is reported as stuck, in its log and the worker's",

@@ -11,6 +11,7 @@ from typing import Any
 from tidemill.assembly.setting_kinds import KINDS, Durability, SettingsError, WorkerShare, as_text, words
 from tidemill.assembly.settings_file import read_file, settings_file
 from tidemill.sdk.offers import ResourceOffers
+from tidemill.worker.settings import Keep
 
 PREFIX = "TIDEMILL_"
 DEFAULT_PORT = 7070
@@ -41,6 +42,7 @@ class Settings:
     reconnect_s: float = 15.0  # the longest wait between a worker's tries to connect
     drain_s: float = 30.0  # for what still runs when a worker is told to stop
     register_s: float | None = None  # a worker that was not welcomed by then ends with the reason
+    keep: Keep = Keep.UNTIL_ACCEPTED  # the private folders of attempts
     stuck_s: float = 300.0  # an attempt without a sign of life for this long is reported
     labels: dict[str, str] = field(default_factory=dict)
     worker_type: str = ""  # one word for what kind of worker it is

@@ -180,6 +180,7 @@ def _worker_settings(name: str, settings: Settings, workers: list[Worker]) -> Wo
         drain_s=settings.drain_s,
         register_s=settings.register_s,
         stuck_s=settings.stuck_s,
+        keep=settings.keep,
         spool_bytes=settings.spool_mib * 1024 * 1024,
         reconnect=Reconnect(most_s=settings.reconnect_s),
         labels=labels,

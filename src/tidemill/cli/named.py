@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +44,35 @@ def _plain(text: str) -> Any:
         return text
 
 
-async def run_named(
-    name: str, inputs: dict[str, Any], settings: Settings, output: Output, missing: TargetError
-) -> Exit:
+@dataclass(frozen=True)
+class Named:
+    """What was asked for by a name."""
+
+    name: str
+    inputs: dict[str, Any]
+    output: Output
+    out: Path | None = None
+    is_detached: bool = False
+
+
+async def run_named(asked: Named, settings: Settings, missing: TargetError) -> Exit:
     """Raises ``missing``, which says that there is no such target, when there is no server to ask either."""
     found = await find_server(settings)
     if found is None:
         raise missing
-    screen = screen_for(output)
+    screen = screen_for(asked.output)
     with interruptible() as interrupts:
         async with AsyncClient(found.url) as client:
-            run = await client.submit_named(name, inputs)
+            run = await client.submit_named(asked.name, asked.inputs)
+            if asked.is_detached:
+                click.echo(run.id)
+                return Exit.OK
             screen.say(f"run {run.id}\n{found.page_of(run.id)}")
             finished = await watch(run, screen, interrupts)
             if finished is None:
                 click.echo(f"run {run.id} goes on; `tidemill runs cancel {run.id}` ends it", err=True)
                 return Exit.DETACHED
             command = f"tidemill server --data {settings.data}"
-            ending = await gather(client, run, finished, FOLDER / name, command)
-    tell(ending, output)
+            ending = await gather(client, run, finished, asked.out or FOLDER / asked.name, command)
+    tell(ending, asked.output)
     return ending.code

@@ -14,7 +14,7 @@ from tidemill.cli.finding import Found, Stay, answers
 from tidemill.cli.household import Household, Role, missing_tasks, open_household, wait_for_tasks
 from tidemill.cli.inputs import is_file, option_name, options_of, values_of
 from tidemill.cli.main import Exit, nearest
-from tidemill.cli.named import plain_inputs, run_named
+from tidemill.cli.named import Named, plain_inputs, run_named
 from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.outputs import FOLDER, recall, remember
 from tidemill.cli.screen import Screen, screen_for
@@ -73,8 +73,8 @@ class Errand:
 def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **given: Any) -> Exit:
     """Run a workflow or task of TARGET, watch it, and print its result.
 
-    TARGET is, in this order: a folder with a spec (worker.tsp) or a main.py, a file, module:variable, or a module; or
-    else the name of a task or published workflow that a server knows (worker.task).
+    TARGET is, in this order: a folder with a spec (worker.tsp) or a main.py, a file, module:variable, an installed
+    worker, or a module; or else the name of a task or published workflow that a server knows (worker.task).
 
     What is missing is started: without a server, one on the data folder, and a worker for TARGET; both end with the
     command. So does each worker folder in --dir, in its own environment. A run of the same on the same input that is
@@ -94,7 +94,8 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
             raise click.UsageError(
                 "--stream is for a TARGET with code; `tidemill runs stream RUN` reads any run"
             ) from None
-        return asyncio.run(run_named(target, plain_inputs(rest), settings, given["output"], missing))
+        asked = Named(target, plain_inputs(rest), given["output"], given["out"], given["detach"])
+        return asyncio.run(run_named(asked, settings, missing))
     definition = choose(found, given["workflow"])
     parser = _parser(found, definition)
     if given["wants_help"]:
