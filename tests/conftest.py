@@ -1,3 +1,9 @@
+import os
+import shutil
+import sys
+import tempfile
+from functools import partial
+
 import pytest
 from hypothesis import settings
 
@@ -10,3 +16,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "feature(id, ...): the test proves these rows of docs/features.md; `python -m tests.features` counts"
     )
+    if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ:
+        _keep_bytecode_elsewhere(config)
+
+
+def _keep_bytecode_elsewhere(config: pytest.Config) -> None:
+    """The processes that tests start would each compile all of Tidemill, a second of work or so."""
+    folder = tempfile.mkdtemp(prefix="tidemill-bytecode-")
+    config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.environ["PYTHONPYCACHEPREFIX"] = folder
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

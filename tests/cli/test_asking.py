@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.processes import MILL, Mill
+from tidemill import Client
+
+pytestmark = pytest.mark.xdist_group("asking")  # what they share is made once
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +68,10 @@ def test_a_run_that_waits_says_why_and_can_be_cancelled(there: tuple[Mill, str])
     )
     with mill.process("worker", "other.py", "--url", url) as worker:
         worker.wait_for("connected")
-    said = mill.tidemill(
-        "run", "mill.py", "--workflow", "slow", "--x", "1", "--seconds", "30", "--url", url, "--detach"
-    )
-    assert said.code == 0, said.err
-    run = said.out.strip()
-    assert mill.tidemill("why", run, "--json", "--url", url).json["run"] == run
+    with Client(url) as client:
+        run = client.submit_named("lone.wait", {"x": 1}).id
+    why = mill.tidemill("why", run, "--json", "--url", url).json
+    assert (why["run"], why["steps"][0]["advice"]) == (run, "start a worker that has the task lone.wait")
     ended = mill.tidemill("runs", "cancel", run, "--reason", "enough", "--json", "--url", url)
     assert (ended.json["status"], ended.json["reason"]) == ("cancelled", "enough")
 

@@ -11,7 +11,7 @@ from tests.core.history import History
 from tests.core.reference import NodeFailedError, interpret
 
 INPUTS = {"n": 7, "xs": [3, 1, 4, 1, 5]}
-EXAMPLES = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def expected(seed: int) -> tuple[str, object]:

@@ -17,7 +17,12 @@ from tidemill import Client, File
 ROOT = Path(__file__).parents[2]
 SHELF = ROOT / "examples" / "shelf"
 SAMPLES = SHELF / "samples"
-MOMENTS = [(who, moment) for moment in range(10) for who in ("worker", "server")]
+OFTEN = 3  # moments at each push; the others in the night, with a hundred more
+MOMENTS = [
+    pytest.param(who, moment, marks=() if moment < OFTEN else pytest.mark.slow)
+    for moment in range(10)
+    for who in ("worker", "server")
+]
 
 
 @dataclass(frozen=True)

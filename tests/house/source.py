@@ -65,6 +65,7 @@ def modules(*folders: str) -> tuple[Module, ...]:
     return tuple(read_module(place, (ROOT / place).read_text("utf-8")) for place in inside)
 
 
+@cache
 def read_module(place: str, text: str) -> Module:
     return Module(place, text, ast.parse(text, place))
 
