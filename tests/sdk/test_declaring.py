@@ -101,7 +101,7 @@ def test_what_a_task_saves_outside_a_workflow_can_be_read() -> None:
     def save(ctx: Context, *, files: TaskFiles = injected) -> list[File]:
         path = files.write("part/b.txt", "bb")
         first = ctx.save_bytes("a.txt", b"a")
-        with pytest.raises(FileExistsError, match=r"saved 'a\.txt' already"):
+        with pytest.raises(FileExistsError, match=r"'a\.txt' is taken"):
             ctx.save_file("a.txt", path)
         return [first, ctx.replace_file("a.txt", path), ctx.save_file("b.txt", path)]
 

@@ -22,6 +22,7 @@ from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import ChildRun, IfExists
 from tidemill.sdk.result import FAILURE, Final, Result, Streamed
+from tidemill.sdk.saving import SavedNames
 from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.sdk.signature import Body, Signature
 
@@ -59,6 +60,7 @@ class _Here:
 
     def __init__(self) -> None:
         self._folder = ""
+        self._saved = SavedNames()
 
     def folder(self) -> str:
         self._folder = self._folder or tempfile.mkdtemp(prefix="tidemill-")
@@ -88,10 +90,10 @@ class _Here:
         return True
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
+        self._saved.check(name, if_exists)
         path = TaskFiles(self).path_to(Path("saved") / name)
-        if if_exists is IfExists.REFUSE and path.exists():
-            raise FileExistsError(f"this run has saved {name!r} already")
         path.write_bytes(data)
+        self._saved.add(name)
         return File(path, name=name, media_type=media_type)
 
     def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:

@@ -17,14 +17,13 @@ from tidemill.ports.stage import Stage
 from tidemill.ports.threads import Threads
 from tidemill.sdk.children import Children, RemoteChild
 from tidemill.sdk.definition import Definition
-from tidemill.sdk.errors import CancelledRunError, InvalidInputError, NoLocalCopyError
+from tidemill.sdk.errors import CancelledRunError, NoLocalCopyError
 from tidemill.sdk.file import File, known
 from tidemill.sdk.ports import IfExists
+from tidemill.sdk.saving import SavedNames
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
-
-NAME_LIMIT = 255
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class BodyPorts:
         self.room: asyncio.Event | None = None  # an async stream waits for it
         self.count = 0  # items of its stream so far
         self._folder = ""
-        self._saved: set[str] = set()
+        self._saved = SavedNames()
         self._last: tuple[Callable[[], None], ...] = ()
         self._partial: dict[str, str] | None = None  # output without its line end, by stream
 
@@ -130,12 +129,12 @@ class BodyPorts:
         return self.work.measure(name, value, unit)
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
-        self._check_name(name, if_exists)
+        self._saved.check(name, if_exists)
         media_type = media_type or File(name).media_type
         return self._keep(name, self._around.files.copy_bytes(self._own_folder(), data, media_type))
 
     def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
-        self._check_name(name, if_exists)
+        self._saved.check(name, if_exists)
         media_type = media_type or File(name).media_type
         return self._keep(name, self._around.files.copy_file(self._own_folder(), path, media_type))
 
@@ -177,14 +176,6 @@ class BodyPorts:
     def _own_folder(self) -> str:
         self._folder = self._folder or self.work.use_folder()
         return self._folder
-
-    def _check_name(self, name: str, if_exists: IfExists) -> None:
-        if not name or len(name) > NAME_LIMIT or name.startswith("/") or ".." in name.split("/") or "\0" in name:
-            raise InvalidInputError(
-                f"{name!r} is no name for a file; use a relative one without '..', up to {NAME_LIMIT} long"
-            )
-        if if_exists is IfExists.REFUSE and name in self._saved:
-            raise FileExistsError(f"the name {name!r} is taken; replace_bytes and replace_file write over it")
 
     def _keep(self, name: str, copy: LocalFile) -> File:
         self.work.save(name, copy)

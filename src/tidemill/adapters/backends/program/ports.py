@@ -13,14 +13,13 @@ from tidemill.ports.clock import Clock
 from tidemill.ports.files import Files
 from tidemill.ports.threads import Threads
 from tidemill.sdk.definition import Definition
-from tidemill.sdk.errors import InvalidInputError, NoLocalCopyError, PermanentError
+from tidemill.sdk.errors import NoLocalCopyError, PermanentError
 from tidemill.sdk.file import File, known
 from tidemill.sdk.ports import ChildRun, IfExists
+from tidemill.sdk.saving import SavedNames
 
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
-
-LONGEST_NAME = 255
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class ProgramPorts:
 
     def __init__(self, work: Work, around: Surroundings) -> None:
         self._work, self._around = work, around
-        self._saved: set[str] = set()
+        self._saved = SavedNames()
 
     def is_cancelled(self) -> bool:
         return self._work.is_told_to_stop
@@ -68,12 +67,12 @@ class ProgramPorts:
         self._work.log(level, logger, text)
 
     def save_bytes(self, name: str, data: bytes, if_exists: IfExists, media_type: str) -> File:
-        self._check_name(name, if_exists)
+        self._saved.check(name, if_exists)
         media_type = media_type or File(name).media_type
         return self._keep(name, self._around.files.copy_bytes(self._work.use_folder(), data, media_type))
 
     def save_file(self, name: str, path: str, if_exists: IfExists, media_type: str) -> File:
-        self._check_name(name, if_exists)
+        self._saved.check(name, if_exists)
         media_type = media_type or File(name).media_type
         return self._keep(name, self._around.files.copy_file(self._work.use_folder(), path, media_type))
 
@@ -93,14 +92,6 @@ class ProgramPorts:
 
     def in_thread(self, function: Callable[[], T]) -> Awaitable[T]:
         return self._around.threads.call("task.files", function)
-
-    def _check_name(self, name: str, if_exists: IfExists) -> None:
-        if not name or len(name) > LONGEST_NAME or name.startswith("/") or ".." in name.split("/") or "\0" in name:
-            raise InvalidInputError(
-                f"{name!r} is no name for a file; use a relative one without '..', up to {LONGEST_NAME} long"
-            )
-        if if_exists is IfExists.REFUSE and name in self._saved:
-            raise FileExistsError(f"the name {name!r} is taken")
 
     def _keep(self, name: str, copy: LocalFile) -> File:
         self._work.save(name, copy)
