@@ -238,6 +238,17 @@ def test_what_an_error_knows_is_told() -> None:
     assert "in the end" in failure(raising(error)).traceback
 
 
+def test_a_traceback_begins_in_the_task_and_of_a_very_long_one_both_ends_stay() -> None:
+    first = failure(raising(ValueError("oops"))).traceback.splitlines()[:2]
+    assert first[0] == "Traceback (most recent call last):"
+    assert __file__ in first[1]
+    told = failure(raising(ValueError(f"begin{'x' * 100_000}end"))).traceback
+    assert len(told) < 33_000
+    assert "begin" in told
+    assert told.endswith("end\n")
+    assert "characters are left out" in told
+
+
 def test_a_code_of_its_own_is_taken_from_an_exception_and_an_unknown_one_is_internal() -> None:
     for code, expected in (("transient", Code.TRANSIENT), ("strange", Code.INTERNAL), (404, Code.INTERNAL)):
         error = RuntimeError("x")

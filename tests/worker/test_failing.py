@@ -10,6 +10,7 @@ import pytest
 
 from tests.worker.scripted import Bench, assign, given, ref, value_of
 from tidemill.core.run import Code
+from tidemill.sdk.context import Context
 from tidemill.sdk.errors import InvalidInputError, PermanentError, ResourceError, TransientError
 from tidemill.sdk.result import Result
 from tidemill.sdk.worker import Worker
@@ -49,7 +50,19 @@ FAULTS: dict[str, Callable[[], object]] = {
     "permanent": lambda: raise_(PermanentError("never")),
     "resource": lambda: raise_(ResourceError("full")),
     "invalid": lambda: raise_(InvalidInputError("", [("$.width", "must be positive")])),
+    "long": lambda: raise_(ValueError("é" * 2_000_000)),
+    "long_name": lambda: raise_(type("E" * 1_500_000, (ValueError,), {})("x")),
+    "many_violations": lambda: raise_(InvalidInputError("", [("$.é" * 900, "é" * 900)] * 2_000)),
+    "long_group": lambda: raise_(ExceptionGroup("all", [ValueError("é" * 90_000) for _ in range(15)])),
+    "long_chain": lambda: raise_(chained(200)),
 }
+
+
+def chained(length: int) -> BaseException:
+    error = ValueError("the first")
+    for _ in range(length):
+        error, error.__cause__ = ValueError("é" * 9_000), error
+    return error
 
 
 def raise_(error: BaseException) -> object:
@@ -92,6 +105,7 @@ CODES = {
     "resource": Code.RESOURCE,
     "memory": Code.RESOURCE,
     "invalid": Code.INVALID_INPUT,
+    "many_violations": Code.INVALID_INPUT,
 }
 
 
@@ -105,6 +119,7 @@ async def test_whatever_a_task_raises_is_reported_and_hurts_nobody(tmp_path: Pat
             assert (failed.attempt, failed.proof) == (ref(how), None)
             assert failed.failure.code is CODES.get(how, Code.INTERNAL), how
             assert failed.failure.message
+            assert len(wire.encode_frame([failed])) < wire.FRAME_LIMIT_BYTES, how
             await server.say(assign("w.fine", f"after {how}", inputs=given(x=1)))
             assert value_of(await server.hear(wire.Succeeded)) == 1
 
@@ -153,6 +168,39 @@ async def test_no_frame_carries_more_values_than_it_may(tmp_path: Path) -> None:
         for _ in range(60):
             await server.hear(wire.Succeeded)
         assert max(sum(_size(each) for each in frame) for frame in server.frames) <= wire.FRAME_VALUES_BYTES
+
+
+@w.task
+def save_many(ctx: Context, count: int) -> None:
+    for number in range(count):
+        ctx.save_bytes(f"{number:0250}", b"")
+
+
+@w.task
+def mark_many(ctx: Context, count: int) -> None:
+    for number in range(count):
+        ctx.models.mark_hot(f"{number:0200}")
+
+
+async def test_more_saved_files_than_a_report_has_room_for_fail_the_attempt_alone(tmp_path: Path) -> None:
+    async with Bench(tmp_path, w).connected() as server:
+        await server.say(assign("w.save_many", inputs=given(count=5_000)))
+        failure = (await server.hear(wire.Failed)).failure
+        assert (failure.code, failure.message) == (
+            Code.PERMANENT,
+            "it saved 5,000 files by name, more than a report has room for; return them instead",
+        )
+        await server.say(assign("w.save_many", "few", inputs=given(count=50)))
+        assert len((await server.hear(wire.Succeeded)).artifacts) == 50
+
+
+async def test_of_very_many_models_the_first_are_told(tmp_path: Path) -> None:
+    async with Bench(tmp_path, w).connected() as server:
+        await server.say(assign("w.mark_many", inputs=given(count=9_000)))
+        await server.hear(wire.Succeeded)
+        told = await server.hear(wire.Models)
+        assert len(told.hot) == 500
+        assert len(wire.encode_frame([told])) < wire.FRAME_LIMIT_BYTES
 
 
 def _size(message: Any) -> int:

@@ -2,12 +2,20 @@
 
 import re
 import traceback
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
 
 from tidemill.core.run import Code, Failure
 from tidemill.core.texts import sendable
 from tidemill.sdk.errors import DoesNotFitError, InvalidInputError, TransientError
 
 _LIMIT = 2_000  # characters of a public message
+_LOOKED_AT = 5 * _LIMIT  # characters of a text: to search megabytes for secrets takes seconds
+_NAME_LIMIT = 200  # characters of the name of an error's class
+_TRACEBACK_LIMIT = 32_000  # characters; with many or long texts the middle is left out
+_VIOLATIONS_LIMIT, _VIOLATION_LIMIT = 100, 500  # how many, and characters of each
+_OURS = str(Path(__file__).parents[1])
 _SECRETS = (
     (re.compile(r"(?i)\b(passwo?r?d|secret|token|api.?key|authorization)(\W{1,3})(?:bearer\s+)?[^\s,;&]+"), r"\1\2…"),
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
@@ -26,9 +34,14 @@ class NotAsDeclaredError(ToldError):
 
 def public_text(text: str) -> str:
     """A text for anybody: what looks like a secret is left out, and of a local path only the name stays."""
+    text = text[:_LOOKED_AT]
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
-    return text if len(text) <= _LIMIT else text[: _LIMIT - 1] + "…"
+    return _short(text, _LIMIT)
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def classify(error: BaseException, *, told_to_stop: bool) -> Failure:
@@ -36,7 +49,7 @@ def classify(error: BaseException, *, told_to_stop: bool) -> Failure:
 
     Nothing is raised, whatever the error's own methods do.
     """
-    name = sendable(type(error).__name__)
+    name = sendable(type(error).__name__)[:_NAME_LIMIT]
     try:
         return _classified(error, name, told_to_stop=told_to_stop)
     except BaseException:  # noqa: BLE001  # the error's own code raised: what is left is its name
@@ -53,10 +66,27 @@ def _classified(error: BaseException, name: str, *, told_to_stop: bool) -> Failu
         code=code,
         message=text or name,
         type=name,
-        traceback="" if isinstance(error, ToldError) else sendable("".join(traceback.format_exception(error))),
+        traceback="" if isinstance(error, ToldError) else _traceback(error),
         retry_after_s=_retry_after(error) if isinstance(error, TransientError) else None,
         violations=_violations(error) if isinstance(error, InvalidInputError) else (),
     )
+
+
+def _traceback(error: BaseException) -> str:
+    """From the task's own first line on: how we came to call it helps nobody. Short enough for any frame."""
+    lines = traceback.format_exception(type(error), error, _of_the_task(error.__traceback__))
+    text = sendable("".join(lines))
+    if len(text) <= _TRACEBACK_LIMIT:
+        return text
+    half = _TRACEBACK_LIMIT // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters are left out …\n{text[-half:]}"
+
+
+def _of_the_task(frames: TracebackType | None) -> TracebackType | None:
+    each = frames
+    while each is not None and each.tb_frame.f_code.co_filename.startswith(_OURS):
+        each = each.tb_next
+    return each or frames
 
 
 def _retry_after(error: TransientError) -> float | None:
@@ -64,7 +94,11 @@ def _retry_after(error: TransientError) -> float | None:
 
 
 def _violations(error: InvalidInputError) -> tuple[tuple[str, str], ...]:
-    return tuple((sendable(str(path)), sendable(str(text))) for path, text in error.violations)
+    some = islice(error.violations, _VIOLATIONS_LIMIT)
+    return tuple(
+        (_short(sendable(str(path)), _VIOLATION_LIMIT), _short(sendable(str(text)), _VIOLATION_LIMIT))
+        for path, text in some
+    )
 
 
 def code_of(error: BaseException) -> Code:

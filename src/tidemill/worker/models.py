@@ -5,6 +5,7 @@ sent when it differs from what the server was told. A hello tells it too.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -16,6 +17,9 @@ from tidemill.wire.worker import Models
 from tidemill.worker.outbox import Outbox
 
 DEBOUNCE_S = 0.1
+HOT_LIMIT = 500  # models of one worker in memory: a message tells all of them
+
+log = logging.getLogger(__name__)
 
 
 class ModelSet:
@@ -54,6 +58,9 @@ class ModelSet:
 
     def _take(self, mark: tuple[str, int]) -> None:
         name, size = mark
+        if len(self._hot) >= HOT_LIMIT and size != COLD and name not in self._hot:
+            log.warning("model %s is not told of: %d are in memory already; mark_cold takes one out", name, HOT_LIMIT)
+            return
         self._hot = {known: bytes_ for known, bytes_ in self._hot.items() if known != name}
         if size != COLD:
             self._hot[name] = size

@@ -3,10 +3,14 @@
 from tidemill.core.bodies import Completed
 from tidemill.core.graph import ITEMS, VALUE
 from tidemill.core.values import Streamed, Value
-from tidemill.wire.worker import Published
+from tidemill.sdk.errors import PermanentError
+from tidemill.wire.worker import FRAME_LIMIT_BYTES, Published
 from tidemill.worker.attempt import LiveAttempt
 from tidemill.worker.chatter import Chatter
 from tidemill.worker.exchange import Exchange, is_small
+
+SAVED_BYTES = FRAME_LIMIT_BYTES // 2  # of the names of an attempt's saved files: one report tells them all
+_ENTRY_BYTES = 60  # of each beside them
 
 
 def is_stored(attempt: LiveAttempt, completed: Completed) -> bool:
@@ -43,9 +47,13 @@ class Storing:
 
     async def publish(self, attempt: LiveAttempt) -> tuple[Published, ...]:
         """Upload what the body saved by name."""
+        published = tuple(saved.published for saved in attempt.saved.values())
+        if sum(len(each.name.encode()) + len(each.media_type) + _ENTRY_BYTES for each in published) > SAVED_BYTES:
+            text = f"it saved {len(published):,} files by name, more than a report has room for; return them instead"
+            raise PermanentError(text)
         for saved in attempt.saved.values():
             await self._exchange.upload(saved.local)
-        return tuple(saved.published for saved in attempt.saved.values())
+        return published
 
     async def upload_items(self, attempt: LiveAttempt) -> None:
         """Files of the stream's next item go before it."""
