@@ -81,10 +81,10 @@ class Stand:
     """A back-end of programs, and attempts for it."""
 
     def __init__(self, worker: Worker, folder: Path) -> None:
-        self._tasks, self._threads = worker.tasks, ThreadPool()
-        self.files = LocalFiles(folder, self._threads)
+        self._tasks, self.threads = worker.tasks, ThreadPool()
+        self.files = LocalFiles(folder, self.threads)
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        self.backend: BackendPort = programs([worker], SystemClock(), self._threads, self.files, environment)[
+        self.backend: BackendPort = programs([worker], SystemClock(), self.threads, self.files, environment)[
             Backend.PROGRAM
         ]
         self._count = 0
@@ -110,3 +110,4 @@ async def stand(worker: Worker, folder: Path) -> AsyncIterator[Stand]:
         yield made
     finally:
         await made.backend.close()
+        made.threads.close()

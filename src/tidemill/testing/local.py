@@ -124,7 +124,13 @@ class _House:
             self._ready.set_exception(error)
 
     async def _live(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stopping, self._threads = asyncio.get_running_loop(), asyncio.Event(), ThreadPool()
+        try:
+            await self._serve()
+        finally:
+            self._threads.close()
+
+    async def _serve(self) -> None:
         async with backing(Settings(data=self._folder, synchronous=Durability.NORMAL)) as parts:
             await parts.engine.record(Changes())  # returns when the engine makes beats
             app = build_app(parts, WebSettings())
@@ -141,7 +147,7 @@ class _House:
                 await working
 
     def _runtime(self, parts: Backing, transport: AsgiTransport, group: asyncio.TaskGroup) -> WorkerRuntime:
-        folder, threads = self._folder / "worker", ThreadPool()
+        folder, threads = self._folder / "worker", self._threads
         stage = UserLoop(self._concurrency, asyncio.new_event_loop)
         around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
         inline = InlineBackend(tasks_in(self._workers), stage, around)
