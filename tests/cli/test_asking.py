@@ -93,6 +93,8 @@ def test_what_a_server_knows_is_run_by_its_name(there: tuple[Mill, str], tmp_pat
     elsewhere = Mill(tmp_path)
     assert elsewhere.tidemill("run", "mill.double", "--x", "4", "--json", "--url", url).json["value"] == 8
     assert elsewhere.tidemill("run", "grind", "--xs", "[2, 5]", "--json", "--url", url).json["value"] == 7
+    one_by_one = ("--xs", "2", "--xs", "5", "--xs", "1")
+    assert elsewhere.tidemill("run", "grind", *one_by_one, "--json", "--url", url).json["value"] == 8
     wrong = elsewhere.tidemill("run", "mill.double", "--x", "four", "--url", url)
     assert (wrong.code, "$.x" in wrong.err) == (2, True)
     unknown = elsewhere.tidemill("run", "mill.dubble", "--x", "4", "--url", url)

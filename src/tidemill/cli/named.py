@@ -21,8 +21,11 @@ from tidemill.client.remote import AsyncClient
 
 
 def plain_inputs(rest: Sequence[str]) -> dict[str, Any]:
-    """``--x 3 --names '["a"]' --note hi`` by parameter: JSON where it is some, else text, or @file.json."""
-    found: dict[str, Any] = {}
+    """``--x 3 --names '["a"]' --note hi`` by parameter: JSON where it is some, else text, or @file.json.
+
+    What is given more than once is a list of what was given.
+    """
+    found: dict[str, list[Any]] = {}
     parts = iter(rest)
     for part in parts:
         name, equals, value = part.partition("=")
@@ -31,8 +34,8 @@ def plain_inputs(rest: Sequence[str]) -> dict[str, Any]:
         text = value if equals else next(parts, None)
         if text is None:
             raise click.UsageError(f"{name} needs a value")
-        found[name[2:].replace("-", "_")] = _plain(text)
-    return found
+        found.setdefault(name[2:].replace("-", "_"), []).append(_plain(text))
+    return {name: given if len(given) > 1 else given[0] for name, given in found.items()}
 
 
 def _plain(text: str) -> Any:

@@ -71,7 +71,7 @@ def scalar(value: Any, indent: int = 0) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:.6g}"
+            return f"{value:.6g}" if abs(value) < 1_000 else repr(value)  # no digit before the point is lost
         case str():
             text = value if len(value) <= TEXT_LIMIT else f"{value[:TEXT_LIMIT]}… ({len(value) - TEXT_LIMIT:,} more)"
             return text.rstrip().replace("\n", "\n" + " " * indent)

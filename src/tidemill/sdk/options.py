@@ -212,6 +212,8 @@ def _check(given: Options) -> None:
     for name, value in given.items():
         if name not in known:
             raise TypeError(f"there is no option {name!r}; the options are {', '.join(known)}")
+        if name in _KINDS and not _is_one_of(value, _KINDS[name]):
+            raise TypeError(f"{name} is {_said(_KINDS[name])}, not {value!r}")
         if isinstance(value, float | int | timedelta) and name in _LENGTHS and not (seconds(value) or 0) > 0:
             raise ValueError(f"{name} is a length of time above zero, not {value!r}")
     slots = given.get("concurrency", 1)
@@ -221,4 +223,26 @@ def _check(given: Options) -> None:
         raise ValueError(f"retries counts the tries after the first, from 0, not {given['retries']!r}")
 
 
+def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
+    """None stands for nothing said. A truth value is no number, though Python takes it for one."""
+    return value is None or (isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool)))
+
+
+def _said(kinds: tuple[type, ...]) -> str:
+    return " or ".join(_WORDS.get(kind, kind.__name__) for kind in kinds if kind is not int or float not in kinds)
+
+
 _LENGTHS = frozenset(("timeout", "silence", "queue_timeout"))
+_LENGTH = (int, float, timedelta)
+_WORDS = {int: "a whole number", float: "a number of seconds", str: "a text", bool: "True or False"}
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("retries", "priority", "concurrency"), (int,)),
+    **dict.fromkeys(("queue", "implementation", "pool", "concurrency_key"), (str,)),
+    **dict.fromkeys(("timeout", "silence"), _LENGTH),
+    "queue_timeout": (*_LENGTH, Forever),
+    "backoff": (Backoff,),
+    "cache": (*_LENGTH, Cache),
+    "ignore_unknown": (bool,),
+    "backend": (Backend,),
+    "rate_limit": (RateLimit,),
+}

@@ -60,6 +60,8 @@ class Worker:
             options: what it has for tasks that require something (resources that are not said are detected), and
                 ``processes``, the limits of those in which its ``Backend.PROCESS`` tasks run.
         """
+        if not isinstance(backend, Backend):
+            raise DefinitionError(f"worker {name}: backend is one of Backend, such as Backend.PROCESS, not {backend!r}")
         self.name, self.backend = check_name(name, "worker"), backend
         self.processes = options.pop("processes", Processes())
         self.concurrency, self.pools, self.codecs = concurrency, dict(pools or {}), tuple(codecs)
