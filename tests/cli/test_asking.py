@@ -10,8 +10,6 @@ import pytest
 from tests.cli.processes import MILL, Mill
 from tidemill import Client
 
-pytestmark = pytest.mark.xdist_group("asking")  # what they share is made once
-
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Mill, str]]:

@@ -11,8 +11,6 @@ from tests.faults.processes import Mill
 from tidemill import Client, Code, RunCancelledError, RunFailedError
 from tidemill.client.blocking import Run
 
-pytestmark = pytest.mark.xdist_group("zoo")  # what they share is made once
-
 ZOO = Path(zoo.__file__)
 
 

@@ -8,8 +8,6 @@ import pytest
 from tests.faults.processes import Mill
 from tidemill import Client
 
-pytestmark = pytest.mark.xdist_group("processes")  # what they share is made once
-
 RECYCLED = Path(__file__).parent / "recycled.py"
 
 

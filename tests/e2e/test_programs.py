@@ -16,8 +16,6 @@ from tests.faults.processes import COMMAND, Mill, Program
 from tidemill import Client, File, workflow
 from tidemill.sdk.errors import RunCancelledError, RunFailedError
 
-pytestmark = pytest.mark.xdist_group("programs")  # what they share is made once
-
 EXAMPLES = Path(__file__).parents[2] / "examples" / "programs"
 NEEDS = {"words": ["bash", "awk"], "orders": ["node"], "primes": ["make", "cc"]}
 

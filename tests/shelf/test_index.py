@@ -6,8 +6,6 @@ from shelf_types import Index, Unread
 
 from tests.shelf.plain_run import SAMPLES, files_of, run, text_item
 
-pytestmark = pytest.mark.xdist_group("index")  # what they share is made once
-
 TEXTS = {
     "bread.txt": "Knead the dough, let it rise, and bake the loaf until the crust is brown.",
     "cake.txt": "Beat eggs and sugar, fold in flour, and bake the cake for forty minutes.",

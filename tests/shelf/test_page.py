@@ -10,8 +10,6 @@ from shelf_types import Unread
 
 from tests.shelf.plain_run import SAMPLES, Run, files_of, run, text_item
 
-pytestmark = pytest.mark.xdist_group("page")  # what they share is made once
-
 HOSTILE = [
     "<script>window.caught = 1</script>.txt",
     '"><img src=x onerror="window.caught = 1">.txt',
