@@ -1,6 +1,7 @@
 """`tidemill discover`, `tidemill stubs`, and how a target is found."""
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema_rs
@@ -216,8 +217,7 @@ def test_a_target_is_matched_in_the_documented_order(project: Mill) -> None:
         return said.err if said.code else (project.folder / "out.py").read_text()
 
     assert "media.shorten" in discovered("words"), "a folder comes first"
-    (project.folder / "words" / "main.py").unlink()
-    (project.folder / "words").rmdir()
+    shutil.rmtree(project.folder / "words")
     assert "words.spell" in discovered("words"), "an entry point comes before a module"
     assert "media (parts.nothing:x) cannot be imported" in discovered("media")
     assert "parts.media:Draft, which is no worker" in discovered("odd")
