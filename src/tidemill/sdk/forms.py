@@ -31,19 +31,8 @@ from tidemill.sdk.codecs import Codec, Encoders, PickleCodec
 from tidemill.sdk.directory import Directory
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.file import File
-
-
-class Trait(enum.Flag):
-    """What values of a type may hold, wherever inside."""
-
-    PLAIN = 0
-    FILES = enum.auto()
-    DATES = enum.auto()  # datetimes, which msgpack would write in a form of its own
-    KEYS = enum.auto()  # dicts with other keys than text
-    SETS = enum.auto()
-    MIXED = enum.auto()  # sets of what Python cannot sort
-    ANYTHING = enum.auto()
-    CLAMPED = enum.auto()  # numbers that a worker corrects
+from tidemill.sdk.fragile import is_fragile
+from tidemill.sdk.traits import Trait
 
 
 class Form(Struct, frozen=True):
@@ -269,7 +258,9 @@ def _walk_union(kind: Any, trail: Trail) -> Form:
     forms = [_walk(member, trail) for member in members]
     traits = functools.reduce(lambda all_, part: all_ | part.traits, forms, Trait.PLAIN)
     wire = union_of([form.wire for form in forms])
-    if _is_readable(wire):
+    if is_fragile(form.wire for form in forms):
+        traits |= Trait.FRAGILE
+    elif _is_readable(wire):
         same = all(form.wire is member for form, member in zip(forms, members, strict=True))
         return Form(kind if same else wire, traits)
     return Form(carriers.one_of(name_of(kind), [form.wire for form in forms]), traits)
@@ -378,6 +369,8 @@ def _walk_record(kind: Any, cls: type, trail: Trail) -> Form:
     same = all(form.wire is fields[name] or form.wire is Any for name, form in forms.items())
     if not same and is_struct(cls) and (name := next((n for n, f in forms.items() if is_coded(f.wire)), "")):
         raise DefinitionError(f"{name_of(cls)}.{name}: no codec works inside a msgspec Struct; use a dataclass")
+    if is_struct(cls) and Trait.FRAGILE in traits:
+        refuse(kind, "a dataclass: a msgspec Struct cannot hold a union of a fixed tuple and a bounded type")
     if same or is_struct(cls):
         return _native(kind, traits)
     carrier = carriers.record_carrier(cls)

@@ -17,7 +17,6 @@ from tidemill.sdk.context import Context
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.file import File
 from tidemill.sdk.files import TaskFiles
-from tidemill.sdk.forms import Trait
 from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import ChildRun, IfExists
@@ -25,6 +24,7 @@ from tidemill.sdk.result import FAILURE, Final, Result, Streamed
 from tidemill.sdk.saving import SavedNames
 from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.sdk.signature import Body, Signature
+from tidemill.sdk.traits import Trait
 
 if TYPE_CHECKING:
     from tidemill.sdk.definition import Definition

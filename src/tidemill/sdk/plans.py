@@ -27,9 +27,10 @@ from tidemill.sdk.directory import Directory, Folder
 from tidemill.sdk.directory import to_wire as directory_to_wire
 from tidemill.sdk.errors import DoesNotFitError, InvalidInputError
 from tidemill.sdk.file import File, Locate, to_upload, to_wire
-from tidemill.sdk.forms import Trait, form_of, name_of
+from tidemill.sdk.forms import form_of, name_of
 from tidemill.sdk.misfits import SOME_KEY, NoFormError, unsendable, with_key
 from tidemill.sdk.schemas import schema_of
+from tidemill.sdk.traits import Trait
 
 _BYTES = (bytes, bytearray, memoryview)
 _EXACT = (int, str, float, bool, bytes, type(None))
