@@ -69,6 +69,7 @@ def test_exit_codes_are_documented_and_true(tmp_path: Path) -> None:
     for code, *arguments in [
         (Exit.INPUT, "runs", "show", "--nonsense"),
         (Exit.INPUT, "rum"),
+        (Exit.INPUT, "conformance", "--", "/no/such/command"),
         (Exit.UNREACHABLE, "runs", "list", "--url", "http://127.0.0.1:9"),
         (Exit.OK, "--version"),
     ]:

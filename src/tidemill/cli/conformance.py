@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ def conformance(listen: str, within_s: float, only: Sequence[str], output: Outpu
     if not host or not port.isdecimal():
         raise click.UsageError(f"--listen takes HOST:PORT, not {listen!r}")
     desk = Desk(within_s)
+    if command and shutil.which(command[0]) is None:
+        raise click.UsageError(f"there is no command {command[0]}; write it as you would in this folder")
     exam = Exam(desk, Started(command) if command else Awaited(), within_s)
     verdicts = asyncio.run(_examined(exam, (host, int(port)), only, output))
     if output is Output.JSON:
