@@ -147,7 +147,7 @@ def test_a_worker_that_is_wrong_ends_the_command_with_1(tmp_path: Path) -> None:
         (("--listen", "nowhere", "true"), "--listen takes HOST:PORT"),
         (("--check", "cancle", "true"), "Did you mean cancel"),
         (("--within", "0.3", "--", "true"), "did not connect within 0.3 s"),
-        (("--", "/no/such/program"), "did not connect within"),
+        (("--", "/no/such/program"), "there is no command /no/such/program"),
     ],
 )
 def test_a_command_that_cannot_be_checked_says_why(tmp_path: Path, arguments: Sequence[str], reason: str) -> None:
