@@ -1,7 +1,7 @@
 """What an attempt says while it runs: progress, details of its heartbeat, lines of its log."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tidemill.core.ids import Instant
 from tidemill.core.telling import MEASURES_OF_ATTEMPT, Measure
@@ -9,6 +9,7 @@ from tidemill.core.texts import sendable
 from tidemill.wire.worker import FRAME_VALUES_BYTES, AttemptRef, Log, LogLine, Metric, Progress
 
 LINES_BYTES = 1024 * 1024  # of one attempt; after that only the newest lines of each batch pass
+_HEAD_BYTES = 64 * 1024  # of one attempt: these lines are never dropped here
 _LATER_BYTES = 16 * 1024
 _LINE_CHARACTERS = 16 * 1024  # a longer line is cut
 
@@ -27,8 +28,9 @@ class Voice:
         self._is_news = False
         self._measures: dict[str, Measure] = {}
         self._has_measured = False
+        self._head: deque[LogLine] = deque()
         self._lines: deque[LogLine] = deque()
-        self._waiting = self._passed = self._dropped = 0
+        self._headed = self._waiting = self._passed = self._dropped = 0
 
     def progress(self, fraction: float, stage: str, message: str) -> None:
         self.last, self._is_news = (fraction, sendable(stage), sendable(message)), True
@@ -63,11 +65,17 @@ class Voice:
         return Metric(self._attempt, self.measures)
 
     def line(self, at: Instant, level: str, logger: str, text: str) -> None:
-        """The oldest lines make room for the newest, and are counted."""
+        """Once the head is full, the oldest lines make room for the newest, and are counted."""
         if len(text) > _LINE_CHARACTERS:
             text = f"{text[:_LINE_CHARACTERS]} … ({len(text) - _LINE_CHARACTERS} characters cut)"
         text = sendable(text)
-        self._lines.append(LogLine(at, level, sendable(logger), text))
+        line = LogLine(at, level, sendable(logger), text)
+        if self._headed < _HEAD_BYTES:
+            self._headed += len(text)
+            self._head.append(line)
+            self._wake()
+            return
+        self._lines.append(line)
         self._waiting += len(text)
         room = max(LINES_BYTES - self._passed, _LATER_BYTES)
         while self._waiting > room and len(self._lines) > 1:
@@ -89,17 +97,23 @@ class Voice:
 
     def take_lines(self) -> list[tuple[Log, int]]:
         """Messages to send, with their sizes."""
-        messages: list[tuple[Log, int]] = []
-        left = len(self._lines)  # what comes meanwhile is for the next batch
-        while left:
-            lines, size = [], 0
-            while left and size < FRAME_VALUES_BYTES // 2:
-                lines.append(self._lines.popleft())
-                size += len(lines[-1].text)
-                left -= 1
+        messages = [(Log(self._attempt, lines), size) for lines, size in _batches(self._head)]
+        for lines, size in _batches(self._lines):
             dropped = self._dropped
             self._dropped -= dropped
             self._waiting -= size
-            self._passed += size
-            messages.append((Log(self._attempt, tuple(lines), dropped), size))
+            messages.append((Log(self._attempt, lines, dropped), size))
+        self._passed += sum(size for _, size in messages)
         return messages
+
+
+def _batches(waiting: deque[LogLine]) -> Iterator[tuple[tuple[LogLine, ...], int]]:
+    """Takes what waits now; what comes meanwhile is for the next time."""
+    left = len(waiting)
+    while left:
+        lines, size = [], 0
+        while left and size < FRAME_VALUES_BYTES // 2:
+            lines.append(waiting.popleft())
+            size += len(lines[-1].text)
+            left -= 1
+        yield tuple(lines), size
