@@ -37,9 +37,9 @@ pools = { video = 1 }
 @click.command()
 @output_option
 @click.option("--reference", is_flag=True, help="Print the page about all settings, in Markdown.")
-def settings(output: Output, reference: bool) -> None:  # noqa: FBT001 - a flag of the command line
+def settings(output: Output, **said: bool) -> None:
     """Each setting, its value here, and where that comes from."""
-    if reference:
+    if said["reference"]:
         click.echo(page(), nl=False)
         return
     found = find_settings({})
