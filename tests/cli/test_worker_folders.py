@@ -163,7 +163,7 @@ def test_one_that_cannot_be_built_is_told_and_stops_no_other(farm: Mill, envs: s
         with farm.process("worker", "--dir", "workers", "--url", url, TIDEMILL_ENVS=envs) as process:
             process.wait_for(r"wheat +\| .* registered")
             assert client.submit_named("wheat.where", {}).result(WITHIN_S)[1] == "True"
-            process.wait_for("weeds +| uv pip install ended with exit code 1")
+            process.wait_for(r"weeds +\| uv pip install ended with exit code 1")
             process.send(signal.SIGTERM)
             assert process.ended() == 1
         assert "failed for good: stones, weeds" in process.said
