@@ -3,12 +3,13 @@
 Reading it costs requests in proportion to the graph, not to its maps: what lies inside one is skipped.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from tidemill.cli.show import span
 from tidemill.client.remote import AsyncRun
-from tidemill.core.graph import MapNode, Workflow
+from tidemill.core.graph import FINALLY, MachineNode, MapNode, State, Workflow
 from tidemill.core.plan import Body, body_of, join
 from tidemill.wire.api import RunView, StepView
 
@@ -16,6 +17,7 @@ PAGE = 40
 BAR = 24
 MARKS = {"succeeded": "✓", "failed": "✗", "cancelled": "⊘", "running": "▸", "leased": "▸", "waiting": "▸"}
 LATER = "·"
+_COUNTED = re.compile(r"#(\d+)|\[(\d+)\]")  # a visit, a round
 
 
 class Outline:
@@ -39,18 +41,54 @@ class Outline:
                     break
                 found.append(step)
             if not after:
-                return sorted(found, key=lambda step: self._places[step.path])
+                return sorted(found, key=lambda step: place_of(step.path, self._places))
 
 
 def places_in(workflow: Workflow) -> dict[str, int]:
-    """Each path outside of maps with its place: after all that it waits for, and before what is inside it."""
-    return {path: place for place, path in enumerate(_paths(body_of(workflow), ""))}
+    """Each path outside of maps with its place: after all that it waits for, and before what is inside it.
+
+    Those of visits and rounds stand without their number.
+    """
+    return {path: place for place, path in enumerate(_all_paths(workflow))}
+
+
+def place_of(path: str, places: Mapping[str, int]) -> tuple[object, ...]:
+    """Where a step stands among others: by the place of its node, and visits and rounds by their number."""
+    segments = path.split("/")
+    heads = ["/".join(segments[: end + 1]) for end in range(len(segments))]
+    return tuple(
+        part for head in heads for part in (_number_of(head), places.get(_COUNTED.sub("", head), len(places)), head)
+    )
+
+
+def _number_of(head: str) -> int:
+    found = _COUNTED.search(head.rpartition("/")[2])
+    return int(found[1] or found[2]) if found else 0
+
+
+def _all_paths(workflow: Workflow) -> Iterator[str]:
+    if not workflow.is_machine:
+        yield from _paths(body_of(workflow.body), "")
+    else:
+        yield from _paths_of_states(workflow.states, "")
+    if workflow.final is not None:
+        yield from _paths(body_of(workflow.final.body), FINALLY)
+
+
+def _paths_of_states(states: Mapping[str, State], scope: str) -> Iterator[str]:
+    for name, state in states.items():
+        yield join(scope, name)
+        yield from _paths(body_of(state.body), join(scope, name))
 
 
 def _paths(body: Body, scope: str) -> Iterator[str]:
     for name in _by_depth(body):
         path = join(scope, name)
         yield path
+        node_here = body.graph.nodes[name]
+        if isinstance(node_here, MachineNode):
+            yield from _paths_of_states(node_here.states, path)
+            continue
         for (node, arm), inner in body.inner.items():
             if node == name and not isinstance(body.graph.nodes[node], MapNode):
                 yield from _paths(inner, join(path, arm) if arm else path)

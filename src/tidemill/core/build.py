@@ -1,48 +1,50 @@
-"""Whether a graph holds together: each reference leads somewhere, nothing waits for itself, each edge fits.
+"""Whether a workflow holds together: each reference leads somewhere, nothing waits for itself, each edge fits.
 
 The SDK asks when a workflow is built, and the server when one is published, with the definitions that it knows.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 from msgspec import Struct
 
+from tidemill.core.condition_types import condition_faults
 from tidemill.core.definitions import TaskDefinition
-from tidemill.core.fit import FAILURE_KEY, Misfit, View, describe, schema_of_plain, view_of, views_fit
+from tidemill.core.fit import Misfit, View, describe, schema_of_plain, view_of, views_fit
 from tidemill.core.graph import (
+    FINALLY,
     VALUE,
+    Arm,
     BranchNode,
     CallNode,
+    Case,
+    Condition,
     Constant,
     ConstNode,
-    ElementFailure,
+    End,
+    Ending,
     Graph,
     Input,
+    JoinNode,
     ListExpr,
+    LoopNode,
+    MachineNode,
     MapNode,
     Node,
+    OpNode,
     RecordExpr,
     Ref,
-    Schema,
+    State,
     TaskNode,
+    WaitNode,
     Workflow,
 )
-from tidemill.core.plan import bodies_of, refs_of
-from tidemill.core.run import Code
+from tidemill.core.machine_paths import always_done, endless, reachable
+from tidemill.core.node_types import ANY, or_null, ports_of, type_of
+from tidemill.core.plan import bodies_of, refs_in, refs_of, sources_of
 from tidemill.core.shape import misshapen
 
-_ANY = View({})
-_FAILURE: Schema = {
-    "title": "Failure",
-    "type": "object",
-    "properties": {
-        FAILURE_KEY: {"enum": [code.value for code in Code]},
-        "message": {"type": "string"},
-        "path": {"type": "string"},
-    },
-    "required": [FAILURE_KEY],
-}
+Definitions = Mapping[str, TaskDefinition]
 
 
 class Problem(Struct, frozen=True):
@@ -56,7 +58,7 @@ class Problem(Struct, frozen=True):
         return f"{self.place}: {self.reason}" if self.place else self.reason
 
 
-def check(workflow: Workflow, definitions: Mapping[str, TaskDefinition]) -> list[Problem]:
+def check(workflow: Workflow, definitions: Definitions) -> list[Problem]:
     """All problems of a workflow, outermost first.
 
     Args:
@@ -64,11 +66,24 @@ def check(workflow: Workflow, definitions: Mapping[str, TaskDefinition]) -> list
     """
     if workflow.start not in workflow.states:
         return [Problem("", f"there is no state {workflow.start!r} to start in")]
-    faults = [Problem(place, reason) for place, reason in misshapen(workflow.body)]
-    return faults or list(_graph_problems(workflow.body, "", definitions))
+    faults = [Problem(place, reason) for place, reason in misshapen(workflow)]
+    return faults or list(_problems(workflow, definitions))
 
 
-def _graph_problems(graph: Graph, place: str, definitions: Mapping[str, TaskDefinition]) -> Iterator[Problem]:
+def _problems(workflow: Workflow, definitions: Definitions) -> Iterator[Problem]:
+    if workflow.is_machine:
+        yield from _machine_problems(_Machine(workflow.shape, workflow.states, workflow.start), "", definitions)
+    else:
+        yield from graph_problems(workflow.body, "", definitions)
+    final = workflow.final
+    if final is not None:
+        outside = Graph(inputs=workflow.shape.inputs, nodes={}, outputs={}, types={})
+        yield from inputs_fit(outside, final.inputs, _known(final.body), set(final.body.inputs), FINALLY)
+        yield from graph_problems(final.body, FINALLY, definitions)
+
+
+def graph_problems(graph: Graph, place: str, definitions: Definitions) -> Iterator[Problem]:
+    """What is wrong with a graph and those inside it, outermost first."""
     missing = list(_missing(graph, place))
     yield from missing
     cycle = _cycle(graph)
@@ -79,36 +94,44 @@ def _graph_problems(graph: Graph, place: str, definitions: Mapping[str, TaskDefi
     for name, node in graph.nodes.items():
         here = f"{place}/{name}" if place else name
         yield from _node_problems(graph, node, here, definitions)
+        if isinstance(node, MachineNode):
+            yield from _machine_problems(_Machine(node.shape, node.states, node.start), here, definitions)
+            continue
         for arm, body in bodies_of(node):
-            yield from _graph_problems(body, f"{here}/{arm}" if arm else here, definitions)
+            yield from graph_problems(body, f"{here}/{arm}" if arm else here, definitions)
     for port, schema in graph.types.items():
         if port not in graph.outputs:
             yield Problem(place, f"the output {port!r} comes from nowhere")
         else:
-            yield from _edge(graph, graph.outputs[port], view_of(schema), place, f"output {port}")
+            yield from edge_fits(graph, graph.outputs[port], view_of(schema), place, f"output {port}")
 
 
 def _missing(graph: Graph, place: str) -> Iterator[Problem]:
     """References that lead nowhere."""
-    for name, node in [*graph.nodes.items(), ("", None)]:
+    for name, node in graph.nodes.items():
         here = "/".join(filter(None, (place, name)))
-        refs = refs_of(node) if node is not None else _output_refs(graph)
-        for ref in refs:
-            if ref.node == "" and ref.port not in graph.inputs:
-                yield Problem(here, f"there is no input {ref.port!r}")
-            elif ref.node and ref.node not in graph.nodes:
-                yield Problem(here, f"there is no node {ref.node!r}")
-            elif ref.node and ref.port not in ports_of(graph.nodes[ref.node]):
-                yield Problem(here, f"node {ref.node!r} has no output {ref.port!r}")
+        yield from lost_refs(graph, refs_of(node), here)
+        for other in sorted(sources_of(node) - set(graph.nodes)):
+            if other not in {ref.node for ref in refs_of(node)}:
+                yield Problem(here, f"there is no node {other!r}")
+        if isinstance(node, LoopNode):
+            yield from lost_refs(node.body, refs_in(node.until), here)
+    yield from lost_refs(graph, (ref for each in graph.outputs.values() for ref in refs_in(each)), place)
 
 
-def _output_refs(graph: Graph) -> Iterator[Ref]:
-    yield from refs_of(CallNode("", graph.outputs, graph))
+def lost_refs(graph: Graph, refs: Iterable[Ref], here: str) -> Iterator[Problem]:
+    for ref in refs:
+        if ref.node == "" and ref.port not in graph.inputs:
+            yield Problem(here, f"there is no input {ref.port!r}")
+        elif ref.node and ref.node not in graph.nodes:
+            yield Problem(here, f"there is no node {ref.node!r}")
+        elif ref.node and ref.port not in ports_of(graph.nodes[ref.node]):
+            yield Problem(here, f"node {ref.node!r} has no output {ref.port!r}")
 
 
 def _cycle(graph: Graph) -> list[str]:
     """Nodes of a circle, the first one again at the end; empty when there is none."""
-    waits = {name: {ref.node for ref in refs_of(node) if ref.node} for name, node in graph.nodes.items()}
+    waits = {name: sources_of(node) for name, node in graph.nodes.items()}
     left = dict(waits)
     while free := [name for name, froms in left.items() if not froms & left.keys()]:
         for name in free:
@@ -121,69 +144,60 @@ def _cycle(graph: Graph) -> list[str]:
     return walk[walk.index(walk[-1]) :]
 
 
-def ports_of(node: Node) -> Mapping[str, View]:
-    """The outputs of a node and their types."""
-    match node:
-        case TaskNode(outputs=outputs):
-            return {port: view_of(schema) for port, schema in outputs.items()}
-        case ConstNode(type=schema):
-            return {VALUE: view_of(schema)}
-        case CallNode(body=body):
-            return {port: view_of(schema) for port, schema in body.types.items()}
-        case MapNode(body=body, on_failure=on_failure):
-            return {port: _list_of(view_of(schema), on_failure) for port, schema in body.types.items()}
-        case BranchNode(cases=cases):
-            ports = set.intersection(*(set(case.body.types) for case in cases)) if cases else set()
-            return {port: _either([case.body.types[port] for case in cases]) for port in sorted(ports)}
-
-
-def _list_of(element: View, on_failure: ElementFailure) -> View:
-    inner = {"anyOf": [element.schema, _FAILURE]} if on_failure is ElementFailure.COLLECT else element.schema
-    return element.at({"type": "array", "items": inner})
-
-
-def _either(schemas: list[Schema]) -> View:
-    """A union of documents, each with definitions of its own: those get names that cannot meet."""
-    defs: dict[str, Schema] = {}
-    members = []
-    for index, schema in enumerate(schemas):
-        own = schema.get("$defs", {})
-        defs |= {f"{index}.{name}": _renamed(each, index) for name, each in own.items()}
-        members.append(_renamed(schema, index))
-    return View(members[0] if len(members) == 1 else {"anyOf": members}, defs)
-
-
-def _renamed(schema: Any, index: int) -> Any:
-    if isinstance(schema, list):
-        return [_renamed(each, index) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    renamed = {key: _renamed(each, index) for key, each in schema.items() if key != "$defs"}
-    if isinstance(schema.get("$ref"), str):
-        renamed["$ref"] = f"#/$defs/{index}.{schema['$ref'].rpartition('/')[2]}"
-    return renamed
-
-
-def _node_problems(graph: Graph, node: Node, here: str, definitions: Mapping[str, TaskDefinition]) -> Iterator[Problem]:
+def _node_problems(graph: Graph, node: Node, here: str, definitions: Definitions) -> Iterator[Problem]:  # noqa: C901  # one match over a union
     match node:
         case TaskNode():
             yield from _task_problems(graph, node, here, definitions.get(node.task))
-        case CallNode(inputs=inputs, body=body):
-            known = {name: view_of(schema) for name, schema in body.inputs.items()}
-            yield from _inputs(graph, inputs, known, set(known) - set(body.optional), here)
+        case CallNode(inputs=inputs, body=body) | MachineNode(inputs=inputs, shape=body):
+            yield from inputs_fit(graph, inputs, _known(body), set(body.inputs) - set(body.optional), here)
         case MapNode(over=over, inputs=inputs, body=body):
-            known = {name: view_of(schema) for name, schema in body.inputs.items()}
-            lists = {name: known.get(name, _ANY) for name in over}
+            known = _known(body)
+            lists = {name: known.get(name, ANY) for name in over}
             wanted = {name: view.at({"type": "array", "items": view.schema}) for name, view in lists.items()}
-            yield from _inputs(graph, over, wanted, set(), here)
-            yield from _inputs(graph, inputs, known, set(known) - set(over), here)
-        case BranchNode(cases=cases, inputs=inputs):  # types are not compared: a condition may have narrowed one
-            for case in cases:
-                known = {name: view_of(schema) for name, schema in case.body.inputs.items()}
-                missing = sorted(set(known) - set(inputs))
-                yield from (Problem(f"{here}/{case.name}", f"the input {name!r} is missing") for name in missing)
-        case ConstNode():
+            yield from inputs_fit(graph, over, wanted, set(), here)
+            yield from inputs_fit(graph, inputs, known, set(known) - set(over), here)
+        case LoopNode():
+            yield from _loop_problems(graph, node, here)
+        case BranchNode(cases=arms, inputs=inputs):
+            for case in arms:
+                if case.when is not None:
+                    yield from _condition_problems(graph, case.when, here)
+            yield from _arm_problems(arms, inputs, here)
+        case JoinNode(arms=arms, inputs=inputs):
+            yield from _arm_problems(arms, inputs, here)
+        case WaitNode() | ConstNode() | OpNode():
             return
+
+
+def _known(body: Graph) -> dict[str, View]:
+    return {name: view_of(schema) for name, schema in body.inputs.items()}
+
+
+def _arm_problems(arms: Iterable[Case | Arm], inputs: Mapping[str, Input], here: str) -> Iterator[Problem]:
+    """Types are not compared: a condition may have narrowed one."""
+    for arm in arms:
+        missing = sorted(set(arm.body.inputs) - set(inputs))
+        yield from (Problem(f"{here}/{arm.name}", f"the input {name!r} is missing") for name in missing)
+
+
+def _condition_problems(graph: Graph, condition: Condition, here: str) -> Iterator[Problem]:
+    lost = list(lost_refs(graph, refs_in(condition), here))
+    yield from lost
+    if not lost:
+        yield from (Problem(here, reason) for reason in condition_faults(graph, condition))
+
+
+def _loop_problems(graph: Graph, node: LoopNode, here: str) -> Iterator[Problem]:
+    known = _known(node.body)
+    if node.param not in known or VALUE not in node.body.types:
+        yield Problem(here, f"the body of a loop takes {node.param!r} and gives {VALUE!r}")
+        return
+    given = {node.param: node.start, **node.inputs}
+    yield from inputs_fit(graph, given, known, set(known), here)
+    misfit = views_fit(view_of(node.body.types[VALUE]), known[node.param])
+    if misfit is not None:
+        yield Problem(here, f"a round cannot start with what the one before it gave: {misfit.text}")
+    yield from _condition_problems(node.body, node.until, here)
 
 
 def _task_problems(graph: Graph, node: TaskNode, here: str, announced: TaskDefinition | None) -> Iterator[Problem]:
@@ -191,7 +205,7 @@ def _task_problems(graph: Graph, node: TaskNode, here: str, announced: TaskDefin
     if takes:
         root = view_of(takes)
         known = {name: root.at(schema) for name, schema in takes.get("properties", {}).items()}
-        yield from _inputs(graph, node.inputs, known, set(takes.get("required", ())), here)
+        yield from inputs_fit(graph, node.inputs, known, set(takes.get("required", ())), here)
     if announced is None:
         return
     for port, schema in node.outputs.items():
@@ -201,7 +215,7 @@ def _task_problems(graph: Graph, node: TaskNode, here: str, announced: TaskDefin
             yield Problem(here, f"{node.task} was traced with another result: {misfit.text}")
 
 
-def _inputs(
+def inputs_fit(
     graph: Graph, inputs: Mapping[str, Input], known: Mapping[str, View], required: set[str], here: str
 ) -> Iterator[Problem]:
     for name in sorted(required - set(inputs)):
@@ -210,10 +224,10 @@ def _inputs(
         if name not in known:
             yield Problem(here, f"it takes no input {name!r}; it takes {', '.join(known) or 'none'}")
         else:
-            yield from _edge(graph, expression, known[name], here, name)
+            yield from edge_fits(graph, expression, known[name], here, name)
 
 
-def _edge(graph: Graph, expression: Input, wanted: View, here: str, name: str) -> Iterator[Problem]:
+def edge_fits(graph: Graph, expression: Input, wanted: View, here: str, name: str) -> Iterator[Problem]:
     try:
         misfit = _expression_fits(graph, expression, wanted)
     except LookupError as error:
@@ -255,23 +269,92 @@ def _parts_fit(graph: Graph, expression: ListExpr | RecordExpr, wanted: View) ->
     return next(filter(None, (_expression_fits(graph, part, wanted.at(inner)) for part, inner in pairs)), None)
 
 
-def type_of(graph: Graph, ref: Ref) -> View:
-    """The type of what a reference means. Raises LookupError for a field that its type does not have."""
-    root = ports_of(graph.nodes[ref.node])[ref.port] if ref.node else view_of(graph.inputs[ref.port])
-    for field in ref.fields:
-        root = _part(root, field)
-    return root
+# Machines ------------------------------------------------------------------------------------------
 
 
-def _part(whole: View, field: str | int) -> View:
-    for member in whole.members():
-        schema = member.schema
-        if not schema or schema in ({"type": "array"}, {"type": "object"}):
-            return _ANY
-        found = schema.get("properties", {}).get(field, schema.get("additionalProperties") or None)
-        if isinstance(field, int):
-            prefix = schema.get("prefixItems", [])
-            found = prefix[field] if -len(prefix) <= field < len(prefix) else schema.get("items") or None
-        if isinstance(found, dict):
-            return member.at(found)
-    raise LookupError(f"{describe(whole)} has no {field!r}")
+class _Machine(Struct, frozen=True):
+    shape: Graph
+    states: Mapping[str, State]
+    start: str
+
+    def seen(self, done: set[str]) -> Graph:
+        """What a state may refer to, as a graph: a state that may not have been visited gives null too."""
+        nodes: dict[str, Node] = {}
+        for name, state in self.states.items():
+            types = state.body.types
+            if name not in done:
+                types = {port: _document(or_null(schema)) for port, schema in types.items()}
+            nodes[name] = CallNode("", {}, Graph(inputs={}, nodes={}, outputs={}, types=types))
+        return Graph(inputs=self.shape.inputs, nodes=nodes, outputs={}, types={})
+
+
+def _document(view: View) -> dict[str, object]:
+    return {**view.schema, "$defs": dict(view.defs)} if view.defs else view.schema
+
+
+def _machine_problems(machine: _Machine, place: str, definitions: Definitions) -> Iterator[Problem]:
+    states = machine.states
+    if machine.start not in states:
+        yield Problem(place, f"there is no state {machine.start!r} to start in")
+        return
+    strange = list(_strange_targets(machine, place))
+    yield from strange
+    if strange:
+        return
+    for name in sorted(set(states) - reachable(states, machine.start)):
+        yield Problem(_in(place, name), "no transition leads to this state")
+    for name in sorted(endless(states)):
+        yield Problem(_in(place, name), "no end can be reached from here: it would go round for ever")
+    done = always_done(states, machine.start)
+    for name, state in states.items():
+        here = _in(place, name)
+        if not state.transitions:
+            yield Problem(here, "this state leads nowhere: give it a transition or an end")
+        known, body = machine.seen(done[name] - {name}), state.body
+        lost = list(lost_refs(known, _refs_of_inputs(state), here))
+        yield from lost
+        if not lost:
+            yield from inputs_fit(known, state.inputs, _known(body), set(body.inputs) - set(body.optional), here)
+        yield from _transition_problems(machine, state, machine.seen(done[name] | {name}), here)
+        yield from graph_problems(body, here, definitions)
+
+
+def _in(place: str, name: str) -> str:
+    return f"{place}/{name}" if place else name
+
+
+def _refs_of_inputs(state: State) -> Iterator[Ref]:
+    return (ref for each in state.inputs.values() for ref in refs_in(each))
+
+
+def _strange_targets(machine: _Machine, place: str) -> Iterator[Problem]:
+    for name, state in machine.states.items():
+        for transition in state.transitions:
+            if isinstance(transition.to, str) and transition.to not in machine.states:
+                near = get_close_matches(transition.to, machine.states, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(machine.states)}"
+                yield Problem(_in(place, name), f"it leads to {transition.to!r}, and there is no such state{hint}")
+
+
+def _transition_problems(machine: _Machine, state: State, known: Graph, here: str) -> Iterator[Problem]:
+    always = False
+    for transition in state.transitions:
+        if always and not transition.status:
+            yield Problem(here, "a transition stands after one that always fits, so it is never taken")
+        always = always or not (transition.status or transition.when or transition.max_visits)
+        if transition.when is not None:
+            yield from _condition_problems(known, transition.when, here)
+        if isinstance(transition.to, End):
+            yield from _end_problems(machine, transition.to, known, here)
+
+
+def _end_problems(machine: _Machine, end: End, known: Graph, here: str) -> Iterator[Problem]:
+    lost = list(lost_refs(known, (ref for each in end.outputs.values() for ref in refs_in(each)), here))
+    yield from lost
+    if lost:
+        return
+    for port, schema in machine.shape.types.items():
+        if port in end.outputs:
+            yield from edge_fits(known, end.outputs[port], view_of(schema), here, f"the end's output {port}")
+        elif end.outcome is Ending.SUCCESS:
+            yield Problem(here, f"the end gives no {port!r}, and other ends do")

@@ -4,6 +4,7 @@
 and is asked again from the start. Instants and chance come with the overlay.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import assert_never
 
@@ -35,16 +36,17 @@ from tidemill.core.events import (
     TimerDue,
 )
 from tidemill.core.fill import Filler
-from tidemill.core.graph import BranchNode, MapNode, TaskNode
+from tidemill.core.graph import BranchNode, Case, MapNode, State, TaskNode, Transition
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.machines import go_on, stop_visit, visit_done
 from tidemill.core.mapping import look_at_lists
 from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import operands_in, scope_path
 from tidemill.core.rows import Entry, Keys, Timer, TimerKind
-from tidemill.core.run import Code, Failure, Ready, Run, Running, Waiting
+from tidemill.core.run import Code, Failure, MachineScope, Ready, Run, Running, Waiting
 from tidemill.core.traces import span_id, traceparent
 from tidemill.core.values import blobs_of
 
@@ -189,7 +191,7 @@ def _submitted(draft: Draft, event: RunSubmitted) -> None:
 
 
 def _optional_inputs(draft: Draft, event: RunSubmitted) -> list[str]:
-    names = draft.layout(event.graph).root.body.graph.inputs
+    names = draft.layout(event.graph).workflow.shape.inputs
     return [name for name in names if name not in event.inputs]
 
 
@@ -260,7 +262,11 @@ def _queue_expired(draft: Draft, event: QueueExpired) -> None:
 
 def _feed(draft: Draft, run: RunId, path: Path) -> None:
     mover = _mover(draft, run)
-    if mover is not None and not mover.step(path).is_final:
+    if mover is None or (path and mover.step(path).is_final):
+        return
+    if isinstance(draft.scope(run, path), MachineScope):
+        go_on(mover, path)
+    else:
         feed_map(mover, path)
 
 
@@ -281,13 +287,15 @@ def _fetch(draft: Draft, timer: Timer) -> None:
     if isinstance(node, MapNode):
         draft.order(FetchLists(run, path, look_at_lists(mover.resolver, path, node).fetch))
     elif isinstance(node, BranchNode):
-        draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
+        draft.order(FetchOperands(run, path, _large_operands(mover, path, node.cases)))
+    elif isinstance(node, State):
+        draft.order(FetchOperands(run, path, _large_operands(mover, path, node.transitions)))
 
 
-def _large_operands(mover: Mover, path: Path, node: BranchNode) -> tuple[tuple[Path, str], ...]:
+def _large_operands(mover: Mover, path: Path, arms: Sequence[Case | Transition]) -> tuple[tuple[Path, str], ...]:
     filler, scope = Filler(mover.resolver), scope_path(path)
     found: dict[tuple[Path, str], None] = {}
-    for operand in (each for case in node.cases if case.when is not None for each in operands_in(case.when)):
+    for operand in (each for arm in arms if arm.when is not None for each in operands_in(arm.when)):
         try:
             found.update(dict.fromkeys(filler.large_in(scope, operand)))
         except InputError:
@@ -317,13 +325,21 @@ def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
     if mover is None:
         return
     _, _, node = mover.layout.node(event.path)
+    mover.fetched = event.values
     if isinstance(node, BranchNode):
-        mover.fetched = event.values
         mover.judge(event.path, node)
+    elif isinstance(node, State):
+        visit_done(mover, event.path)
 
 
 def _fetch_failed(draft: Draft, event: FetchFailed) -> None:
     draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
     mover = _fetching(draft, event.run, event.path)
-    if mover is not None:
-        mover.node_failed(event.path, replace(event.failure, path=event.path))
+    if mover is None:
+        return
+    failure = replace(event.failure, path=event.path)
+    _, _, node = mover.layout.node(event.path)
+    if isinstance(node, State):
+        stop_visit(mover, mover.layout.scope(event.path), failure)
+    else:
+        mover.node_failed(event.path, failure)

@@ -41,7 +41,7 @@ def parse_document(document: bytes) -> Workflow:
         workflow = _decode(document)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"this is no graph document: {error}") from None
-    if any(is_too_deep(state.body) for state in workflow.states.values()):
+    if is_too_deep(workflow):
         raise DocumentError(f"the graph is nested deeper than {DEPTH_LIMIT} levels")
     return workflow
 

@@ -19,7 +19,6 @@ from tidemill.core.run import (
     Outcome,
     Run,
     Running,
-    StepSucceeded,
     Succeeded,
 )
 from tidemill.core.values import Source
@@ -32,25 +31,19 @@ class Ending(Ground):
         super().__init__(draft, run)
         self._found: dict[str, Source] = {}  # the outputs of the run, once they were looked for
 
-    def end_well(self) -> None:
-        """All nodes are done: the run succeeds, if its outputs lead somewhere."""
+    def end_well(self, status: str = "") -> None:
+        """All nodes are done, or a machine came to its end: the run succeeds, if its outputs lead somewhere."""
         try:
             self._found = self._outputs()
         except InputError as error:
             self.end_run(Failed(Failure(Code.INVALID_INPUT, f"the output of the run: {error}")))
         else:
-            self.end_run(Succeeded(self._status()))
+            self.end_run(
+                Succeeded(status or ("success" if self.layout.root.machine else self.resolver.status_of_body("")))
+            )
 
     def _outputs(self) -> dict[str, Source]:
-        graph = self.layout.root.body.graph
-        return {port: self.resolver.resolve("", source) for port, source in graph.outputs.items()}
-
-    def _status(self) -> str:
-        """The status of the node that the run's output comes from, where it is a task."""
-        output = self.layout.root.body.graph.outputs.get("value")
-        node = getattr(output, "node", "")
-        step = self.draft.step(self.id, node) if node in self.layout.root.body.needs else None
-        return step.state.status if step and isinstance(step.state, StepSucceeded) else "success"
+        return {port: self.resolver.resolve("", source) for port, source in self.resolver.outputs().items()}
 
     def end_run(self, outcome: Outcome) -> None:
         """End with ``outcome``, after all that lives has stopped."""
@@ -61,7 +54,7 @@ class Ending(Ground):
         self.draft.put_run(replace(run, state=Cancelling(outcome)))
         if run.has_children:
             self.draft.timers_put.append(timer(run.id, self.draft.at))
-        if not run.live and (isinstance(outcome, Succeeded) or self._is_lone()):
+        if not run.live and not run.has_leftovers and (isinstance(outcome, Succeeded) or self._is_lone()):
             self.finish()
             return
         self.draft.timers_put.append(Timer(self.id, "", TimerKind.SWEEP, self.draft.at))
@@ -82,7 +75,7 @@ class Ending(Ground):
     def _is_lone(self) -> bool:
         """A run of one task leaves nothing behind that a sweep would find."""
         body = self.layout.root.body
-        return len(body.needs) == 1 and not body.inner
+        return len(body.needs) == 1 and not body.inner and not self.layout.root.machine
 
     def swept(self) -> None:
         """A sweep of the whole run came to its end."""

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from tidemill.core.chunks import pick, plain, unpack
+from tidemill.core.conditions import look_through
 from tidemill.core.errors import InternalError
-from tidemill.core.graph import Input, Operand, Size
+from tidemill.core.graph import Calc, Input, Operand, Size, StatusOf
 from tidemill.core.ids import Path
 from tidemill.core.resolve import Resolver
 from tidemill.core.values import (
@@ -114,9 +115,15 @@ class Filler:
 
     def look(self, scope: Path, operand: Operand) -> object:
         """The plain value of an operand. Raises LargeOperandError, or InputError or TypeError for one of no use."""
-        if isinstance(operand, Size):
-            return self._size(scope, operand.of)
-        return self.plain(self.resolver.resolve(scope, operand))
+        match operand:
+            case Size(of=of):
+                return self._size(scope, of)
+            case StatusOf(of=node):
+                return self.resolver.status(scope, node)
+            case Calc():
+                return look_through(operand, lambda inner: self.look(scope, inner))
+            case _:
+                return self.plain(self.resolver.resolve(scope, operand))
 
     def _size(self, scope: Path, of: Input) -> int:
         source = self.resolver.resolve(scope, of)
@@ -154,6 +161,12 @@ class Filler:
 
     def large_in(self, scope: Path, operand: Operand) -> Iterator[tuple[Path, str]]:
         """The places of an operand's values that do not lie in a row."""
+        if isinstance(operand, Calc):
+            yield from self.large_in(scope, operand.left)
+            yield from self.large_in(scope, operand.right)
+            return
+        if isinstance(operand, StatusOf):
+            return
         size = isinstance(operand, Size)
         source = self.resolver.resolve(scope, operand.of if isinstance(operand, Size) else operand)
         if size and isinstance(source, Gathered):

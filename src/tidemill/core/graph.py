@@ -1,13 +1,16 @@
 """The IR: one immutable JSON document per workflow, addressed by digest (design.md, section 5).
 
 ```text
-Workflow  format, name, start state, states
-State     a body
-Graph     inputs {name: schema}, nodes {id: node}, outputs {port: input expression}, types {port: schema}
-Node      task | const | map | branch | call
-Input     ref | const | list | record
+Workflow    format, name, start state, states, what runs at the end
+State       a body, its inputs, ordered transitions to states or ends
+Graph       inputs {name: schema}, nodes {id: node}, outputs {port: input expression}, types {port: schema}
+Node        task | const | operation | map | loop | branch | join | wait | call | machine
+Input       ref | const | list | record
+Condition   compare | true | present | has | contains | not | all | any
 ```
-A body (of a map, an arm, a call) is a closed graph: what it uses from outside is among its inputs.
+A body (of a state, a map, a loop, an arm, a call) is a closed graph: what it uses from outside is among its inputs.
+What a state, a transition or an end says stands in the graph of the machine: there `Ref("")` is an input of the run,
+and `Ref("write")` the output of the latest visit of the state `write`, null before there was one.
 """
 
 from enum import Enum
@@ -22,6 +25,7 @@ from tidemill.core.rules import Backoff, CacheRule
 FORMAT = "tidemill.graph/1"
 VALUE = "value"  # the port of an output that is not a NamedTuple
 ITEMS, FINAL = "items", "final"  # the ports of a stream with a final value
+FINALLY = "~finally"  # the scope of what runs at the end
 
 Schema = dict[str, Any]  # a JSON Schema document; opaque here but for `core.fit`
 
@@ -67,7 +71,29 @@ class Size(Struct, frozen=True, tag="size"):
     of: Input
 
 
-Operand = Ref | Constant | ListExpr | RecordExpr | Size
+class StatusOf(Struct, frozen=True, tag="status"):
+    """The status of a node, or of a state's latest visit: `success`, one that its task set, `failure`, `timeout`."""
+
+    of: str
+
+
+class Calculation(Enum):
+    PLUS = "+"
+    MINUS = "-"
+    TIMES = "*"
+    DIVIDED = "/"
+    MODULO = "%"
+
+
+class Calc(Struct, frozen=True, tag="calc"):
+    """Numbers; ``+`` joins texts and lists too."""
+
+    op: Calculation
+    left: "Operand"
+    right: "Operand"
+
+
+Operand = Ref | Constant | ListExpr | RecordExpr | Size | StatusOf | Calc
 
 
 class Compare(Struct, frozen=True, tag="compare"):
@@ -86,6 +112,19 @@ class Present(Struct, frozen=True, tag="present"):
     of: Ref
 
 
+class Has(Struct, frozen=True, tag="has"):
+    """The place exists, and its value is not null."""
+
+    of: Ref
+
+
+class Contains(Struct, frozen=True, tag="contains"):
+    """A list has the item, a record the key, a text the part."""
+
+    item: Operand
+    within: Operand
+
+
 class Not(Struct, frozen=True, tag="not"):
     of: "Condition"
 
@@ -98,7 +137,7 @@ class AnyOf(Struct, frozen=True, tag="any"):
     of: tuple["Condition", ...]
 
 
-Condition = Compare | IsTrue | Present | Not | AllOf | AnyOf
+Condition = Compare | IsTrue | Present | Has | Contains | Not | AllOf | AnyOf
 
 
 # Nodes ---------------------------------------------------------------------------------------------
@@ -131,7 +170,38 @@ def overlaid(under: NodeOptions, over: NodeOptions) -> NodeOptions:
     return replace(under, **said) if said else under
 
 
-class TaskNode(Struct, frozen=True, tag="task", omit_defaults=True):
+class Skip(Struct, frozen=True, tag="skip"):
+    """A node that failed, and what needs it, is left out; the rest goes on."""
+
+
+class Default(Struct, frozen=True, tag="default"):
+    """This stands for the output of a node that failed."""
+
+    value: Any
+
+
+Rescue = Skip | Default
+
+
+class Undo(Struct, frozen=True, omit_defaults=True):
+    """The task that takes back what a node did: run with its output as ``param`` when the run does not succeed."""
+
+    task: str
+    param: str
+    schema: str = ""
+    takes: Schema = field(default_factory=dict)
+    outputs: dict[str, Schema] = field(default_factory=dict)
+    options: NodeOptions = NodeOptions()
+
+
+class Anywhere(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What every node but a constant may say. ``after`` names nodes that it waits for without their outputs."""
+
+    after: tuple[str, ...] = ()
+    rescue: Rescue | None = None  # what its failure does; None: it fails its graph
+
+
+class TaskNode(Anywhere, frozen=True, tag="task", omit_defaults=True):
     task: str
     inputs: dict[str, Input]
     outputs: dict[str, Schema]
@@ -139,6 +209,7 @@ class TaskNode(Struct, frozen=True, tag="task", omit_defaults=True):
     takes: Schema = field(default_factory=dict)  # the task's input schema
     stream: bool = False
     options: NodeOptions = NodeOptions()
+    undo: Undo | None = None
 
 
 class ConstNode(Struct, frozen=True, tag="constant"):
@@ -146,7 +217,15 @@ class ConstNode(Struct, frozen=True, tag="constant"):
     type: Schema = field(name="schema")  # `type` is the key that tells nodes apart
 
 
-class MapNode(Struct, frozen=True, tag="map", omit_defaults=True):
+class OpNode(Anywhere, frozen=True, tag="operation", omit_defaults=True):
+    """A pure operation of `core.operations`, done by the engine."""
+
+    op: str
+    inputs: dict[str, Input]
+    type: Schema = field(name="schema")
+
+
+class MapNode(Anywhere, frozen=True, tag="map", omit_defaults=True):
     """Run ``body`` for each element of one to three lists of one length; output ports are lists, in order."""
 
     over: dict[str, Input]  # parameter of the body -> list
@@ -154,6 +233,17 @@ class MapNode(Struct, frozen=True, tag="map", omit_defaults=True):
     inputs: dict[str, Input] = field(default_factory=dict)  # captured by the body
     window: int = 16
     on_failure: ElementFailure = ElementFailure.STOP
+
+
+class LoopNode(Anywhere, frozen=True, tag="loop", omit_defaults=True):
+    """Run ``body`` on ``start``, then on its own output, until the condition holds; ``until`` stands in the body."""
+
+    param: str  # of the body
+    start: Input
+    body: "Graph"
+    until: Condition
+    limit: int  # of rounds; at the end of the last one without ``until`` the loop fails
+    inputs: dict[str, Input] = field(default_factory=dict)  # captured by the body
 
 
 class Case(Struct, frozen=True):
@@ -164,20 +254,108 @@ class Case(Struct, frozen=True):
     body: "Graph"
 
 
-class BranchNode(Struct, frozen=True, tag="branch", omit_defaults=True):
+class BranchNode(Anywhere, frozen=True, tag="branch", omit_defaults=True):
     """The first arm whose condition holds runs; conditions are over the enclosing graph."""
 
     cases: tuple[Case, ...]
     inputs: dict[str, Input] = field(default_factory=dict)  # for all arms
 
 
-class CallNode(Struct, frozen=True, tag="call"):
+class Rest(Enum):
+    """What becomes of the arms that a join does not need any more."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"  # they go on; the graph ends after them
+
+
+class Arm(Struct, frozen=True):
+    """``name`` is its segment in paths."""
+
+    name: str
+    body: "Graph"
+
+
+class JoinNode(Anywhere, frozen=True, tag="join", omit_defaults=True):
+    """Run all arms side by side, until ``need`` of them have succeeded.
+
+    The output is a list of theirs, in the order of the arms; with ``single`` (and a need of 1) that of the first.
+    """
+
+    arms: tuple[Arm, ...]
+    need: int
+    rest: Rest = Rest.CANCEL
+    single: bool = False
+    inputs: dict[str, Input] = field(default_factory=dict)  # for all arms
+
+
+class SignalWait(Struct, frozen=True, tag="signal", omit_defaults=True):
+    """A message from outside, sent to the run by name, or to whoever waits for the name with this key."""
+
+    name: str
+    key: Input | None = None
+
+
+class EventWait(Struct, frozen=True, tag="event"):
+    """An event that a task of the run tells of."""
+
+    event: str
+
+
+class TimeWait(Struct, frozen=True, tag="time", omit_defaults=True):
+    """Until an instant (RFC 3339), or for some seconds."""
+
+    at: Input | None = None
+    for_s: Input | None = None
+
+
+class ApprovalWait(Struct, frozen=True, tag="approval", omit_defaults=True):
+    """The choice of a person."""
+
+    question: str
+    choices: tuple[str, ...]
+    shows: Input | None = None
+
+
+class Late(Enum):
+    """What a wait does that was in vain."""
+
+    FAIL = "fail"  # with the code `timeout`
+    GO_ON = "go_on"  # it ends with the status `timeout` and null
+
+
+class WaitNode(Anywhere, frozen=True, tag="wait", omit_defaults=True):
+    """Nothing runs; ``within_s`` is None where it may wait for ever, and of a time."""
+
+    what: SignalWait | EventWait | TimeWait | ApprovalWait
+    type: Schema = field(name="schema")
+    within_s: float | None = None
+    late: Late = Late.FAIL
+
+
+class CallNode(Anywhere, frozen=True, tag="call", omit_defaults=True):
     workflow: str
     inputs: dict[str, Input]
     body: "Graph"
 
 
-Node = TaskNode | ConstNode | MapNode | BranchNode | CallNode
+class MachineNode(Anywhere, frozen=True, tag="machine", omit_defaults=True):
+    """A machine of states inside a graph; see `Workflow`."""
+
+    workflow: str
+    inputs: dict[str, Input]
+    start: str
+    states: dict[str, "State"]
+    takes: dict[str, Schema] = field(default_factory=dict)
+    types: dict[str, Schema] = field(default_factory=dict)
+    optional: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> "Graph":
+        """What it takes and gives, as a graph without nodes."""
+        return Graph(inputs=self.takes, nodes={}, outputs={}, types=self.types, optional=self.optional)
+
+
+Node = TaskNode | ConstNode | OpNode | MapNode | LoopNode | BranchNode | JoinNode | WaitNode | CallNode | MachineNode
 
 
 class Graph(Struct, frozen=True, omit_defaults=True):
@@ -188,18 +366,81 @@ class Graph(Struct, frozen=True, omit_defaults=True):
     optional: dict[str, Any] = field(default_factory=dict)  # inputs with a default, and the default in JSON
 
 
-class State(Struct, frozen=True):
+# Machines ------------------------------------------------------------------------------------------
+
+
+class Ending(Enum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+class End(Struct, frozen=True, omit_defaults=True):
+    """The run ends. ``outputs`` and what ``message`` is made of stand in the graph of the machine."""
+
+    outcome: Ending
+    status: str = ""  # of a success: what `status` shows; of a failure: what its message names
+    outputs: dict[str, Input] = field(default_factory=dict)
+
+
+class Transition(Struct, frozen=True, omit_defaults=True):
+    """Where to go from a state: the first that fits is taken.
+
+    One with a ``status`` fits that status: one that a task set, ``failure`` for any failure, or the code of one.
+    One with ``when`` fits a state that did not fail if the condition holds; one with neither, any that did not fail.
+    """
+
+    to: str | End
+    status: str = ""
+    when: Condition | None = None
+    max_visits: int | None = None  # of the state that it leads to; past that it does not fit
+
+
+class State(Struct, frozen=True, omit_defaults=True):
     body: Graph
+    inputs: dict[str, Input] = field(default_factory=dict)  # of the body, in the graph of the machine
+    transitions: tuple[Transition, ...] = ()
 
 
-class Workflow(Struct, frozen=True):
-    """A machine of states; a plain graph is a machine of the one state ``""``, whose paths have no prefix."""
+class Final(Struct, frozen=True):
+    """What runs when the run is over, however it ended; ``inputs`` are inputs of the run, or constants."""
+
+    body: Graph
+    inputs: dict[str, Input] = field(default_factory=dict)
+
+
+class Workflow(Struct, frozen=True, omit_defaults=True):
+    """A machine of states; a plain graph is a machine of the one state ``""``, whose paths have no prefix.
+
+    A machine of named states says its ``inputs``, ``types`` and ``optional`` here; of a plain graph the body does.
+    """
 
     format: str  # FORMAT; another is refused by name
     name: str
     start: str
     states: dict[str, State]
+    inputs: dict[str, Schema] = field(default_factory=dict)
+    types: dict[str, Schema] = field(default_factory=dict)
+    optional: dict[str, Any] = field(default_factory=dict)
+    final: Final | None = None
+
+    @property
+    def is_machine(self) -> bool:
+        return self.start != ""
 
     @property
     def body(self) -> Graph:
+        """Of a plain graph; of a machine, the body that it starts with."""
         return self.states[self.start].body
+
+    @property
+    def shape(self) -> Graph:
+        """What it takes and gives, as a graph without nodes."""
+        if not self.is_machine:
+            return self.body
+        return Graph(inputs=self.inputs, nodes={}, outputs={}, types=self.types, optional=self.optional)
+
+    @property
+    def bodies(self) -> dict[str, Graph]:
+        """All graphs at the top, each with its place: ``""``, a state's name, or ``finally``."""
+        found = {name: state.body for name, state in self.states.items()}
+        return found if self.final is None else {**found, FINALLY: self.final.body}

@@ -13,6 +13,7 @@ from tidemill.core.retry import Policy, policy_of
 from tidemill.core.rows import Entry
 from tidemill.core.run import (
     Blocked,
+    MachineScope,
     Run,
     Running,
     Scope,
@@ -59,16 +60,21 @@ class Ground:
         assert isinstance(scope, Scope)  # noqa: S101  # opened before its steps
         return scope
 
+    def machine_scope(self, path: Path) -> MachineScope:
+        scope = self.draft.scope(self.id, path)
+        assert isinstance(scope, MachineScope)  # noqa: S101  # opened before its visits
+        return scope
+
     def is_dead(self, scope: Path) -> bool:
         """Whether nothing may open in a scope any more: the run is ending, or a scope around it failed."""
         if not isinstance(self.run.state, Running):
             return True
         while True:
-            if self.graph_scope(scope).failure is not None:
+            place = self.layout.scope(scope)
+            if not place.machine and self.graph_scope(scope).failure is not None:
                 return True
             if not scope:
                 return False
-            place = self.layout.scope(scope)
             if self.step(place.step).is_final:
                 return True
             scope = place.outer

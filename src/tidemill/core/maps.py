@@ -87,5 +87,5 @@ def element_failed(mover: "Mover", place: Place, element: Path, failure: Failure
     scope = mover.resolver.map_scope(place.step)
     mover.draft.put_scope(replace(scope, failed=scope.failed + 1))
     if mover.graph_scope(element).pending > 1 or scope_path(failure.path) != element:
-        mover.draft.timers_put.append(Timer(mover.id, element, TimerKind.SWEEP, mover.draft.at))
+        mover.stop_below(element)
     element_done(mover, place.step)

@@ -9,21 +9,38 @@ A scope with a failure is dead: nothing opens in it or below it any more; what r
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from tidemill.core import caching, lanes
 from tidemill.core.conditions import ConditionError, holds
 from tidemill.core.ending import Ending
-from tidemill.core.errors import InputError
+from tidemill.core.errors import InputError, InternalError
 from tidemill.core.fill import Filler, LargeOperandError
-from tidemill.core.graph import BranchNode, CallNode, Condition, ConstNode, ElementFailure, MapNode, TaskNode
+from tidemill.core.graph import (
+    BranchNode,
+    CallNode,
+    Condition,
+    ConstNode,
+    ElementFailure,
+    JoinNode,
+    LoopNode,
+    MachineNode,
+    MapNode,
+    OpNode,
+    State,
+    TaskNode,
+    WaitNode,
+)
 from tidemill.core.ground import after
 from tidemill.core.ids import Path, text_of
+from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import join, scope_path
 from tidemill.core.requirements import key_of
+from tidemill.core.resolve import SUCCESS
 from tidemill.core.retry import ALONE_AFTER, Policy
 from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
 from tidemill.core.run import (
@@ -39,7 +56,7 @@ from tidemill.core.run import (
     StepSucceeded,
     Waiting,
 )
-from tidemill.core.values import Inline, blobs_of
+from tidemill.core.values import Inline, Source, blobs_of
 
 
 class Mover(Ending):
@@ -50,19 +67,31 @@ class Mover(Ending):
         self.fetched: dict[tuple[Path, str], Inline] = {}
         self.feeding: set[Path] = set()  # maps whose elements are being opened further up this call
         self.moves = 0  # scopes opened
+        self.entering: list[tuple[Path, str]] = []  # machines, and the states that they enter
         self._fed_nodes: deque[tuple[Path, str]] = deque()  # a chain of nodes is walked, not climbed: stacks end
         self._is_walking = False
 
     # Opening ---------------------------------------------------------------------------------------
 
-    def open_scope(self, path: Path) -> None:
+    def open_scope(self, path: Path, given: dict[str, Source] | None = None) -> None:
         self.moves += 1
-        body = self.layout.scope(path).body
-        self.draft.put_scope(Scope(self.id, path, pending=len(body.needs)))
+        place = self.layout.scope(path)
+        if place.machine:
+            begin_machine(self, path)
+            return
+        body = place.body
+        self.draft.put_scope(Scope(self.id, path, pending=len(body.needs), given=given or {}))
         for name in body.roots:
             self.begin(path, name)
         if not body.needs:
             self.scope_done(path)
+
+    def open_dead(self, path: Path, failure: Failure) -> None:
+        """A visit whose inputs cannot be found."""
+        self.draft.put_scope(Scope(self.id, path, pending=0, failure=failure))
+        self.note("step_failed", path, code=failure.code.value, message=failure.message)
+        self.count(failed=1)
+        visit_failed(self, self.layout.scope(path), failure)
 
     def begin(self, scope: Path, name: str) -> None:
         path = join(scope, name)
@@ -79,11 +108,13 @@ class Mover(Ending):
             case BranchNode():
                 self.set_step(Step(self.id, path, Waiting()))
                 self.judge(path, node)
-            case CallNode():
+            case CallNode() | MachineNode():
                 self.set_step(Step(self.id, path, Waiting()))
                 self.open_scope(path)
             case ConstNode():
                 pass
+            case OpNode() | LoopNode() | JoinNode() | WaitNode():
+                raise InternalError(f"{path!r} cannot be run yet")
 
     def reuse(self, path: Path, known: Cached) -> None:
         """A recorded result stands for the step; nothing runs."""
@@ -140,6 +171,11 @@ class Mover(Ending):
         self.set_step(replace(self.step(path), state=Waiting()))
         self.note("branch_taken", path, arm=arm)
         self.open_scope(join(path, arm))
+
+    def judged(self, scope: Path) -> Callable[[Condition], bool]:
+        """Judges conditions that stand in the graph of a scope. Raises InputError, LargeOperandError."""
+        filler = Filler(self.resolver, self.fetched)
+        return lambda condition: self._case(filler, scope, condition)
 
     def _case(self, filler: Filler, scope: Path, when: Condition | None) -> bool:
         if when is None:
@@ -199,11 +235,26 @@ class Mover(Ending):
         match place.node:
             case MapNode():
                 element_done(self, place.step)
+            case State():
+                visit_done(self, path)
             case _:
                 self.node_done(place.step, StepSucceeded(arm=place.arm))
 
+    def machine_done(self, path: Path, status: str) -> None:
+        """A machine came to an end in success."""
+        if path:
+            self.node_done(path, StepSucceeded(status or SUCCESS))
+        else:
+            self.end_well(status)
+
+    def machine_failed(self, path: Path, failure: Failure) -> None:
+        if path:
+            self.node_failed(path, failure)
+        else:
+            self.end_run(Failed(failure))
+
     def node_failed(self, path: Path, failure: Failure, number: int = 0) -> None:
-        """A node has failed for good. Its scope is dead; the failure goes outwards until a map takes it."""
+        """A node has failed for good. Its scope is dead; the failure goes outwards until something takes it."""
         if failure.path == path:
             self.note("step_failed", path, number, code=failure.code.value, message=failure.message)
         self.set_step(replace(self.step(path), state=StepFailed(failure)))
@@ -219,7 +270,16 @@ class Mover(Ending):
         place = self.layout.scope(at)
         if self.step(place.step).is_final:
             return
-        if isinstance(place.node, MapNode) and place.node.on_failure is not ElementFailure.STOP:
-            element_failed(self, place, at, failure)
-        else:
-            self.node_failed(place.step, failure)
+        match place.node:
+            case MapNode(on_failure=on_failure) if on_failure is not ElementFailure.STOP:
+                element_failed(self, place, at, failure)
+            case State():
+                visit_failed(self, place, failure)
+            case _:
+                self.node_failed(place.step, failure)
+
+    def stop_below(self, path: Path) -> None:
+        """What still lives below ``path`` is stopped; nobody waits for it any more."""
+        self.draft.timers_put.append(Timer(self.id, path, TimerKind.SWEEP, self.draft.at))
+        if not self.run.has_leftovers:
+            self.draft.put_run(replace(self.run, has_leftovers=True))

@@ -1,36 +1,53 @@
 """Static facts of a graph, worked out once per workflow: who waits for whom, and where a path leads.
 
-A path is `segment/segment/…`. A segment is a node's id; a map's carries the element, `pages[17]`; a branch's is
-followed by the arm's name, `style/long/shorten`.
+A path is `segment/segment/…`. A segment is a node's id; a map's carries the element and a loop's the round,
+`pages[17]`; a branch's and a join's is followed by the arm's name, `style/long/shorten`; a state's carries the visit,
+`ocr#2`. What runs at the end of a run lies under `~finally`.
 """
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tidemill.core.errors import InputError
 from tidemill.core.graph import (
+    FINALLY,
     AllOf,
     AnyOf,
+    ApprovalWait,
     BranchNode,
+    Calc,
     CallNode,
     Compare,
     Condition,
     Constant,
     ConstNode,
+    Contains,
+    EventWait,
+    Final,
     Graph,
+    Has,
     Input,
     IsTrue,
+    JoinNode,
     ListExpr,
+    LoopNode,
+    MachineNode,
     MapNode,
     Node,
     Not,
     Operand,
+    OpNode,
     Present,
     RecordExpr,
     Ref,
+    SignalWait,
     Size,
+    State,
+    StatusOf,
     TaskNode,
+    TimeWait,
+    WaitNode,
     Workflow,
 )
 from tidemill.core.ids import Path
@@ -54,101 +71,137 @@ class Body(Struct, frozen=True):
     inner: dict[tuple[str, str], "Body"]  # (node, arm or "") -> its body
 
 
+Container = MapNode | LoopNode | BranchNode | JoinNode | CallNode | MachineNode | State | Final
+
+
 class Place(Struct, frozen=True, gc=False):
     """Where a scope is: the body it evaluates, and the step that it belongs to (None for the root)."""
 
     body: Body
     step: Path = ""
-    node: MapNode | BranchNode | CallNode | None = None
+    node: Container | None = None
     outer: Path = ""  # the scope of that step
-    index: int = -1  # of a map's element
-    arm: str = ""  # of a branch
+    index: int = -1  # of a map's element, a loop's round, a state's visit
+    arm: str = ""  # of a branch or a join; the name of a state
+    machine: bool = False  # its steps are visits of states
 
 
-def body_of(workflow: Workflow) -> Body:
-    return _body(workflow.body)
-
-
-def _body(graph: Graph) -> Body:
+def body_of(graph: Graph) -> Body:
     steps = {name: node for name, node in graph.nodes.items() if not isinstance(node, ConstNode)}
-    sources = {name: {ref.node for ref in refs_of(node) if ref.node in steps} for name, node in steps.items()}
+    sources = {name: sorted(sources_of(node) & steps.keys()) for name, node in steps.items()}
     feeds: dict[str, list[str]] = {name: [] for name in steps}
     for name, froms in sources.items():
-        for source in sorted(froms):
+        for source in froms:
             feeds[source].append(name)
     return Body(
         graph=graph,
         needs={name: len(froms) for name, froms in sources.items()},
         feeds={name: tuple(fed) for name, fed in feeds.items()},
         roots=tuple(name for name, froms in sources.items() if not froms),
-        inner={(name, arm): _body(inner) for name, node in steps.items() for arm, inner in bodies_of(node)},
+        inner={(name, arm): body_of(inner) for name, node in steps.items() for arm, inner in bodies_of(node)},
     )
 
 
 def bodies_of(node: Node) -> Iterator[tuple[str, Graph]]:
-    """The graphs inside a node, each with the name of its arm ("" where there is but one)."""
+    """The graphs inside a node, each with the name of its arm or state ("" where there is but one)."""
     match node:
-        case MapNode(body=body) | CallNode(body=body):
+        case MapNode(body=body) | CallNode(body=body) | LoopNode(body=body):
             yield "", body
-        case BranchNode(cases=cases):
-            for case in cases:
-                yield case.name, case.body
-        case TaskNode() | ConstNode():
+        case BranchNode(cases=arms) | JoinNode(arms=arms):
+            for arm in arms:
+                yield arm.name, arm.body
+        case MachineNode(states=states):
+            yield "", node.shape
+            for name, state in states.items():
+                yield name, state.body
+        case TaskNode() | ConstNode() | OpNode() | WaitNode():
+            return
+
+
+def sources_of(node: Node) -> set[str]:
+    """The nodes that a node waits for."""
+    if isinstance(node, ConstNode):
+        return set()
+    found = {*node.after, *(ref.node for ref in refs_of(node) if ref.node)}
+    if isinstance(node, BranchNode):
+        found |= {name for case in node.cases if case.when is not None for name in statuses_in(case.when)}
+    return found
+
+
+def expressions_of(node: Node) -> Iterator[Input]:
+    """What a node says of its enclosing graph, its conditions apart."""
+    match node:
+        case ConstNode():
+            return
+        case WaitNode(what=what):
+            yield from _expressions_of_wait(what)
+        case _:
+            yield from node.inputs.values()
+    if isinstance(node, MapNode):
+        yield from node.over.values()
+    elif isinstance(node, LoopNode):
+        yield node.start
+
+
+def _expressions_of_wait(what: SignalWait | EventWait | TimeWait | ApprovalWait) -> Iterator[Input]:
+    match what:
+        case SignalWait(key=key) if key is not None:
+            yield key
+        case TimeWait(at=at, for_s=for_s):
+            yield from (each for each in (at, for_s) if each is not None)
+        case ApprovalWait(shows=shows) if shows is not None:
+            yield shows
+        case _:
             return
 
 
 def refs_of(node: Node) -> Iterator[Ref]:
     """All references of a node to its enclosing graph."""
-    match node:
-        case TaskNode(inputs=inputs) | CallNode(inputs=inputs):
-            yield from _refs(inputs.values())
-        case MapNode(over=over, inputs=inputs):
-            yield from _refs(over.values())
-            yield from _refs(inputs.values())
-        case BranchNode(cases=cases, inputs=inputs):
-            yield from _refs(inputs.values())
-            for case in cases:
-                if case.when is not None:
-                    yield from refs_in(case.when)
-        case ConstNode():
-            return
+    for expression in expressions_of(node):
+        yield from refs_in(expression)
+    if isinstance(node, BranchNode):
+        for case in node.cases:
+            if case.when is not None:
+                yield from refs_in(case.when)
 
 
-def _refs(inputs: Iterable[Input]) -> Iterator[Ref]:
-    for each in inputs:
-        yield from refs_in(each)
+def refs_in(expression: Input | Operand | Condition) -> Iterator[Ref]:
+    if isinstance(expression, Ref):
+        yield expression
+    for part in _parts_of(expression):
+        yield from refs_in(part)
 
 
-def refs_in(expression: Input | Operand | Condition) -> Iterator[Ref]:  # noqa: C901  # one match over a union
+def statuses_in(expression: Input | Operand | Condition) -> Iterator[str]:
+    """The nodes whose status is asked for."""
+    if isinstance(expression, StatusOf):
+        yield expression.of
+    for part in _parts_of(expression):
+        yield from statuses_in(part)
+
+
+def _parts_of(expression: Input | Operand | Condition) -> Iterable[Input | Operand | Condition]:
     match expression:
-        case Ref():
-            yield expression
         case ListExpr(items=items):
-            for item in items:
-                yield from refs_in(item)
+            return items
         case RecordExpr(fields=fields):
-            for field in fields.values():
-                yield from refs_in(field)
-        case Size(of=of) | IsTrue(of=of) | Present(of=of):
-            yield from refs_in(of)
-        case Not(of=inner):
-            yield from refs_in(inner)
-        case Compare(left=left, right=right):
-            yield from refs_in(left)
-            yield from refs_in(right)
+            return fields.values()
+        case Size(of=of) | IsTrue(of=of) | Present(of=of) | Has(of=of) | Not(of=of):
+            return (of,)
+        case Compare(left=left, right=right) | Calc(left=left, right=right) | Contains(item=left, within=right):
+            return (left, right)
         case AllOf(of=parts) | AnyOf(of=parts):
-            for part in parts:
-                yield from refs_in(part)
-        case Constant():
-            return
+            return parts
+        case Ref() | Constant() | StatusOf():
+            return ()
 
 
 def operands_in(condition: Condition) -> Iterator[Operand]:
     match condition:
-        case Compare(left=left, right=right):
+        case Compare(left=left, right=right) | Contains(item=left, within=right):
             yield left
             yield right
-        case IsTrue(of=of) | Present(of=of):
+        case IsTrue(of=of) | Present(of=of) | Has(of=of):
             yield of
         case Not(of=inner):
             yield from operands_in(inner)
@@ -171,12 +224,19 @@ def element_path(step: Path, index: int) -> Path:
     return f"{step}[{index}]"
 
 
+def visit_path(machine: Path, state: str, number: int) -> Path:
+    return join(machine, f"{state}#{number}")
+
+
 class Layout:
     """Where paths of one workflow lead; remembers those that it was asked last."""
 
     def __init__(self, workflow: Workflow) -> None:
         self.workflow = workflow
-        self.root = Place(body=body_of(workflow))
+        self._states = {name: body_of(state.body) for name, state in workflow.states.items()}
+        root = body_of(workflow.shape) if workflow.is_machine else self._states[workflow.start]
+        self.root = Place(body=root, machine=workflow.is_machine)
+        self._final = body_of(workflow.final.body) if workflow.final is not None else None
         self._known: dict[Path, Place] = {"": self.root}
 
     def scope(self, path: Path) -> Place:
@@ -193,36 +253,58 @@ class Layout:
         self._known[path] = place
         return place
 
-    def node(self, step: Path) -> tuple[Place, str, Node]:
-        """The scope of a step, its name there, and its node. Raises NoSuchPathError."""
+    def node(self, step: Path) -> tuple[Place, str, Node | State]:
+        """The scope of a step, its name there, and its node; a visit of a state is a step too.
+
+        Raises NoSuchPathError.
+        """
         place = self.scope(scope_path(step))
         name = step.rpartition("/")[2]
-        node = place.body.graph.nodes.get(name)
+        node = self.states_of(place).get(name.partition("#")[0]) if place.machine else place.body.graph.nodes.get(name)
         if node is None:
             raise NoSuchPathError(step)
         return place, name, node
 
+    def states_of(self, place: Place) -> dict[str, State]:
+        """The states of the machine whose scope this is."""
+        return place.node.states if isinstance(place.node, MachineNode) else self.workflow.states
+
+    def start_of(self, place: Place) -> str:
+        """Where the machine whose scope this is begins."""
+        return place.node.start if isinstance(place.node, MachineNode) else self.workflow.start
+
     def _walk(self, path: Path) -> Place:
         segments = path.split("/")
-        body, outer, at = self.root.body, "", 0
-        while True:
-            name, _, rest = segments[at].partition("[")
-            node = body.graph.nodes[name]
-            step, arm, index, used = join(outer, name), "", -1, 1
-            scope = step
-            match node:
-                case MapNode():
-                    index = int(rest[:-1])
-                    scope = join(outer, segments[at])
-                case BranchNode():
-                    arm = segments[at + 1] if at + 1 < len(segments) else ""
-                    scope, used = join(step, arm), 2
-                case CallNode():
-                    pass
-                case TaskNode() | ConstNode():
-                    raise KeyError(path)
-            body = body.inner[name, arm]
-            at += used
-            if at >= len(segments):
-                return Place(body=body, step=step, node=node, outer=outer, index=index, arm=arm)
-            outer = scope
+        place, at, outer = self.root, 0, ""
+        if segments[0] == FINALLY and self._final is not None:
+            place, at, outer = Place(body=self._final, node=self.workflow.final), 1, FINALLY
+        while at < len(segments):
+            found, used = self._step_into(place, outer, segments[at:])
+            outer = "/".join(filter(None, (outer, *segments[at : at + used])))
+            place, at = found, at + used
+        return place
+
+    def _step_into(self, place: Place, outer: Path, segments: list[str]) -> tuple[Place, int]:
+        """The scope that the first segments lead to, and how many they are."""
+        name, _, rest = segments[0].partition("#" if place.machine else "[")
+        if place.machine:
+            state = self.states_of(place)[name]
+            body = place.body.inner["", name] if isinstance(place.node, MachineNode) else self._states[name]
+            return Place(body, join(outer, segments[0]), state, outer, int(rest), name), 1
+        node, step = place.body.graph.nodes[name], join(outer, name)
+        if rest and not isinstance(node, MapNode | LoopNode):
+            raise KeyError(segments[0])
+        match node:
+            case MapNode() | LoopNode():
+                return Place(place.body.inner[name, ""], step, node, outer, int(rest[:-1])), 1
+            case BranchNode() | JoinNode():
+                arm = segments[1] if len(segments) > 1 else ""
+                return Place(place.body.inner[name, arm], step, node, outer, arm=arm), 2
+            case CallNode():
+                return Place(place.body.inner[name, ""], step, node, outer), 1
+            case MachineNode():
+                states = {("", state): place.body.inner[name, state] for state in node.states}
+                body = structs.replace(place.body.inner[name, ""], inner=states)
+                return Place(body, step, node, outer, machine=True), 1
+            case TaskNode() | ConstNode() | OpNode() | WaitNode():
+                raise KeyError(name)

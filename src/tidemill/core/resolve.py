@@ -11,22 +11,31 @@ import msgspec
 from tidemill.core.chunks import NoSuchFieldError
 from tidemill.core.errors import InternalError
 from tidemill.core.graph import (
+    VALUE,
     BranchNode,
     CallNode,
     Constant,
     ConstNode,
     ElementFailure,
+    End,
     Input,
+    JoinNode,
     ListExpr,
+    LoopNode,
+    MachineNode,
     MapNode,
+    OpNode,
     RecordExpr,
     Ref,
+    State,
     TaskNode,
+    WaitNode,
 )
 from tidemill.core.ids import Path, RunId
+from tidemill.core.machine_paths import FAILURE
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import Layout, Place, element_path, join
-from tidemill.core.run import Failure, MapScope, Scope, StepSucceeded
+from tidemill.core.plan import Layout, Place, element_path, join, visit_path
+from tidemill.core.run import Code, Failure, MachineScope, MapScope, Scope, Step, StepFailed, StepSucceeded
 from tidemill.core.values import (
     Element,
     FieldPath,
@@ -38,6 +47,7 @@ from tidemill.core.values import (
     Source,
 )
 
+SUCCESS = "success"
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -69,10 +79,17 @@ class Resolver:
                 return Output("", name, fields)
             case MapNode(over=over) as node if name in over:
                 return self.element(place.step, node, name, place.index, fields)
-            case MapNode(inputs=inputs) | BranchNode(inputs=inputs) | CallNode(inputs=inputs):
+            case State() | LoopNode() if name in (given := self._given(scope)):
+                return self.narrow(given[name], fields)
+            case node:
+                inputs = node.inputs
                 if name in inputs:
                     return self.narrow(self.resolve(place.outer, inputs[name]), fields)
                 return self.narrow(Fixed(_encode_json(place.body.graph.optional[name])), fields)
+
+    def _given(self, scope: Path) -> dict[str, Source]:
+        row = self.draft.scope(self.run, scope)
+        return row.given if isinstance(row, Scope) else {}
 
     def element(self, step: Path, node: MapNode, param: str, index: int, fields: FieldPath) -> Source:
         """Element ``index`` of one of the lists of the map at ``step``."""
@@ -82,10 +99,12 @@ class Resolver:
         outer = step.rpartition("/")[0]
         return self.narrow(self.resolve(outer, node.over[param]), (index, *fields))
 
-    def _output(self, place: Place, scope: Path, name: str, ref: Ref) -> Source:
+    def _output(self, place: Place, scope: Path, name: str, ref: Ref) -> Source:  # noqa: C901  # one match over a union
+        if place.machine:
+            return self._visit(place, scope, name, ref)
         path = join(scope, name)
         match place.body.graph.nodes[name]:
-            case TaskNode():
+            case TaskNode() | OpNode() | WaitNode():
                 return Output(path, ref.port, ref.fields)
             case ConstNode(value=value):
                 return self.narrow(Fixed(_encode_json(value)), ref.fields)
@@ -97,6 +116,54 @@ class Resolver:
                 return self.narrow(self.resolve(join(path, arm), body.outputs[ref.port]), ref.fields)
             case CallNode(body=body):
                 return self.narrow(self.resolve(path, body.outputs[ref.port]), ref.fields)
+            case MachineNode():
+                return self.narrow(self.resolve(path, self.end_of(path)[ref.port]), ref.fields)
+            case LoopNode() | JoinNode():
+                raise InternalError(f"{path!r} cannot be run yet")
+
+    def _visit(self, place: Place, scope: Path, state: str, ref: Ref) -> Source:
+        """An output of the latest visit of a state that ended well; null before there was one."""
+        number = self._machine(scope).done.get(state)
+        if number is None:
+            return Fixed(b"null")
+        outputs = self.layout.states_of(place)[state].body.outputs
+        return self.narrow(self.resolve(visit_path(scope, state, number), outputs[ref.port]), ref.fields)
+
+    def end_of(self, scope: Path) -> dict[str, Input]:
+        """The outputs that the end of a machine gives, in the graph of the machine."""
+        row = self._machine(scope)
+        if row.end is None:
+            raise InternalError(f"the machine at {scope!r} has not ended")
+        state, number = row.end
+        end = self.layout.states_of(self.layout.scope(scope))[state].transitions[number].to
+        return end.outputs if isinstance(end, End) else {}
+
+    def _machine(self, scope: Path) -> MachineScope:
+        row = self.draft.scope(self.run, scope)
+        if not isinstance(row, MachineScope):
+            raise InternalError(f"the machine at {scope!r} has no scope")
+        return row
+
+    def status(self, scope: Path, node: str) -> str:
+        """The status of a node, or of a state's latest visit; "" while there is none."""
+        place = self.layout.scope(scope)
+        path = join(scope, node)
+        if place.machine:
+            path = visit_path(scope, node, self._machine(scope).visits.get(node, 0))
+        step = self.draft.step(self.run, path)
+        return status_of(step) if step is not None else ""
+
+    def status_of_body(self, scope: Path) -> str:
+        """The status that a graph ends with: that of the node its one output comes from."""
+        body = self.layout.scope(scope).body
+        output = body.graph.outputs.get(VALUE)
+        name = output.node if isinstance(output, Ref) else ""
+        return (name in body.needs and self.status(scope, name)) or SUCCESS
+
+    def outputs(self) -> dict[str, Input]:
+        """The outputs of the run, in its outermost graph."""
+        root = self.layout.root
+        return self.end_of("") if root.machine else root.body.graph.outputs
 
     def narrow(self, source: Source, fields: FieldPath) -> Source:  # noqa: C901  # one match over a union
         """The part of a source that a field path means."""
@@ -174,6 +241,17 @@ class Resolver:
         if step is None or not isinstance(step.state, StepSucceeded):
             raise InternalError(f"the branch at {path!r} is not decided")
         return step.state.arm
+
+
+def status_of(step: Step) -> str:
+    """The status that conditions see: ``timeout`` for what failed by one, ``failure`` for any other."""
+    match step.state:
+        case StepSucceeded(status=status):
+            return status
+        case StepFailed(failure=failure):
+            return failure.code.value if failure.code is Code.TIMEOUT else FAILURE
+        case _:
+            return ""
 
 
 def _pick(items: tuple[Source, ...], index: str | int) -> Source:

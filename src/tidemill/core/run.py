@@ -16,6 +16,7 @@ from msgspec import Struct
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.requirements import Granted
 from tidemill.core.telling import Measure, Took
+from tidemill.core.values import Source
 
 
 class Code(Enum):
@@ -117,6 +118,7 @@ class Run(Struct, frozen=True, gc=False):
     has_children: bool = False
     emitted: int = 0  # events that its tasks told of, those that were not kept too
     trace: str = ""  # the traceparent that it was submitted with
+    has_leftovers: bool = False  # a part of it was stopped while the rest went on: the end looks for what is left
 
     @property
     def status(self) -> str:
@@ -142,6 +144,7 @@ class Scope(Struct, frozen=True, gc=False, tag="graph"):
     path: Path
     pending: int  # nodes not yet final
     failure: Failure | None = None  # set when a node failed: nothing more opens here
+    given: dict[str, Source] = {}  # inputs that were found when it opened: of a visit, and what a round starts with
 
 
 class MapScope(Struct, frozen=True, gc=False, tag="map"):
@@ -156,7 +159,18 @@ class MapScope(Struct, frozen=True, gc=False, tag="map"):
     split: tuple[str, ...] = ()  # parameters whose list lies in chunks under this path
 
 
-ScopeRow = Scope | MapScope
+class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
+    """Where a machine of states is."""
+
+    run: RunId
+    path: Path
+    visits: dict[str, int] = {}  # by state: how often it was entered
+    done: dict[str, int] = {}  # by state: the latest visit that ended well
+    next: str = ""  # the state that a timer enters
+    end: tuple[str, int] | None = None  # the state and the number of the transition that ended it
+
+
+ScopeRow = Scope | MapScope | MachineScope
 
 
 # Steps ---------------------------------------------------------------------------------------------
@@ -187,7 +201,7 @@ class Waiting(Struct, frozen=True, gc=False, tag="waiting"):
 
 class StepSucceeded(Struct, frozen=True, gc=False, tag="succeeded"):
     status: str = "success"
-    arm: str = ""  # of a branch: the case that was taken
+    arm: str = ""  # of a branch: the case that was taken; of a visit: the state that came next
     adjustments: tuple[Adjustment, ...] = ()  # of a task's input
 
 

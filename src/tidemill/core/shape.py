@@ -1,75 +1,171 @@
-"""What any graph must be before its edges are looked at: names that make paths, bounds on size and depth."""
+"""What any graph must be before its edges are looked at: names that make paths, bounds on size, depth and length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from tidemill.core.graph import (
+    FINALLY,
     BranchNode,
     CallNode,
+    Condition,
     Constant,
     ConstNode,
+    End,
     Graph,
     Input,
+    JoinNode,
     ListExpr,
+    LoopNode,
+    MachineNode,
     MapNode,
     Node,
+    OpNode,
     RecordExpr,
     Ref,
+    State,
     TaskNode,
+    Transition,
+    WaitNode,
+    Workflow,
 )
 from tidemill.core.ids import Path
-from tidemill.core.plan import bodies_of, join
+from tidemill.core.plan import bodies_of, expressions_of, join
 
 DEPTH_LIMIT = 32  # graphs within graphs, and lists within lists of one expression
 CONDITION_LIMIT_BYTES = 1024
 CONSTANT_LIMIT_BYTES = 64 * 1024  # what one frame to a worker may carry
-_RESERVED = frozenset("/[]")  # what paths are made with
+MOST_ROUNDS = 1_000_000  # of a loop
+MOST_VISITS = 100_000  # of a state
+MOST_SECONDS = 36_525 * 86_400.0  # a hundred years
+_RESERVED = frozenset("/[]#~")  # what paths are made with
 
 _encode = msgspec.json.Encoder().encode
 
 
-def is_too_deep(graph: Graph) -> bool:
+def is_too_deep(workflow: Workflow) -> bool:
     """Whether graphs or expressions are nested past ``DEPTH_LIMIT``; asked before anything walks them by recursion."""
-    graphs = [(graph, 1)]
+    if any(_is_deep(source) for source in _expressions_of_states(workflow.states)):
+        return True
+    graphs = [(graph, 1) for graph in workflow.bodies.values()]
     while graphs:
         each, depth = graphs.pop()
         if depth > DEPTH_LIMIT or any(_is_deep(source) for source in each.outputs.values()):
             return True
         for node in each.nodes.values():
-            if any(_is_deep(source) for source in _expressions(node)):
+            states = node.states if isinstance(node, MachineNode) else {}
+            if any(_is_deep(source) for source in (*expressions_of(node), *_expressions_of_states(states))):
                 return True
             graphs += [(body, depth + 1) for _, body in bodies_of(node)]
     return False
 
 
-def misshapen(graph: Graph, place: Path = "") -> Iterator[tuple[Path, str]]:
-    """Each fault with its place; the graph is not too deep."""
+def _expressions_of_states(states: Mapping[str, State]) -> Iterator[Input]:
+    for state in states.values():
+        yield from state.inputs.values()
+        for transition in state.transitions:
+            if isinstance(transition.to, End):
+                yield from transition.to.outputs.values()
+
+
+def misshapen(workflow: Workflow) -> Iterator[tuple[Path, str]]:
+    """Each fault with its place; the workflow is not too deep."""
+    if workflow.is_machine:
+        yield from _faults_of_states(workflow.states, "")
+    elif len(workflow.states) > 1 or workflow.states[""].transitions or workflow.states[""].inputs:
+        yield "", "a graph without named states has one state, which leads nowhere"
+    if workflow.final is not None:
+        yield from _misshapen(workflow.final.body, FINALLY)
+    if not workflow.is_machine:
+        yield from _misshapen(workflow.body, "")
+
+
+def _faults_of_states(states: Mapping[str, State], place: Path) -> Iterator[tuple[Path, str]]:
+    for name, state in states.items():
+        here = join(place, name)
+        if not _is_name(name):
+            yield here, f"{name!r} is no name for a state: it makes paths, so it is not empty and has none of / [ ] # ~"
+        yield from ((here, reason) for source in state.inputs.values() for reason in _large(source))
+        yield from ((here, reason) for each in state.transitions for reason in _faults_of_transition(each))
+        yield from _misshapen(state.body, here)
+
+
+def _faults_of_transition(transition: Transition) -> Iterator[str]:
+    if transition.when is not None:
+        yield from _faults_of_condition(transition.when, "of a transition")
+    if transition.status and transition.when is not None:
+        yield "a transition goes by a status or by a condition, not by both"
+    if transition.max_visits is not None and not 1 <= transition.max_visits <= MOST_VISITS:
+        yield f"max_visits is from 1 to {MOST_VISITS}, not {transition.max_visits}"
+    if isinstance(transition.to, End):
+        yield from (reason for source in transition.to.outputs.values() for reason in _large(source))
+
+
+def _misshapen(graph: Graph, place: Path) -> Iterator[tuple[Path, str]]:
     for name, node in graph.nodes.items():
         here = join(place, name)
         if not _is_name(name):
-            yield here, f"{name!r} is no name for a node: it makes paths, so it is not empty and has none of / [ ]"
+            yield here, f"{name!r} is no name for a node: it makes paths, so it is not empty and has none of / [ ] # ~"
         yield from ((here, reason) for reason in _faults_of(node))
+        if isinstance(node, MachineNode):
+            yield from _faults_of_states(node.states, here)
+            continue
         for arm, body in bodies_of(node):
-            yield from misshapen(body, join(here, arm) if arm else here)
+            yield from _misshapen(body, join(here, arm) if arm else here)
     yield from ((place, reason) for source in graph.outputs.values() for reason in _large(source))
 
 
-def _faults_of(node: Node) -> Iterator[str]:
-    for source in _expressions(node):
+def _faults_of(node: Node) -> Iterator[str]:  # noqa: C901  # one match over a union
+    for source in expressions_of(node):
         yield from _large(source)
+    yield from _not_yet(node)
     match node:
         case MapNode(over=over, window=window):
             if not over:
                 yield "a map needs a list to go over"
             if window < 1:
                 yield f"a window is at least 1, and this is {window}"
+        case LoopNode(limit=limit, until=until):
+            if not 1 <= limit <= MOST_ROUNDS:
+                yield f"a loop's limit is from 1 to {MOST_ROUNDS} rounds, not {limit}"
+            yield from _faults_of_condition(until, "that ends the loop")
         case BranchNode():
             yield from _faults_of_cases(node)
+        case JoinNode():
+            yield from _faults_of_arms(node)
         case ConstNode(value=value):
             yield from _large(Constant(value))
-        case TaskNode() | CallNode():
+        case WaitNode(within_s=within_s):
+            if within_s is not None and not 0 < within_s <= MOST_SECONDS:
+                yield f"a wait is a number of seconds above zero, at most a hundred years, not {within_s}"
+        case TaskNode() | CallNode() | OpNode() | MachineNode():
             return
+
+
+def _not_yet(node: Node) -> Iterator[str]:
+    """What documents may say already, and no engine does."""
+    if isinstance(node, OpNode | LoopNode | JoinNode | WaitNode):
+        yield "a node of this kind cannot be run yet"
+    elif not isinstance(node, ConstNode) and node.rescue is not None:
+        yield "a rescue cannot be run yet"
+    elif isinstance(node, TaskNode) and node.undo is not None:
+        yield "an undo cannot be run yet"
+
+
+def _faults_of_arms(node: JoinNode) -> Iterator[str]:
+    names = [arm.name for arm in node.arms]
+    yield from (f"{name!r} is no name for an arm" for name in names if not _is_name(name))
+    if len(set(names)) < len(names):
+        yield "two arms have one name"
+    if not 1 <= node.need <= len(names):
+        yield f"a join needs from 1 to all {len(names)} of its arms, not {node.need}"
+    if node.single and node.need != 1:
+        yield "a join with one output needs one arm"
+
+
+def _faults_of_condition(condition: Condition, which: str) -> Iterator[str]:
+    if (size := len(_encode(condition))) > CONDITION_LIMIT_BYTES:
+        yield f"the condition {which} has {size} bytes; at most {CONDITION_LIMIT_BYTES} are taken"
 
 
 def _faults_of_cases(node: BranchNode) -> Iterator[str]:
@@ -78,25 +174,18 @@ def _faults_of_cases(node: BranchNode) -> Iterator[str]:
         yield "a branch needs a case"
     for name in names:
         if not _is_name(name):
-            yield f"{name!r} is no name for a case: it makes paths, so it is not empty and has none of / [ ]"
+            yield f"{name!r} is no name for a case: it makes paths, so it is not empty and has none of / [ ] # ~"
     if len(set(names)) < len(names):
         yield "two cases have one name"
     if any(case.when is None for case in node.cases[:-1]):
         yield "only the last case may hold always"
     for case in node.cases:
-        if case.when is not None and (size := len(_encode(case.when))) > CONDITION_LIMIT_BYTES:
-            yield f"the condition of {case.name!r} has {size} bytes; at most {CONDITION_LIMIT_BYTES} are taken"
+        if case.when is not None:
+            yield from _faults_of_condition(case.when, f"of {case.name!r}")
 
 
 def _is_name(name: str) -> bool:
     return bool(name) and not _RESERVED.intersection(name)
-
-
-def _expressions(node: Node) -> Iterator[Input]:
-    if not isinstance(node, ConstNode):
-        yield from node.inputs.values()
-    if isinstance(node, MapNode):
-        yield from node.over.values()
 
 
 def _large(source: Input) -> Iterator[str]:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from tidemill.core.catalog import Catalog
 from tidemill.core.definitions import TaskDefinition, TaskOptions
-from tidemill.core.graph import Node, TaskNode
+from tidemill.core.graph import Node, State, TaskNode
 from tidemill.core.ids import Instant, Path
 from tidemill.core.plan import Layout
 from tidemill.core.requirements import NOTHING, Requirements, Unmet, narrowed, suited_gpus
@@ -59,7 +59,7 @@ def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Flee
     return [_explain(step, layout.node(step.path)[2], catalog, fleet) for step in steps]
 
 
-def _explain(step: Step, node: Node, catalog: Catalog, fleet: Fleet) -> Reason:
+def _explain(step: Step, node: Node | State, catalog: Catalog, fleet: Fleet) -> Reason:
     task = node.task if isinstance(node, TaskNode) else ""
     match step.state:
         case Ready() if (row := fleet.queued.get(step.path)) is not None and row.home:
@@ -82,7 +82,7 @@ def _explain(step: Step, node: Node, catalog: Catalog, fleet: Fleet) -> Reason:
     return Reason(step.path, step.status, task, reasons, advice)
 
 
-def _parked(node: Node, catalog: Catalog) -> tuple[tuple[str, ...], str]:
+def _parked(node: Node | State, catalog: Catalog) -> tuple[tuple[str, ...], str]:
     definition = catalog.find(node.task, node.schema) if isinstance(node, TaskNode) else None
     options = definition.options if definition else TaskOptions()
     slots = options.concurrency or 1
@@ -105,7 +105,7 @@ def _held(step: Step, how: str, fleet: Fleet) -> tuple[tuple[str, ...], str]:
     return (f"{on}, which is not connected; its lease ends in {left:.0f} s",), f"start worker {attempt.worker} again"
 
 
-def _queue(node: Node, catalog: Catalog, fleet: Sequence[Server]) -> tuple[tuple[str, ...], str]:
+def _queue(node: Node | State, catalog: Catalog, fleet: Sequence[Server]) -> tuple[tuple[str, ...], str]:
     if not isinstance(node, TaskNode):
         return (), ""
     if catalog.latest(node.task) is None:

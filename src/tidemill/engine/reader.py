@@ -60,7 +60,7 @@ class Reader:
         layout = await self._graphs.layout(run.graph)
         if layout is None:
             raise NoValueError("the run's graph is not in the store")
-        sources = layout.root.body.graph.outputs
+        sources = await self._ask(run, lambda resolver: resolver.outputs())
         filled = {}
         for port, expression in sources.items():
             argument = await self._ask(run, lambda r, e=expression: Filler(r).fill(r.resolve("", e)))  # type: ignore[misc]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin, is_typeddict
 
 from tidemill.core.fit import fits, view_of
-from tidemill.core.graph import Constant, Input, ListExpr, Operand, RecordExpr
+from tidemill.core.graph import Calc, Constant, Input, ListExpr, Operand, RecordExpr, StatusOf
 from tidemill.core.graph import Size as SizeOf
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.forms import fields_of, is_named_tuple, name_of, union_of
@@ -58,8 +58,8 @@ def _of_standin(tracer: Tracer, value: Standin, plan: TypePlan, place: str) -> I
     if misfit is not None:
         raise TraceError(f"{place} takes {plan.name}, and {facts.text} is {facts.plan.name}: {misfit.text}")
     expression: Operand = tracer.operand(facts)
-    if isinstance(expression, SizeOf):
-        raise TraceError(f"{place}: a size can only be compared, as in size(items) > 3; use a task that counts")
+    if isinstance(expression, SizeOf | StatusOf | Calc):
+        raise TraceError(f"{place}: {facts.text} can only be compared, as in size(items) > 3; use a task that counts")
     return expression
 
 

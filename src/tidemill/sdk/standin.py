@@ -16,7 +16,20 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 from msgspec import Struct
 
 from tidemill.core.conditions import text_of
-from tidemill.core.graph import Compare, Comparison, Condition, Constant, IsTrue, Not, Operand, Present, RecordExpr, Ref
+from tidemill.core.graph import (
+    Calc,
+    Compare,
+    Comparison,
+    Condition,
+    Constant,
+    IsTrue,
+    Not,
+    Operand,
+    Present,
+    RecordExpr,
+    Ref,
+    StatusOf,
+)
 from tidemill.core.graph import Size as SizeOf
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError
 from tidemill.sdk.file import KEY, File
@@ -338,7 +351,10 @@ def measured(value: Standin) -> Standin:
     sized = isinstance(origin, type) and hasattr(origin, "__len__") and not is_record(origin)
     if not (sized or kind is Any) or isinstance(facts.expression, SizeOf):
         refuse_use(facts, "be measured: it is no list, dict, set or text", _IN_A_TASK)
-    return Standin(Facts(SizeOf(facts.expression), plan_of(int), facts.owner))
+    of = facts.expression
+    if isinstance(of, StatusOf | Calc):
+        refuse_use(facts, "be measured", _IN_A_TASK)
+    return Standin(Facts(SizeOf(of), plan_of(int), facts.owner))
 
 
 def holds_standins(value: Any) -> bool:

@@ -6,9 +6,13 @@ from tidemill.core.graph import (
     VALUE,
     AllOf,
     AnyOf,
+    Calc,
     Compare,
     Condition,
+    Constant,
+    Contains,
     Graph,
+    Has,
     Input,
     IsTrue,
     ListExpr,
@@ -20,6 +24,7 @@ from tidemill.core.graph import (
     Ref,
     Schema,
     Size,
+    StatusOf,
 )
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.standin import Criterion, Facts, Standin, TraceError
@@ -79,8 +84,8 @@ class Tracer:
             raise TraceError(f"{name}: the trace that this belongs to has ended")
         if name in self.nodes:
             raise TraceError(f"this graph has a node {name!r} already, and names must be told apart: {advice}")
-        if not name or set(name) & set("/[]"):
-            raise TraceError(f"{name!r} is no name for a node: it has no '/', '[' or ']'")
+        if not name or set(name) & set("/[]#~"):
+            raise TraceError(f"{name!r} is no name for a node: it has none of / [ ] # ~")
         return name
 
     def graph(self, outputs: dict[str, Input], types: dict[str, Schema], optional: dict[str, Any]) -> Graph:
@@ -101,7 +106,7 @@ class Tracer:
     def is_inside(self, other: "Tracer") -> bool:
         return self is other or (self.outer is not None and self.outer.is_inside(other))
 
-    def _moved(self, expression: Operand, owner: "Tracer") -> Operand:
+    def _moved(self, expression: Operand, owner: "Tracer") -> Operand:  # noqa: C901  # one match over a union
         match expression:
             case Ref():
                 return self._captured(expression, owner)
@@ -111,7 +116,13 @@ class Tracer:
                 return RecordExpr({name: self._moved(each, owner) for name, each in fields.items()})  # type: ignore[misc]
             case Size(of=of):
                 return Size(self._moved(of, owner))  # type: ignore[arg-type]  # a size holds no size
-            case _:
+            case Calc(op=op, left=left, right=right):
+                return Calc(op, self._moved(left, owner), self._moved(right, owner))
+            case StatusOf(of=of):
+                if owner is not self:
+                    raise TraceError(f"the status of {of!r} can only be asked for in the body that {of!r} is in")
+                return expression
+            case Constant():
                 return expression
 
     def _captured(self, ref: Ref, owner: "Tracer") -> Ref:
@@ -129,7 +140,7 @@ class Tracer:
         self.inputs[name] = self._plans[("", name)].schema
         return Ref("", name, outer.fields)
 
-    def _moved_condition(self, condition: Condition, owner: "Tracer") -> Condition:
+    def _moved_condition(self, condition: Condition, owner: "Tracer") -> Condition:  # noqa: C901  # one match over a union
         match condition:
             case Compare(op=op, left=left, right=right):
                 return Compare(op, self._moved(left, owner), self._moved(right, owner))
@@ -137,6 +148,10 @@ class Tracer:
                 return IsTrue(self._captured(of, owner))
             case Present(of=of):
                 return Present(self._captured(of, owner))
+            case Has(of=of):
+                return Has(self._captured(of, owner))
+            case Contains(item=item, within=within):
+                return Contains(self._moved(item, owner), self._moved(within, owner))
             case Not(of=inner):
                 return Not(self._moved_condition(inner, owner))
             case AllOf(of=parts):

@@ -173,7 +173,7 @@ def _values_of(kind: Any) -> list[Any] | None:
 def _case_name(key: object) -> str:
     """A case as a segment of a path."""
     text = str(key.value if isinstance(key, Enum) else key)
-    return "".join("-" if letter in "/[]" else letter for letter in text) or "-"
+    return "".join("-" if letter in "/[]#~" else letter for letter in text) or "-"
 
 
 def if_some(value: T | None, /, *, then: Callable[[T], A], otherwise: Callable[[], B], name: str = "") -> A | B:

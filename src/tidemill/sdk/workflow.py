@@ -15,6 +15,7 @@ from tidemill.core.build import check
 from tidemill.core.documents import digest_of_document, document_of
 from tidemill.core.graph import FORMAT, VALUE, CallNode, Input, NodeOptions, State
 from tidemill.core.ids import digest_text
+from tidemill.core.plan import bodies_of
 from tidemill.sdk.declaring import check_name, local_names
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import DefinitionError
@@ -41,7 +42,7 @@ class Compiled(Struct, frozen=True):
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks that it uses, wherever inside; sorted."""
-        return tuple(sorted(set(_tasks_of(self.workflow.body))))
+        return tuple(sorted({task for body in self.workflow.bodies.values() for task in _tasks_of(body)}))
 
 
 class Workflow(Definition[P, R_co]):
@@ -129,16 +130,12 @@ class Workflow(Definition[P, R_co]):
 
 def _tasks_of(body: ir.Graph) -> Iterator[str]:
     for node in body.nodes.values():
-        match node:
-            case ir.TaskNode(task=task):
-                yield task
-            case ir.MapNode(body=inner) | ir.CallNode(body=inner):
-                yield from _tasks_of(inner)
-            case ir.BranchNode(cases=cases):
-                for case in cases:
-                    yield from _tasks_of(case.body)
-            case ir.ConstNode():
-                pass
+        if isinstance(node, ir.TaskNode):
+            yield node.task
+            if node.undo is not None:
+                yield node.undo.task
+        for _, inner in bodies_of(node):
+            yield from _tasks_of(inner)
 
 
 class WorkflowDecorator:

@@ -119,7 +119,7 @@ class Targets:
         return self._workflow_target(digest, workflow)
 
     def _workflow_target(self, digest: Digest, workflow: Workflow) -> Target:
-        body = workflow.body
+        body = workflow.shape
         return Target(workflow.name, digest, self._checks.of_graph(digest, body), defaults=body.optional)
 
 

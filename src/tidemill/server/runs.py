@@ -5,7 +5,20 @@ from collections.abc import AsyncIterator, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidemill.core.graph import BranchNode, CallNode, ConstNode, MapNode, Node, TaskNode, Workflow
+from tidemill.core.graph import (
+    BranchNode,
+    CallNode,
+    ConstNode,
+    JoinNode,
+    LoopNode,
+    MachineNode,
+    MapNode,
+    OpNode,
+    State,
+    TaskNode,
+    WaitNode,
+    Workflow,
+)
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
@@ -155,6 +168,12 @@ _KINDS: dict[type, str] = {
     BranchNode: "branch",
     CallNode: "call",
     ConstNode: "constant",
+    OpNode: "operation",
+    LoopNode: "loop",
+    JoinNode: "join",
+    WaitNode: "wait",
+    MachineNode: "machine",
+    State: "state",
 }
 
 
@@ -163,7 +182,7 @@ def _described(layout: Layout | None, path: Path) -> tuple[str, str]:
     if layout is None:
         return "", ""
     try:
-        node: Node = layout.node(path)[2]
+        node = layout.node(path)[2]
     except NoSuchPathError:
         return "", ""
     return _KINDS[type(node)], node.task if isinstance(node, TaskNode) else ""

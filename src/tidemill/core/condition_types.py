@@ -1,0 +1,114 @@
+"""Whether a condition can be judged at all: its fields exist, and what it compares can be compared."""
+
+from collections.abc import Iterator
+
+from tidemill.core.conditions import text_of
+from tidemill.core.fit import View, schema_of_plain
+from tidemill.core.graph import (
+    AllOf,
+    AnyOf,
+    Calc,
+    Calculation,
+    Compare,
+    Comparison,
+    Condition,
+    Constant,
+    Contains,
+    Graph,
+    Has,
+    IsTrue,
+    ListExpr,
+    Not,
+    Operand,
+    Present,
+    RecordExpr,
+    Ref,
+    Size,
+    StatusOf,
+)
+from tidemill.core.node_types import type_of
+
+_WORDS = {"number": "a number", "string": "a text", "boolean": "a bool", "array": "a list", "object": "a record"}
+_EQUATING = (Comparison.EQUAL, Comparison.UNEQUAL)
+
+
+def condition_faults(graph: Graph, condition: Condition) -> Iterator[str]:  # noqa: C901  # one match over a union
+    """What is wrong with a condition over a graph in which each of its references leads somewhere."""
+    match condition:
+        case Compare(op=op, left=left, right=right):
+            yield from _of_comparison(graph, op, left, right)
+        case IsTrue(of=of):
+            found, faults = _kinds(graph, of)
+            yield from faults
+            if found and "boolean" not in found:
+                yield f"{text_of(of)} is {_said(found)}, no bool: compare it"
+        case Present(of=of) | Has(of=of):
+            yield from _kinds(graph, of)[1]
+        case Contains(item=item, within=within):
+            found, faults = _kinds(graph, within)
+            yield from (*_kinds(graph, item)[1], *faults)
+            if found and not found & {"array", "object", "string"}:
+                yield f"{text_of(within)} is {_said(found)}, which holds nothing"
+        case Not(of=inner):
+            yield from condition_faults(graph, inner)
+        case AllOf(of=parts) | AnyOf(of=parts):
+            for part in parts:
+                yield from condition_faults(graph, part)
+
+
+def _of_comparison(graph: Graph, op: Comparison, left: Operand, right: Operand) -> Iterator[str]:
+    (ours, faults), (theirs, others) = _kinds(graph, left), _kinds(graph, right)
+    yield from (*faults, *others)
+    if op in _EQUATING:
+        return
+    if ours and theirs and not ours & theirs & {"number", "string"}:
+        yield f"{text_of(left)} is {_said(ours)}, {text_of(right)} is {_said(theirs)}: these have no order"
+
+
+def _kinds(graph: Graph, operand: Operand) -> tuple[set[str], list[str]]:  # noqa: C901  # one match over a union
+    """The JSON types that an operand may have, null apart, and what is wrong with it; none where any are possible."""
+    match operand:
+        case Ref():
+            try:
+                return _kinds_of(type_of(graph, operand)), []
+            except LookupError as error:
+                return set(), [f"{text_of(operand)}: {error.args[0]}"]
+        case Constant(value=value):
+            return _kinds_of(View(schema_of_plain(value))), []
+        case Size():
+            return {"number"}, []
+        case StatusOf(of=of):
+            return {"string"}, [] if of in graph.nodes else [f"there is no {of!r} that could have a status"]
+        case ListExpr():
+            return {"array"}, []
+        case RecordExpr():
+            return {"object"}, []
+        case Calc(op=op, left=left, right=right):
+            return _of_calculation(graph, op, left, right)
+
+
+def _of_calculation(graph: Graph, op: Calculation, left: Operand, right: Operand) -> tuple[set[str], list[str]]:
+    (ours, faults), (theirs, others) = _kinds(graph, left), _kinds(graph, right)
+    allowed = {"number", "string", "array"} if op is Calculation.PLUS else {"number"}
+    if ours and theirs and not ours & theirs & allowed:
+        faults = [*faults, f"{text_of(left)} {op.value} {text_of(right)}: these cannot be calculated with"]
+    return (ours & theirs & allowed) or allowed, [*faults, *others]
+
+
+def _kinds_of(view: View) -> set[str]:
+    found: set[str] = set()
+    for member in view.members():
+        schema = member.schema
+        kinds = schema.get("type")
+        if kinds is None and ("enum" in schema or "const" in schema):
+            values = schema.get("enum", [schema.get("const")])
+            kinds = [schema_of_plain(value).get("type") for value in values]
+        for kind in kinds if isinstance(kinds, list) else [kinds]:
+            if kind is None:
+                return set()
+            found.add("number" if kind == "integer" else kind)
+    return found - {"null"}
+
+
+def _said(kinds: set[str]) -> str:
+    return " or ".join(_WORDS.get(kind, kind) for kind in sorted(kinds))
