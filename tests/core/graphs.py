@@ -10,25 +10,16 @@ from tidemill.core.graph import (
     BranchNode,
     CallNode,
     Case,
-    Compare,
-    Comparison,
-    Condition,
-    Constant,
     ConstNode,
     ElementFailure,
     Graph,
-    Input,
-    ListExpr,
     MapNode,
     Node,
-    Not,
-    RecordExpr,
-    Ref,
-    Size,
     State,
     TaskNode,
     Workflow,
 )
+from tidemill.core.terms import Compare, Comparison, Condition, Constant, Input, ListExpr, Not, RecordExpr, Ref, Size
 
 NUMBER = {"type": "integer"}
 LIST = {"type": "array", "items": NUMBER}

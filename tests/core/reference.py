@@ -7,23 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidemill.core.conditions import ConditionError, holds
-from tidemill.core.graph import (
-    BranchNode,
-    CallNode,
-    Constant,
-    ConstNode,
-    ElementFailure,
-    Graph,
-    Input,
-    ListExpr,
-    MapNode,
-    Node,
-    Operand,
-    RecordExpr,
-    Ref,
-    Size,
-    TaskNode,
-)
+from tidemill.core.graph import BranchNode, CallNode, ConstNode, ElementFailure, Graph, MapNode, Node, TaskNode
+from tidemill.core.terms import Constant, Input, ListExpr, Operand, RecordExpr, Ref, Size
 
 Tasks = Mapping[str, Callable[..., Any]]
 FAILED = "a failure"  # stands for a collected one

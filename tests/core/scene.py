@@ -13,13 +13,14 @@ from tidemill.core.commands import Command, Sweep
 from tidemill.core.decide import Needs, decide
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.events import AttemptFailed, AttemptSucceeded, Event, RunSubmitted, StepsFound, TimerDue
-from tidemill.core.graph import FORMAT, Graph, Input, MapNode, Node, Ref, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, MapNode, Node, State, TaskNode, Workflow
 from tidemill.core.ids import Digest, RunId, SessionId
 from tidemill.core.match import Claim
 from tidemill.core.overlay import Overlay
 from tidemill.core.plan import Layout
 from tidemill.core.rows import Entry, Queued
 from tidemill.core.run import Attempt, AttemptState, Code, Failure, Run, Step, StepState
+from tidemill.core.terms import Input, Ref
 from tidemill.core.values import Inline, Value
 
 RUN = RunId(b"r" * 16)

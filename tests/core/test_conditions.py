@@ -12,27 +12,24 @@ from tests.core.history import History
 from tests.core.scene import Scene, graph, task, workflow
 from tidemill.core.chunks import NoSuchFieldError, pick
 from tidemill.core.conditions import ConditionError, holds, text_of
-from tidemill.core.graph import (
+from tidemill.core.graph import BranchNode, CallNode, Case, MapNode
+from tidemill.core.plan import Layout, NoSuchPathError
+from tidemill.core.run import Code, StepFailed
+from tidemill.core.terms import (
     AllOf,
     AnyOf,
-    BranchNode,
-    CallNode,
-    Case,
     Compare,
     Comparison,
     Condition,
     Constant,
     IsTrue,
     ListExpr,
-    MapNode,
     Not,
     Present,
     RecordExpr,
     Ref,
     Size,
 )
-from tidemill.core.plan import Layout, NoSuchPathError
-from tidemill.core.run import Code, StepFailed
 
 X, Y = Ref(port="x"), Ref(node="n", port="out", fields=("a", 0))
 LESS = Compare(Comparison.LESS, X, Constant(5))

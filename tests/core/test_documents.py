@@ -20,22 +20,9 @@ from tidemill.core.documents import (
     document_of,
     parse_document,
 )
-from tidemill.core.graph import (
-    BranchNode,
-    CallNode,
-    Case,
-    Compare,
-    Comparison,
-    Constant,
-    ConstNode,
-    Graph,
-    ListExpr,
-    MapNode,
-    NodeOptions,
-    Ref,
-    Workflow,
-)
+from tidemill.core.graph import BranchNode, CallNode, Case, ConstNode, Graph, MapNode, NodeOptions, Workflow
 from tidemill.core.shape import DEPTH_LIMIT
+from tidemill.core.terms import Compare, Comparison, Constant, ListExpr, Ref
 
 
 def shuffled(plain: Any, chance: Any) -> Any:

@@ -11,8 +11,9 @@ from tests.core.scene import RUN, Scene, graph, inline, lone, mapping, task, two
 from tidemill.core.commands import Acknowledge, AcknowledgeItems, RunEnded, TurnAway
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.events import AttemptLost, AttemptSucceeded, CancelRequested, ItemsStreamed
-from tidemill.core.graph import BranchNode, Case, ConstNode, ElementFailure, Ref
+from tidemill.core.graph import BranchNode, Case, ConstNode, ElementFailure
 from tidemill.core.run import Cancelled, Code, Ended, Failed, Halted, Held, Lost, Ready, StepFailed, Waiting
+from tidemill.core.terms import Ref
 from tidemill.core.values import Streamed
 
 

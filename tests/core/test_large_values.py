@@ -9,21 +9,9 @@ from tests.core.scene import RUN, Scene, graph, inline, task, workflow
 from tidemill.core.chunks import pack
 from tidemill.core.commands import Command, FetchLists, FetchOperands
 from tidemill.core.events import FetchFailed, ItemsStreamed, ListFetched, OperandsFetched
-from tidemill.core.graph import (
-    BranchNode,
-    CallNode,
-    Case,
-    Compare,
-    Comparison,
-    Condition,
-    Constant,
-    MapNode,
-    RecordExpr,
-    Ref,
-    Size,
-    Workflow,
-)
+from tidemill.core.graph import BranchNode, CallNode, Case, MapNode, Workflow
 from tidemill.core.run import Code, Failure, StepFailed, Waiting
+from tidemill.core.terms import Compare, Comparison, Condition, Constant, RecordExpr, Ref, Size
 from tidemill.core.values import Blob, Encoding, Inline, Streamed
 
 BLOB = Blob(b"b" * 32, 100_000)

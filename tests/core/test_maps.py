@@ -11,7 +11,7 @@ from tidemill.core.events import (
     AttemptLost,
     AttemptStarted,
 )
-from tidemill.core.graph import MapNode, Ref
+from tidemill.core.graph import MapNode
 from tidemill.core.run import (
     AttemptEnded,
     Code,
@@ -20,6 +20,7 @@ from tidemill.core.run import (
     Lost,
     StepFailed,
 )
+from tidemill.core.terms import Ref
 
 SECOND = timedelta(seconds=1)
 TIMED = TaskDefinition("t.one", {}, {"value": {}}, "sha256:1", options=TaskOptions(timeout_s=5, queue_s=60))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.core.scene import RUN, Scene, graph, lone, task, workflow
 from tidemill.core.catalog import Catalog
 from tidemill.core.definitions import Pools, TaskDefinition, TaskOptions
-from tidemill.core.graph import Ref
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.lanes import ALONE, PRIORITY_US, lane_of, place_in_lane
 from tidemill.core.match import Claim, Offer, match
@@ -37,6 +36,7 @@ from tidemill.core.run import (
     Waiting,
 )
 from tidemill.core.serving import Served, station_of
+from tidemill.core.terms import Ref
 from tidemill.core.why import Fleet, Server, explain
 
 TASKS = ("t.a", "t.b", "t.c")

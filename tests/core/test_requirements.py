@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.core.scene import RUN, graph, task, workflow
 from tidemill.core.catalog import Catalog
 from tidemill.core.definitions import Pools, TaskDefinition, TaskOptions
-from tidemill.core.graph import NodeOptions, Ref
+from tidemill.core.graph import NodeOptions
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.lanes import ALONE, lane_of
 from tidemill.core.match import Claim, Offer, Stock, match
@@ -31,6 +31,7 @@ from tidemill.core.rows import LaneRow, Queued, Session
 from tidemill.core.run import Ready, Step
 from tidemill.core.serving import Station, station_of
 from tidemill.core.sizes import size_bytes, size_text
+from tidemill.core.terms import Ref
 from tidemill.core.versions import check_wanted, meets
 from tidemill.core.why import Fleet, Server, explain
 

@@ -14,24 +14,9 @@ from tests.core.scene import lone
 from tests.schemas import FOLDER, published, text_of
 from tidemill.core.definitions import Pools
 from tidemill.core.documents import document_of
-from tidemill.core.graph import (
-    AllOf,
-    AnyOf,
-    BranchNode,
-    Case,
-    Compare,
-    Comparison,
-    Constant,
-    Graph,
-    IsTrue,
-    Not,
-    Present,
-    Ref,
-    Size,
-    State,
-    Workflow,
-)
+from tidemill.core.graph import BranchNode, Case, Graph, State, Workflow
 from tidemill.core.run import Code, End, Failure
+from tidemill.core.terms import AllOf, AnyOf, Compare, Comparison, Constant, IsTrue, Not, Present, Ref, Size
 from tidemill.core.values import Blob, Inline
 from tidemill.wire import worker as wire
 

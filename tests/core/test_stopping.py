@@ -17,7 +17,6 @@ from tidemill.core.events import (
     CancelRequested,
     QueueExpired,
 )
-from tidemill.core.graph import Ref
 from tidemill.core.retry import (
     QUEUE_LIMIT,
 )
@@ -37,6 +36,7 @@ from tidemill.core.run import (
     Stopping,
     Waiting,
 )
+from tidemill.core.terms import Ref
 
 SECOND = timedelta(seconds=1)
 TIMED = TaskDefinition("t.one", {}, {"value": {}}, "sha256:1", options=TaskOptions(timeout_s=5, queue_s=60))

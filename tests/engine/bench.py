@@ -14,11 +14,12 @@ from tidemill.core.catalog import Catalog
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.documents import digest_of_document, document_of
 from tidemill.core.events import AttemptSucceeded, Event, RunSubmitted
-from tidemill.core.graph import FORMAT, Graph, MapNode, Ref, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, MapNode, State, TaskNode, Workflow
 from tidemill.core.ids import Digest, RunId, SessionId, uuid7
 from tidemill.core.match import Offer
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Changes, GraphRow, Session
+from tidemill.core.terms import Ref
 from tidemill.core.values import Inline
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Recording

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from tests.engine.bench import NOOP
 from tests.engine.peer import Mill, Peer
 from tidemill.core.definitions import TaskDefinition, TaskOptions
-from tidemill.core.graph import FORMAT, Graph, NodeOptions, Ref, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, NodeOptions, State, TaskNode, Workflow
 from tidemill.core.ids import Digest
 from tidemill.core.requirements import Capability, Gpu, Requirements, Resources
 from tidemill.core.run import AttemptEnded, Code
+from tidemill.core.terms import Ref
 from tidemill.wire import worker as wire
 
 GIB = 1024**3

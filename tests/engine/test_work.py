@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from tests.engine.bench import NOOP, NUMBER, lone, mapped, noop, workflow_of
 from tests.engine.peer import Mill
 from tidemill.core.definitions import Pools, TaskOptions
-from tidemill.core.graph import Graph, Ref
+from tidemill.core.graph import Graph
 from tidemill.core.ids import Digest, RunId
 from tidemill.core.plan import Layout
 from tidemill.core.retry import MAX_LOSSES
 from tidemill.core.run import AttemptEnded, Code, End, Ended, Failed, Run, StepFailed, Waiting
+from tidemill.core.terms import Ref
 from tidemill.core.values import Blob
 from tidemill.engine.orders import SubmitRefused
 from tidemill.wire import worker as wire

@@ -16,8 +16,9 @@ from tidemill import Failure, File, Worker, map_over, workflow
 from tidemill.core.build import check
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.fit import describe, fits, view_of
-from tidemill.core.graph import FORMAT, CallNode, Constant, Graph, ListExpr, RecordExpr, Ref, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, CallNode, Graph, State, TaskNode, Workflow
 from tidemill.core.normalise import normalise
+from tidemill.core.terms import Constant, ListExpr, RecordExpr, Ref
 from tidemill.sdk.plans import plan_of
 
 

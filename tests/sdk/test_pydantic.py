@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 
 from tidemill import Clamp, DefinitionError, InvalidInputError, Worker, branch, record, workflow
-from tidemill.core.graph import RecordExpr, Ref
+from tidemill.core.terms import RecordExpr, Ref
 from tidemill.core.values import Given
 from tidemill.sdk.plans import plan_of
 

@@ -32,18 +32,8 @@ from tidemill import (
     workflow,
 )
 from tidemill.core.conditions import text_of
-from tidemill.core.graph import (
-    BranchNode,
-    CallNode,
-    Constant,
-    ElementFailure,
-    ListExpr,
-    MapNode,
-    NodeOptions,
-    RecordExpr,
-    Ref,
-    TaskNode,
-)
+from tidemill.core.graph import BranchNode, CallNode, ElementFailure, MapNode, NodeOptions, TaskNode
+from tidemill.core.terms import Constant, ListExpr, RecordExpr, Ref
 
 
 def test_a_call_is_a_node_named_after_its_task() -> None:

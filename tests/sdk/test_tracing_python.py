@@ -32,11 +32,8 @@ from tidemill import (
     switch,
     workflow,
 )
-from tidemill.core.graph import (
-    BranchNode,
-    MapNode,
-    Ref,
-)
+from tidemill.core.graph import BranchNode, MapNode
+from tidemill.core.terms import Ref
 
 
 def test_python_loops_over_literals_build_nodes() -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.simulation.chance import stream
-from tidemill.core.graph import FORMAT, VALUE, Graph, MapNode, Node, NodeOptions, Ref, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, MapNode, Node, NodeOptions, State, TaskNode, Workflow
 from tidemill.core.single import graph_of
+from tidemill.core.terms import VALUE, Ref
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import TransientError
 from tidemill.sdk.worker import Worker

@@ -10,7 +10,8 @@ import msgspec
 from tidemill.core.bodies import Encoded
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import InternalError
-from tidemill.core.graph import VALUE, NodeOptions
+from tidemill.core.graph import NodeOptions
+from tidemill.core.terms import VALUE
 from tidemill.core.values import Argument, Encoding, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk.definition import Definition, Task
 from tidemill.sdk.plans import encode_all, plan_of

@@ -13,27 +13,20 @@ from tidemill.core.definitions import TaskDefinition
 from tidemill.core.fit import Misfit, View, describe, schema_of_plain, view_of, views_fit
 from tidemill.core.graph import (
     FINALLY,
-    VALUE,
     Arm,
     BranchNode,
     CallNode,
     Case,
-    Condition,
-    Constant,
     ConstNode,
     End,
     Ending,
     Graph,
-    Input,
     JoinNode,
-    ListExpr,
     LoopNode,
     MachineNode,
     MapNode,
     Node,
     OpNode,
-    RecordExpr,
-    Ref,
     State,
     TaskNode,
     WaitNode,
@@ -43,6 +36,7 @@ from tidemill.core.machine_paths import always_done, endless, reachable
 from tidemill.core.node_types import ANY, or_null, ports_of, type_of
 from tidemill.core.plan import bodies_of, refs_in, refs_of, sources_of
 from tidemill.core.shape import misshapen
+from tidemill.core.terms import VALUE, Condition, Constant, Input, ListExpr, RecordExpr, Ref
 
 Definitions = Mapping[str, TaskDefinition]
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from tidemill.core.conditions import text_of
 from tidemill.core.fit import View, schema_of_plain
-from tidemill.core.graph import (
+from tidemill.core.graph import Graph
+from tidemill.core.node_types import type_of
+from tidemill.core.terms import (
     AllOf,
     AnyOf,
     Calc,
@@ -14,7 +16,6 @@ from tidemill.core.graph import (
     Condition,
     Constant,
     Contains,
-    Graph,
     Has,
     IsTrue,
     ListExpr,
@@ -26,7 +27,6 @@ from tidemill.core.graph import (
     Size,
     StatusOf,
 )
-from tidemill.core.node_types import type_of
 
 _WORDS = {"number": "a number", "string": "a text", "boolean": "a bool", "array": "a list", "object": "a record"}
 _EQUATING = (Comparison.EQUAL, Comparison.UNEQUAL)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tidemill.core.chunks import NoSuchFieldError
 from tidemill.core.errors import InputError
-from tidemill.core.graph import (
+from tidemill.core.terms import (
     AllOf,
     AnyOf,
     Calc,

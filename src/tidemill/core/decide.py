@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tidemill.core import attempts, children, emitting, sweep
+from tidemill.core.branches import judge
 from tidemill.core.commands import AnswerSubmit, FetchLists, FetchOperands, RefuseSubmit, Sweep
 from tidemill.core.errors import InputError
 from tidemill.core.events import (
@@ -327,7 +328,7 @@ def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
     _, _, node = mover.layout.node(event.path)
     mover.fetched = event.values
     if isinstance(node, BranchNode):
-        mover.judge(event.path, node)
+        judge(mover, event.path, node)
     elif isinstance(node, State):
         visit_done(mover, event.path)
 

@@ -5,9 +5,8 @@ Workflow    format, name, start state, states, what runs at the end
 State       a body, its inputs, ordered transitions to states or ends
 Graph       inputs {name: schema}, nodes {id: node}, outputs {port: input expression}, types {port: schema}
 Node        task | const | operation | map | loop | branch | join | wait | call | machine
-Input       ref | const | list | record
-Condition   compare | true | present | has | contains | not | all | any
 ```
+`core.terms` has what inputs and conditions are made of.
 A body (of a state, a map, a loop, an arm, a call) is a closed graph: what it uses from outside is among its inputs.
 What a state, a transition or an end says stands in the graph of the machine: there `Ref("")` is an input of the run,
 and `Ref("write")` the output of the latest visit of the state `write`, null before there was one.
@@ -21,123 +20,13 @@ from msgspec.structs import replace
 
 from tidemill.core.requirements import Requirements, narrowed
 from tidemill.core.rules import Backoff, CacheRule
+from tidemill.core.terms import Condition, Input
 
 FORMAT = "tidemill.graph/1"
-VALUE = "value"  # the port of an output that is not a NamedTuple
 ITEMS, FINAL = "items", "final"  # the ports of a stream with a final value
 FINALLY = "~finally"  # the scope of what runs at the end
 
 Schema = dict[str, Any]  # a JSON Schema document; opaque here but for `core.fit`
-
-
-class Ref(Struct, frozen=True, tag="ref", omit_defaults=True):
-    """An output port of a node, or (node "") an input of the graph; ``fields`` leads into the value."""
-
-    node: str = ""
-    port: str = VALUE
-    fields: tuple[str | int, ...] = ()
-
-
-class Constant(Struct, frozen=True, tag="const"):
-    value: Any  # plain JSON, by the table of values
-
-
-class ListExpr(Struct, frozen=True, tag="list"):
-    items: tuple["Input", ...]
-
-
-class RecordExpr(Struct, frozen=True, tag="record"):
-    fields: dict[str, "Input"]
-
-
-Input = Ref | Constant | ListExpr | RecordExpr
-
-
-# Conditions ----------------------------------------------------------------------------------------
-
-
-class Comparison(Enum):
-    EQUAL = "=="
-    UNEQUAL = "!="
-    LESS = "<"
-    AT_MOST = "<="
-    MORE = ">"
-    AT_LEAST = ">="
-
-
-class Size(Struct, frozen=True, tag="size"):
-    """The length of a list, record or text."""
-
-    of: Input
-
-
-class StatusOf(Struct, frozen=True, tag="status"):
-    """The status of a node, or of a state's latest visit: `success`, one that its task set, `failure`, `timeout`."""
-
-    of: str
-
-
-class Calculation(Enum):
-    PLUS = "+"
-    MINUS = "-"
-    TIMES = "*"
-    DIVIDED = "/"
-    MODULO = "%"
-
-
-class Calc(Struct, frozen=True, tag="calc"):
-    """Numbers; ``+`` joins texts and lists too."""
-
-    op: Calculation
-    left: "Operand"
-    right: "Operand"
-
-
-Operand = Ref | Constant | ListExpr | RecordExpr | Size | StatusOf | Calc
-
-
-class Compare(Struct, frozen=True, tag="compare"):
-    op: Comparison
-    left: Operand
-    right: Operand
-
-
-class IsTrue(Struct, frozen=True, tag="true"):
-    of: Ref
-
-
-class Present(Struct, frozen=True, tag="present"):
-    """The value is not null."""
-
-    of: Ref
-
-
-class Has(Struct, frozen=True, tag="has"):
-    """The place exists, and its value is not null."""
-
-    of: Ref
-
-
-class Contains(Struct, frozen=True, tag="contains"):
-    """A list has the item, a record the key, a text the part."""
-
-    item: Operand
-    within: Operand
-
-
-class Not(Struct, frozen=True, tag="not"):
-    of: "Condition"
-
-
-class AllOf(Struct, frozen=True, tag="all"):
-    of: tuple["Condition", ...]
-
-
-class AnyOf(Struct, frozen=True, tag="any"):
-    of: tuple["Condition", ...]
-
-
-Condition = Compare | IsTrue | Present | Has | Contains | Not | AllOf | AnyOf
 
 
 # Nodes ---------------------------------------------------------------------------------------------

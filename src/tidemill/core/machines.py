@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from tidemill.core.branches import judged
 from tidemill.core.errors import InputError
 from tidemill.core.fill import LargeOperandError
 from tidemill.core.graph import End, Ending, State, Transition
@@ -103,7 +104,7 @@ def visit_done(mover: "Mover", path: Path) -> None:
 def _fitting(mover: "Mover", place: Place, status: str) -> int | None:
     """The number of the first transition that fits a state which ended well."""
     assert isinstance(place.node, State)  # noqa: S101  # asked of visits only
-    judge = mover.judged(place.outer)
+    judge = judged(mover, place.outer)
     for number, each in enumerate(place.node.transitions):
         fits = each.status == status if each.status else each.when is None or judge(each.when)
         if fits and _may(mover, place, each):

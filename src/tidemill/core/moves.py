@@ -9,19 +9,16 @@ A scope with a failure is dead: nothing opens in it or below it any more; what r
 """
 
 from collections import deque
-from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from tidemill.core import caching, lanes
-from tidemill.core.conditions import ConditionError, holds
+from tidemill.core.branches import judge
 from tidemill.core.ending import Ending
-from tidemill.core.errors import InputError, InternalError
-from tidemill.core.fill import Filler, LargeOperandError
+from tidemill.core.errors import InternalError
 from tidemill.core.graph import (
     BranchNode,
     CallNode,
-    Condition,
     ConstNode,
     ElementFailure,
     JoinNode,
@@ -45,7 +42,6 @@ from tidemill.core.retry import ALONE_AFTER, Policy
 from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
 from tidemill.core.run import (
     Blocked,
-    Code,
     Failed,
     Failure,
     Ready,
@@ -107,7 +103,7 @@ class Mover(Ending):
                 begin_map(self, path, node)
             case BranchNode():
                 self.set_step(Step(self.id, path, Waiting()))
-                self.judge(path, node)
+                judge(self, path, node)
             case CallNode() | MachineNode():
                 self.set_step(Step(self.id, path, Waiting()))
                 self.open_scope(path)
@@ -147,45 +143,6 @@ class Mover(Ending):
         if policy.requires is not None and requires and lane not in self.draft.over.lanes_known:
             self.draft.lanes[lane] = LaneRow(lane, task, policy.schema, alone, policy.requires)
         return lane
-
-    # Branches --------------------------------------------------------------------------------------
-
-    def judge(self, path: Path, node: BranchNode) -> None:
-        """Open the first arm whose condition holds; fetch first what is too large to lie in a row."""
-        scope = scope_path(path)
-        filler = Filler(self.resolver, self.fetched)
-        try:
-            arm = next((case.name for case in node.cases if self._case(filler, scope, case.when)), None)
-        except LargeOperandError as error:
-            if self.fetched:  # what was asked for has come
-                self.node_failed(path, Failure(Code.INTERNAL, str(error), path=path))
-            else:
-                self.fetch(path)
-            return
-        except ConditionError as error:
-            self.node_failed(path, Failure(Code.INVALID_INPUT, str(error), path=path))
-            return
-        if arm is None:
-            self.node_failed(path, Failure(Code.INVALID_INPUT, "no case of the branch holds", path=path))
-            return
-        self.set_step(replace(self.step(path), state=Waiting()))
-        self.note("branch_taken", path, arm=arm)
-        self.open_scope(join(path, arm))
-
-    def judged(self, scope: Path) -> Callable[[Condition], bool]:
-        """Judges conditions that stand in the graph of a scope. Raises InputError, LargeOperandError."""
-        filler = Filler(self.resolver, self.fetched)
-        return lambda condition: self._case(filler, scope, condition)
-
-    def _case(self, filler: Filler, scope: Path, when: Condition | None) -> bool:
-        if when is None:
-            return True
-        try:
-            return holds(when, lambda operand: filler.look(scope, operand))
-        except ConditionError:
-            raise
-        except (InputError, TypeError) as error:
-            raise ConditionError(when, str(error)) from None
 
     def fetch(self, path: Path) -> None:
         """Ask for large values, by a timer, so that a crash does not forget it."""

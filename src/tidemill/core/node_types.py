@@ -5,7 +5,6 @@ from typing import Any
 
 from tidemill.core.fit import FAILURE_KEY, View, describe, view_of
 from tidemill.core.graph import (
-    VALUE,
     BranchNode,
     CallNode,
     ConstNode,
@@ -18,12 +17,12 @@ from tidemill.core.graph import (
     MapNode,
     Node,
     OpNode,
-    Ref,
     Schema,
     TaskNode,
     WaitNode,
 )
 from tidemill.core.run import Code
+from tidemill.core.terms import VALUE, Ref
 
 ANY = View({})
 _FAILURE: Schema = {

@@ -11,22 +11,16 @@ import msgspec
 from tidemill.core.chunks import NoSuchFieldError
 from tidemill.core.errors import InternalError
 from tidemill.core.graph import (
-    VALUE,
     BranchNode,
     CallNode,
-    Constant,
     ConstNode,
     ElementFailure,
     End,
-    Input,
     JoinNode,
-    ListExpr,
     LoopNode,
     MachineNode,
     MapNode,
     OpNode,
-    RecordExpr,
-    Ref,
     State,
     TaskNode,
     WaitNode,
@@ -36,6 +30,7 @@ from tidemill.core.machine_paths import FAILURE
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Layout, Place, element_path, join, visit_path
 from tidemill.core.run import Code, Failure, MachineScope, MapScope, Scope, Step, StepFailed, StepSucceeded
+from tidemill.core.terms import VALUE, Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,
     FieldPath,

@@ -8,21 +8,15 @@ from tidemill.core.graph import (
     FINALLY,
     BranchNode,
     CallNode,
-    Condition,
-    Constant,
     ConstNode,
     End,
     Graph,
-    Input,
     JoinNode,
-    ListExpr,
     LoopNode,
     MachineNode,
     MapNode,
     Node,
     OpNode,
-    RecordExpr,
-    Ref,
     State,
     TaskNode,
     Transition,
@@ -31,6 +25,7 @@ from tidemill.core.graph import (
 )
 from tidemill.core.ids import Path
 from tidemill.core.plan import bodies_of, expressions_of, join
+from tidemill.core.terms import Condition, Constant, Input, ListExpr, RecordExpr, Ref
 
 DEPTH_LIMIT = 32  # graphs within graphs, and lists within lists of one expression
 CONDITION_LIMIT_BYTES = 1024

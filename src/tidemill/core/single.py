@@ -1,7 +1,8 @@
 """A task that is called alone is a workflow of one node."""
 
 from tidemill.core.definitions import TaskDefinition
-from tidemill.core.graph import FORMAT, Graph, NodeOptions, Ref, Schema, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, NodeOptions, Schema, State, TaskNode, Workflow
+from tidemill.core.terms import Ref
 
 
 def parameters_of(inputs: Schema) -> dict[str, Schema]:

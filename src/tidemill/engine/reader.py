@@ -9,13 +9,14 @@ from tidemill.core.catalog import Catalog
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import InputError
 from tidemill.core.fill import GATHER_AT_ONCE, Filler
-from tidemill.core.graph import Ref, TaskNode
+from tidemill.core.graph import TaskNode
 from tidemill.core.ids import Digest, Path
 from tidemill.core.inputs import inputs_of
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import NoSuchPathError, scope_path
 from tidemill.core.resolve import Resolver
 from tidemill.core.run import Run
+from tidemill.core.terms import Ref
 from tidemill.core.values import (
     Argument,
     Blob,

@@ -5,7 +5,8 @@ from inspect import cleandoc
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.errors import InputError
-from tidemill.core.graph import FINAL, VALUE, Schema
+from tidemill.core.graph import FINAL, Schema
+from tidemill.core.terms import VALUE
 from tidemill.interface.annotations import NoLiteralError, Page
 from tidemill.interface.classes import Field, class_lines, in_order, named_tuple
 from tidemill.interface.identifiers import IMPORTED, RESERVED, class_name, free_name, identifier, is_usable

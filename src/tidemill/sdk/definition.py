@@ -9,7 +9,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 
 from tidemill.core import definitions
 from tidemill.core.bodies import Encoded
-from tidemill.core.graph import VALUE, Input, Node, NodeOptions, Schema, TaskNode
+from tidemill.core.graph import Node, NodeOptions, Schema, TaskNode
+from tidemill.core.terms import VALUE, Input
 from tidemill.core.values import Argument
 from tidemill.sdk.batch import Batch
 from tidemill.sdk.callables import doc_of, name_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_origin, is_typeddict
 
 from tidemill.core.fit import fits, view_of
-from tidemill.core.graph import Calc, Constant, Input, ListExpr, Operand, RecordExpr, StatusOf
-from tidemill.core.graph import Size as SizeOf
+from tidemill.core.terms import Calc, Constant, Input, ListExpr, Operand, RecordExpr, StatusOf
+from tidemill.core.terms import Size as SizeOf
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.forms import fields_of, is_named_tuple, name_of, union_of
 from tidemill.sdk.plans import TypePlan, plan_of

@@ -14,9 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tidemill.core.bodies import AttemptFacts, Completed, Encoded
-from tidemill.core.graph import FINAL, VALUE
+from tidemill.core.graph import FINAL
 from tidemill.core.normalise import unknown
 from tidemill.core.run import Adjustment, Failure
+from tidemill.core.terms import VALUE
 from tidemill.core.values import Argument
 from tidemill.sdk.around import Surrounded
 from tidemill.sdk.context import Context

@@ -4,7 +4,8 @@ from typing import Any, NoReturn
 
 from msgspec import NODEFAULT
 
-from tidemill.core.graph import VALUE, Input, TaskNode
+from tidemill.core.graph import TaskNode
+from tidemill.core.terms import VALUE, Input
 from tidemill.sdk.declaring import check_name
 from tidemill.sdk.definition import Task
 from tidemill.sdk.errors import DefinitionError

@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from tidemill.core.graph import VALUE, BranchNode, Case, ElementFailure, Graph, MapNode
+from tidemill.core.graph import BranchNode, Case, ElementFailure, Graph, MapNode
+from tidemill.core.terms import VALUE
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.expressions import argument_of, expression_of, kind_of
 from tidemill.sdk.forms import union_of

@@ -11,7 +11,8 @@ from typing import Any, Union, get_args, get_origin
 
 from msgspec import NODEFAULT, UNSET, Struct
 
-from tidemill.core.graph import FINAL, ITEMS, VALUE, Schema
+from tidemill.core.graph import FINAL, ITEMS, Schema
+from tidemill.core.terms import VALUE
 from tidemill.sdk.callables import hints_of, is_async_generator, is_coroutine, is_generator, parameters_of
 from tidemill.sdk.codecs import Codec
 from tidemill.sdk.context import Context

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 from msgspec import Struct
 
 from tidemill.core.conditions import text_of
-from tidemill.core.graph import (
+from tidemill.core.terms import (
     Calc,
     Compare,
     Comparison,
@@ -30,7 +30,7 @@ from tidemill.core.graph import (
     Ref,
     StatusOf,
 )
-from tidemill.core.graph import Size as SizeOf
+from tidemill.core.terms import Size as SizeOf
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError
 from tidemill.sdk.file import KEY, File
 from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, is_struct, union_of

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tidemill.core.graph import (
+from tidemill.core.graph import Graph, Node, Schema
+from tidemill.core.terms import (
     VALUE,
     AllOf,
     AnyOf,
@@ -11,18 +12,15 @@ from tidemill.core.graph import (
     Condition,
     Constant,
     Contains,
-    Graph,
     Has,
     Input,
     IsTrue,
     ListExpr,
-    Node,
     Not,
     Operand,
     Present,
     RecordExpr,
     Ref,
-    Schema,
     Size,
     StatusOf,
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sized
 from enum import Enum
 from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin, overload
 
-from tidemill.core.graph import AllOf, AnyOf, Not, Present, Ref
+from tidemill.core.terms import AllOf, AnyOf, Not, Present, Ref
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.expressions import recorded
 from tidemill.sdk.failures import classify

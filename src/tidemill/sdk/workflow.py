@@ -13,9 +13,10 @@ from msgspec import Struct
 from tidemill.core import graph as ir
 from tidemill.core.build import check
 from tidemill.core.documents import digest_of_document, document_of
-from tidemill.core.graph import FORMAT, VALUE, CallNode, Input, NodeOptions, State
+from tidemill.core.graph import FORMAT, CallNode, NodeOptions, State
 from tidemill.core.ids import digest_text
 from tidemill.core.plan import bodies_of
+from tidemill.core.terms import VALUE, Input
 from tidemill.sdk.declaring import check_name, local_names
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import DefinitionError

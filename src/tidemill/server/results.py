@@ -8,9 +8,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidemill.core.graph import VALUE
 from tidemill.core.ids import RunId, text_of
 from tidemill.core.run import Cancelled, Ended, Failed, Halted, Run, Succeeded
+from tidemill.core.terms import VALUE
 from tidemill.core.values import Argument
 from tidemill.engine.engine import Engine
 from tidemill.server import parameters

@@ -6,10 +6,11 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidemill.core.graph import ITEMS, VALUE, Ref, TaskNode
+from tidemill.core.graph import ITEMS, TaskNode
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import Keys
 from tidemill.core.run import Ended, Run, Step
+from tidemill.core.terms import VALUE, Ref
 from tidemill.engine.engine import Engine
 from tidemill.ports.logs import LogRow, Logs
 from tidemill.server import parameters

@@ -1,7 +1,8 @@
 """Before and after a body: its inputs are fetched, its outputs and files uploaded, its stream's items acknowledged."""
 
 from tidemill.core.bodies import Completed
-from tidemill.core.graph import ITEMS, VALUE
+from tidemill.core.graph import ITEMS
+from tidemill.core.terms import VALUE
 from tidemill.core.values import Streamed, Value
 from tidemill.sdk.errors import PermanentError
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, Published

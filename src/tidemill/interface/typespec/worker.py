@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from msgspec import NODEFAULT
 
-from tidemill.core.graph import VALUE
+from tidemill.core.terms import VALUE
 from tidemill.interface.typespec import marks, syntax
 from tidemill.interface.typespec.names import check_identifier
 from tidemill.interface.typespec.parser import parse
