@@ -8,14 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from tidemill.core.errors import InputError
+from tidemill.core.nesting import TooDeepError, read_plain
 from tidemill.core.values import CHUNK_ELEMENTS, INLINE_LIMIT_BYTES, Blob, Encoding, FieldPath, Inline
 
-_decode_msgpack = msgspec.msgpack.Decoder().decode
-_decode_json = msgspec.json.Decoder().decode
 _raw_msgpack = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _raw_json = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.msgpack.Encoder().encode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TooDeepError)
 
 
 class Chunk(Struct, frozen=True, array_like=True):
@@ -90,7 +89,7 @@ def unpack(data: bytes) -> Sequence[Inline | Blob]:
 def plain(data: bytes, encoding: Encoding) -> object:
     """Decode without a type: what conditions and lengths look at. Raises UnreadableError."""
     try:
-        return _decode_msgpack(data) if encoding is Encoding.MSGPACK else _decode_json(data)
+        return read_plain(data, encoding)
     except _UNREADABLE as error:
         raise UnreadableError(error) from None
 

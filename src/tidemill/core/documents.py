@@ -1,6 +1,5 @@
 """Graph documents: read with a clear refusal, written one way, so that equal workflows have equal digests."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -8,11 +7,11 @@ import msgspec
 from tidemill.core.errors import InputError
 from tidemill.core.graph import FORMAT, Workflow
 from tidemill.core.ids import Digest, digest_of
+from tidemill.core.nesting import is_json_deep
 from tidemill.core.shape import DEPTH_LIMIT, is_too_deep
 
 DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024
 NESTING_LIMIT = 500  # of the JSON: graphs of the greatest depth stay well below
-_BRACKETS = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _decode = msgspec.json.Decoder(Workflow).decode
 
 
@@ -32,7 +31,7 @@ def parse_document(document: bytes) -> Workflow:
     """
     if len(document) > DOCUMENT_LIMIT_BYTES:
         raise DocumentError(f"the graph has {len(document)} bytes; at most {DOCUMENT_LIMIT_BYTES} are taken")
-    if _nesting(document) > NESTING_LIMIT:
+    if is_json_deep(document, NESTING_LIMIT):
         raise DocumentError(f"the graph's JSON is nested deeper than {NESTING_LIMIT} levels")
     try:
         found = msgspec.json.decode(document, type=_Format).format
@@ -44,21 +43,6 @@ def parse_document(document: bytes) -> Workflow:
     if is_too_deep(workflow):
         raise DocumentError(f"the graph is nested deeper than {DEPTH_LIMIT} levels")
     return workflow
-
-
-def _nesting(document: bytes) -> int:
-    """How deep brackets lie in brackets. Interpreters differ in what they decode before they give up."""
-    depth = deepest = 0
-    for found in _BRACKETS.finditer(document):
-        match found[0]:
-            case b"[" | b"{":
-                depth += 1
-                deepest = max(deepest, depth)
-            case b"]" | b"}":
-                depth -= 1
-            case _:
-                pass  # a text, whatever is in it
-    return deepest
 
 
 def _advice(found: str) -> str:

@@ -134,7 +134,7 @@ def refuse(kind: Any, instead: str = "") -> typing.NoReturn:
 def _walk(kind: Any, trail: Trail) -> Form:
     kind = type(None) if kind is None else kind
     if kind is Any or kind is object:
-        return Form(Any, Trait.ANYTHING | Trait.FILES)
+        return Form(Any, Trait.ANYTHING | Trait.NESTED | Trait.FILES)
     if kind is datetime.datetime:
         aware = Annotated[datetime.datetime, Meta(tz=True)]
         return Form(aware, Trait.DATES)
@@ -289,19 +289,20 @@ def _native(kind: Any, traits: Trait = Trait.PLAIN) -> Form:
 
 def _walk_class(kind: Any, trail: Trail) -> Form:
     if kind in trail.inside:
-        return Form(stands := trail.inside[kind], getattr(stands, "traits", Trait.PLAIN))
+        return Form(stands := trail.inside[kind], getattr(stands, "traits", Trait.NESTED))
     cls = get_origin(kind) or kind
     if (other := unaliased(kind)) is not kind:
         return _walk(other, trail)
     if cls in (list, dict, tuple, set, frozenset):
-        return Form(kind, Trait.ANYTHING | Trait.FILES | (Trait.SETS | Trait.MIXED if cls in _SETS else Trait.PLAIN))
+        traits = Trait.SETS | Trait.MIXED if cls in _SETS else Trait.PLAIN
+        return Form(kind, traits | Trait.ANYTHING | Trait.NESTED | Trait.FILES)
     if not isinstance(cls, type):
         refuse(kind)
     if issubclass(cls, enum.Enum):
         return _native(kind)
     if hasattr(cls, "__pydantic_validator__"):
         _check_model(cls)
-        return Form(kind, Trait.FILES | Trait.DATES)
+        return Form(kind, Trait.FILES | Trait.DATES | Trait.NESTED)
     if not is_record(cls):
         refuse(kind)
     return _walk_record(kind, cls, trail)

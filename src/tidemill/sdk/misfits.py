@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tidemill.core.nesting import TooDeepError
 from tidemill.core.values import MAX_INT, MIN_INT
 from tidemill.sdk.errors import DoesNotFitError
 
@@ -31,8 +32,8 @@ def unsendable(error: Exception, value: Any) -> DoesNotFitError:
             return DoesNotFitError("a text with half a character, a lone surrogate", _place(value, _is_broken))
         case UnicodeDecodeError():
             return DoesNotFitError("a text that is no UTF-8")
-        case RecursionError():
-            return DoesNotFitError("nested too deep; use a flat list, or a File")
+        case RecursionError() | TooDeepError():
+            return DoesNotFitError(f"{TooDeepError()}; use a flat list, or a File")
         case _:
             return DoesNotFitError(str(error).partition("\n")[0] or type(error).__name__)
 

@@ -17,6 +17,7 @@ from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.fit import view_of
 from tidemill.core.graph import Schema
 from tidemill.core.ids import parse_digest
+from tidemill.core.nesting import NESTING_LIMIT, TooDeepError, read_plain
 from tidemill.core.run import Adjustment
 from tidemill.core.values import Argument, Encoding, FieldPath, Given, GivenList, GivenRecord, Inline
 from tidemill.sdk import carriers
@@ -38,7 +39,6 @@ _PLACE = re.compile(r" - at (?:`key` in )?`\$([^`]*)`$")
 
 _SORTED: Literal["deterministic"] = "deterministic"  # sorts the keys of dicts too
 _packer = msgspec.msgpack.Encoder()
-_unpacker = msgspec.msgpack.Decoder()
 
 
 class TypePlan:
@@ -50,7 +50,7 @@ class TypePlan:
         self.kind, self.wire, self.traits = kind, form.wire, form.traits
         self._exact = kind if kind in _EXACT else None
         self._rewrites = bool(self.traits & (Trait.DATES | Trait.KEYS | Trait.ANYTHING | Trait.SETS))
-        self._by_steps = Trait.KEYS in self.traits
+        self._by_steps, self._nests = Trait.KEYS in self.traits, Trait.NESTED in self.traits
         self._unpack = msgspec.msgpack.Decoder(form.wire, dec_hook=carriers.read_custom).decode
 
     @property
@@ -84,7 +84,7 @@ class TypePlan:
         """A value as plain JSON data, bytes in base64, files by digest. Raises DoesNotFitError."""
         data = self.encode(value).data
         try:
-            _refuse_nan(plain := _unpacker.decode(data))
+            _refuse_nan(plain := read_plain(data, Encoding.MSGPACK))
             return msgspec.to_builtins(plain)
         except ValueError as error:
             raise DoesNotFitError(str(error)) from None
@@ -144,11 +144,7 @@ class TypePlan:
     def decode_bytes(self, data: bytes, encoding: Encoding) -> Any:
         """Raises DoesNotFitError."""
         try:
-            if encoding is Encoding.JSON:
-                return self._json.decode(data)
-            if self._by_steps:
-                return carriers.convert(_unpacker.decode(data), self.wire)
-            return self._unpack(data)
+            return self._read(data, encoding)
         except msgspec.ValidationError as error:
             misfit = _misfit(error)
             if SOME_KEY in misfit.path:
@@ -156,8 +152,19 @@ class TypePlan:
             raise misfit from error.__cause__
         except msgspec.MsgspecError as error:
             raise _misfit(error) from error.__cause__
-        except (UnicodeDecodeError, RecursionError) as error:
+        except (UnicodeDecodeError, RecursionError, TooDeepError) as error:
             raise unsendable(error, None) from None
+
+    def _read(self, data: bytes, encoding: Encoding) -> Any:
+        if self._nests and len(data) > NESTING_LIMIT:
+            plain = read_plain(data, encoding)  # for its bound alone, where the type says more than Any
+            if self.wire is Any:
+                return plain
+        if encoding is Encoding.JSON:
+            return self._json.decode(data)
+        if self._by_steps:
+            return carriers.convert(read_plain(data, encoding), self.wire)
+        return self._unpack(data)
 
     def _plain(self, value: Any, files: "_Files") -> Any:
         may_sort = Trait.SETS in self.traits and not self.traits & (Trait.ANYTHING | Trait.MIXED)
@@ -267,15 +274,14 @@ def _pack(encoder: msgspec.msgpack.Encoder, value: Any) -> bytes:
 def _plain_of(argument: Argument) -> Any:
     try:
         return _assembled(argument)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TooDeepError) as error:
         raise unsendable(error, None) from None
 
 
 def _assembled(argument: Argument) -> Any:
     match argument:
         case Given(value=Inline() as value, fields=fields):
-            json = value.encoding is Encoding.JSON
-            return _followed(msgspec.json.decode(value.data) if json else _unpacker.decode(value.data), fields)
+            return _followed(read_plain(value.data, value.encoding), fields)
         case GivenList(items=items):
             return [_assembled(item) for item in items]
         case GivenRecord(fields=parts):

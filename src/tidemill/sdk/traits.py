@@ -13,5 +13,6 @@ class Trait(enum.Flag):
     SETS = enum.auto()
     MIXED = enum.auto()  # sets of what Python cannot sort
     ANYTHING = enum.auto()
+    NESTED = enum.auto()  # to any depth: the type does not say how deep
     CLAMPED = enum.auto()  # numbers that a worker corrects
     FRAGILE = enum.auto()  # a union that msgspec must not see

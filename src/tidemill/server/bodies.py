@@ -8,13 +8,13 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from tidemill.core.nesting import NESTING_LIMIT, is_json_deep
 from tidemill.server.problems import RequestError, invalid, refuse
 from tidemill.wire.api import JSON, MSGPACK, PROBLEM, Problem
 
 T = TypeVar("T")
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
-DEPTH_LIMIT = 100  # of lists and records inside each other
 OCTETS = "application/octet-stream"
 
 _json = msgspec.json.Encoder()
@@ -34,8 +34,8 @@ class BodyType(Generic[T]):
         if reader is None:
             raise refuse("unsupported_media_type", f"send {JSON} or {MSGPACK}, not {media or 'a body without a type'}")
         data = await read_all(request, self._limit)
-        if media == JSON and data.count(b"[") + data.count(b"{") > DEPTH_LIMIT:
-            _check_depth(data)
+        if media == JSON and is_json_deep(data):
+            raise refuse("malformed", f"nested deeper than {NESTING_LIMIT} levels")
         try:
             body = reader(data)
         except msgspec.ValidationError as error:
@@ -60,23 +60,6 @@ def _place(message: str) -> tuple[str, str]:
     """msgspec says "what - at `$.path`"."""
     what, _, path = message.partition(" - at ")
     return path.strip("`") or "$", what
-
-
-def _check_depth(data: bytes) -> None:
-    """Refuse JSON that is too deep before anything walks it. Brackets in texts are skipped."""
-    depth, in_text, escaped = 0, False, False
-    for byte in data:
-        if in_text:
-            in_text = escaped or byte != 0x22
-            escaped = byte == 0x5C and not escaped
-        elif byte == 0x22:
-            in_text = True
-        elif byte in (0x5B, 0x7B):
-            depth += 1
-            if depth > DEPTH_LIMIT:
-                raise refuse("malformed", f"nested deeper than {DEPTH_LIMIT} levels")
-        elif byte in (0x5D, 0x7D):
-            depth -= 1
 
 
 def media_type(request: Request) -> str:

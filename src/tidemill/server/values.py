@@ -7,6 +7,7 @@ import msgspec
 
 from tidemill.core.chunks import pick, plain
 from tidemill.core.ids import BadIdError, Digest, digest_of, parse_digest
+from tidemill.core.nesting import NESTING_LIMIT, TooDeepError, read_plain
 from tidemill.core.run import Run
 from tidemill.core.values import (
     INLINE_LIMIT_BYTES,
@@ -22,16 +23,11 @@ from tidemill.core.values import (
 from tidemill.engine.engine import Engine
 from tidemill.engine.reader import ValueTooLargeError
 from tidemill.ports.blobs import Blobs
-from tidemill.server.bodies import DEPTH_LIMIT
 from tidemill.server.problems import invalid
 
 PLAIN_LIMIT_BYTES = 16 * 1024 * 1024  # of a value that is shown as JSON
 FILE_KEY = "$file"  # of a reference to a file, {"$file": "sha256:…", "size": …}
 
-_readers = {
-    Encoding.MSGPACK: msgspec.msgpack.Decoder().decode,
-    Encoding.JSON: msgspec.json.Decoder().decode,
-}
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _encode_msgpack = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -39,8 +35,10 @@ _encode_msgpack = msgspec.msgpack.Encoder(order="deterministic").encode
 def decode_plain(data: bytes, encoding: Encoding, name: str) -> Any:
     """Raises RequestError when the bytes are not of their encoding."""
     try:
-        return _readers[encoding](data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        return read_plain(data, encoding)
+    except TooDeepError as error:
+        raise invalid("invalid_input", ((f"$.{name}", str(error)),)) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise invalid("invalid_input", ((f"$.{name}", f"is no {encoding.name.lower()}: {error}"),)) from None
 
 
@@ -111,8 +109,8 @@ def _look(value: Any) -> tuple[bool, tuple[bytes, ...]]:
 
 def walk(value: Any, depth: int = 0) -> Iterator[Any]:
     """Each value inside, lists and records too. Raises RequestError when it is too deep."""
-    if depth > DEPTH_LIMIT:
-        raise invalid("invalid_input", (("$", f"is nested deeper than {DEPTH_LIMIT} levels"),))
+    if depth > NESTING_LIMIT:
+        raise invalid("invalid_input", (("$", f"is nested deeper than {NESTING_LIMIT} levels"),))
     yield value
     if isinstance(value, dict):
         for each in value.values():

@@ -267,12 +267,11 @@ def recurse() -> int:
 
 @zoo.task
 def recurse_for_ever() -> int:
-    sys.setrecursionlimit(10**9)
-
-    def down(n: int) -> int:
-        return len(repr([n])) + min([n], key=down)
-
-    return down(0)
+    """In C that nothing counts; of Python's own functions each version says RecursionError at another depth."""
+    nest: tuple[object, ...] = ()
+    for _ in range(10**6):
+        nest = (nest,)
+    return hash(nest)
 
 
 @zoo.task

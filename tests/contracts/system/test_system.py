@@ -1,6 +1,7 @@
 """The machine's clock, threads and disk."""
 
 import asyncio
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tidemill.adapters.system import clock as clock_module
+from tidemill.adapters.system.capture import CapturedStream
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
@@ -126,3 +128,11 @@ def test_a_crash_comes_at_the_point_and_time_that_were_named(monkeypatch: pytest
     faults.reach("a.b")
     faults.reach("c")
     assert codes == [137, 137]
+
+
+def test_a_stand_in_for_an_output_ends_without_touching_what_is_behind_it() -> None:
+    behind = io.StringIO()
+    CapturedStream(behind, "STDOUT", lambda: None).close()
+    print("still there", file=behind)
+    behind.close()
+    CapturedStream(behind, "STDOUT", lambda: None).close()  # as the interpreter does when it is forgotten
