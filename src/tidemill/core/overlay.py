@@ -20,12 +20,14 @@ from tidemill.core.rows import (
     ChunkKey,
     Emitted,
     Entry,
+    Fire,
     Keys,
     Lane,
     LaneRow,
     Limit,
     Queued,
     Rows,
+    Schedule,
     StepKey,
     StreamItems,
     Timer,
@@ -109,6 +111,9 @@ class Overlay:
         self.emitted: list[Emitted] = []
         self.history: dict[RunId, list[Entry]] = {}
         self.lanes: dict[Lane, LaneRow] = {}
+        self.schedules: Table[str, Schedule] = Table()
+        self.schedules_drop: dict[str, Schedule] = {}
+        self.fires: list[Fire] = []
 
     def learn(self, rows: Rows) -> None:
         self.runs.learn(rows.runs)
@@ -120,6 +125,7 @@ class Overlay:
         self.blobs.update(rows.blobs)
         self.limits.learn(rows.limits)
         self.cached.learn(rows.cached)
+        self.schedules.learn(rows.schedules)
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""

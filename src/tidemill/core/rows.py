@@ -6,7 +6,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from tidemill.core.definitions import Pools, TaskDefinition
+from tidemill.core.graph import NodeOptions
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.recurrence import Terms
 from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
@@ -52,6 +54,7 @@ class Keys(Struct):
     blobs: list[Digest] = field(default_factory=list)
     limits: list[bytes] = field(default_factory=list)
     cached: list[bytes] = field(default_factory=list)
+    schedules: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)
@@ -69,6 +72,7 @@ class Rows(Struct):
     blobs: dict[Digest, int | None] = field(default_factory=dict)  # size in bytes
     limits: dict[bytes, Limit | None] = field(default_factory=dict)
     cached: dict[bytes, Cached | None] = field(default_factory=dict)
+    schedules: dict[str, "Schedule | None"] = field(default_factory=dict)
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -196,6 +200,90 @@ class TaskRow(Struct, frozen=True, gc=False):
     announced_at: Instant
 
 
+class Call(Struct, frozen=True, gc=False):
+    """What a schedule starts: exactly one of ``task``, ``workflow`` and ``graph``, by name, as it is when it fires."""
+
+    task: str = ""
+    workflow: str = ""
+    graph: str = ""
+    input: bytes = b"null"  # JSON, with its words for the instant (docs/guide/schedules.md)
+    priority: int = 0
+    tags: dict[str, str] = {}
+    options: NodeOptions = NodeOptions()
+
+
+class Backfill(Struct, frozen=True, gc=False):
+    """Instants of a range for which there is no run yet, a few at a time."""
+
+    from_at: Instant
+    until_at: Instant
+    cursor_at: Instant  # all up to it are dealt with
+    at_once: int = 1
+    running: tuple[RunId, ...] = ()
+
+
+class Schedule(Struct, frozen=True, gc=False):
+    """A rule that starts runs. ``version`` counts every write, ``revision`` those of people."""
+
+    name: str
+    id: bytes  # made with it: one that is removed and made anew is another one
+    terms: Terms
+    call: Call
+    created_at: Instant
+    changed_at: Instant
+    cursor_at: Instant  # every due instant up to it is dealt with
+    due_at: Instant | None = None  # the next one
+    next_at: Instant | None = None  # when that fires; None: it is paused, or nothing comes any more
+    paused_at: Instant | None = None
+    reason: str = ""  # of the pause
+    running: tuple[RunId, ...] = ()  # may have ended since
+    waiting: tuple[Instant, ...] = ()  # for a run before them to end
+    backfill: Backfill | None = None
+    lines: int = 0  # of its history, ever
+    version: int = 1
+    revision: int = 1
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the end of a run may start another."""
+        return bool(self.waiting or self.backfill)
+
+
+class FireKind(Enum):
+    """What became of a due instant."""
+
+    STARTED = "started"
+    WAITS = "waits"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+    REFUSED = "refused"  # its target or input is wrong now
+    THERE = "there"  # it has a run already
+
+
+class Cause(Enum):
+    RULE = "rule"
+    TRIGGER = "trigger"
+    BACKFILL = "backfill"
+
+
+class Fire(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One line of a schedule's history, by ``number`` from 1. The last FIRES_KEPT stay."""
+
+    schedule: bytes
+    number: int
+    kind: FireKind
+    cause: Cause
+    due_at: Instant
+    at: Instant
+    run: RunId | None = None
+    detail: str = ""
+    last_at: Instant = 0  # of several that were missed: the last one's
+    count: int = 1
+
+
+FIRES_KEPT = 500
+
+
 class Changes(Struct):
     """All that one beat writes. Rows with a key replace what was there."""
 
@@ -221,6 +309,9 @@ class Changes(Struct):
     limits: list[Limit] = field(default_factory=list)
     cached: list[Cached] = field(default_factory=list)
     lanes: list[LaneRow] = field(default_factory=list)
+    schedules: list[Schedule] = field(default_factory=list)
+    schedules_drop: list[Schedule] = field(default_factory=list)  # with their history
+    fires: list[Fire] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

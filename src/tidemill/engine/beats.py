@@ -24,6 +24,7 @@ from tidemill.engine.fetches import Fetches
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Departure, Inbox, Recording
 from tidemill.engine.reader import Reader
+from tidemill.engine.schedules import Schedules
 from tidemill.engine.seats import ASK_AGAIN, Seat, Seats
 from tidemill.engine.turn import Turn
 from tidemill.engine.watches import Watches
@@ -61,6 +62,8 @@ class Beats:
         self._fetches = Fetches(store, self.reader, blobs)
         self._delivery = Delivery(self.seats, self._watches, self.feed, self._inbox, self._fetches)
         self.tallies = self._delivery.tallies
+        self.schedules = Schedules(store, self._inbox, clock)
+        self._delivery.when_ended.append(self.schedules.ended)
         self._next_due: Instant | None = None
         self._next_look: Instant = 0
         self._beating = False
@@ -87,6 +90,7 @@ class Beats:
         await self._recover()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._fetches.work(self._send, self._stored))
+            group.create_task(self.schedules.run())
             while True:
                 await self._sleep()
                 await self._beat(self._inbox.take())
@@ -146,13 +150,13 @@ class Beats:
             return "the engine sleeps on a full inbox"
         if self._next_due is not None and self._next_due < now - 1_000_000:
             return "the engine sleeps past a timer"
-        return None
+        return self.schedules.idle_violation()
 
     # The beat --------------------------------------------------------------------------------------
 
     async def _beat(self, arrivals: Sequence[Arrival]) -> None:
         self._beating = True
-        arrivals = [*arrivals, *self._departures(self.clock.now())]
+        arrivals = [*arrivals, *map(Departure, self.seats.let_expire(self.clock.now()))]
         try:
             if self._in_doubt:
                 await self._ask_again()
@@ -172,6 +176,7 @@ class Beats:
         self._next_due = await self._store.next_due()
         await self._watches.look_again()
         self.feed.reread()
+        self.schedules.look_again()
         await self._seat_all()
         for seat in self.seats.all():
             seat.dismiss(ASK_AGAIN)
@@ -228,13 +233,6 @@ class Beats:
             self._next_due = await self._store.next_due()
         if more or turn.declined:
             self._inbox.ring()
-
-    def _departures(self, at: Instant) -> list[Departure]:
-        gone = self.seats.expired(at)
-        for seat in gone:
-            self.seats.remove(seat.session.id)
-            _log.warning("the lease of worker %s has ended", seat.session.worker)
-        return [Departure(seat.session) for seat in gone]
 
     async def _take_time(self, turn: Turn, at: Instant) -> bool:
         """Decide what is due; whether there may be more of it."""

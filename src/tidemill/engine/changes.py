@@ -26,6 +26,9 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         cached=list(overlay.cached.changed.values()),
         blob_refs=list(overlay.blob_refs),
         lanes=list(overlay.lanes.values()),
+        schedules=list(overlay.schedules.changed.values()),
+        schedules_drop=list(overlay.schedules_drop.values()),
+        fires=overlay.fires,
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:

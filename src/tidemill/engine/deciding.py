@@ -33,6 +33,7 @@ from tidemill.core.values import Argument
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Sweeping
 from tidemill.engine.orders import Outcome
+from tidemill.engine.scheduling import Rescheduling, Settled, reschedule
 from tidemill.ports.store import Beat
 
 SWEEP_BITE = 500
@@ -51,12 +52,13 @@ class Deciding:
         self.verdicts: list[tuple[Greeting, Verdicts]] = []
         self.leases: list[tuple[Claim, Leasing]] = []
         self.outcomes: list[Outcome] = []
+        self.rescheduled: list[tuple[Rescheduling, Settled]] = []
         self.numbers: Sequence[int] = ()
         self.changes = Changes()
 
     # Deciding --------------------------------------------------------------------------------------
 
-    async def take(self, arrivals: Sequence[Arrival]) -> None:
+    async def take(self, arrivals: Sequence[Arrival]) -> None:  # noqa: C901  # one match over a union
         await self._load(_keys_of_all(arrivals))
         for arrival in arrivals:
             match arrival:
@@ -73,6 +75,9 @@ class Deciding:
                     await self._sweep(arrival)
                 case Orphaning(run=run):
                     await self._stop_children(run)
+                case Rescheduling():
+                    settled = await reschedule(self.overlay, arrival, self._load, self._settle)
+                    self.rescheduled.append((arrival, settled))
 
     async def take_due(self, timers_limit: int) -> int:
         """Decide what time has brought; give how many events that were."""

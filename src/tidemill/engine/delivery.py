@@ -1,9 +1,9 @@
 """What a beat ordered, carried out after its commit. It may be repeated."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, StopChildren, Sweep
-from tidemill.core.ids import SessionId
+from tidemill.core.ids import RunId, SessionId
 from tidemill.core.run import Attempt, AttemptEnded
 from tidemill.core.tallies import Tallies
 from tidemill.engine.feed import Feed
@@ -19,6 +19,7 @@ class Delivery:
         self._seats, self._watches, self._feed = seats, watches, feed
         self._inbox, self._fetches = inbox, fetches
         self.tallies = Tallies()
+        self.when_ended: list[Callable[[RunId], None]] = []
 
     def deliver(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
         """Those who wait hear first: workers of leases, watchers of outcomes; then senders, of their answers."""
@@ -36,6 +37,8 @@ class Delivery:
                 seat.tell(mine)
         for outcome in turn.outcomes:
             self._watches.tell(outcome)
+            for heard in self.when_ended:
+                heard(outcome.run.id)
         self._tally(turn.ended())
         self._reply(turn, arrivals)
         self._feed.publish(turn.numbers, turn.changes.history)
@@ -58,6 +61,8 @@ class Delivery:
         for arrival, commands in turn.orders:
             if isinstance(arrival, Decision) and arrival.reply is not None:
                 arrival.reply(commands)
+        for asked, settled in turn.rescheduled:
+            asked.done(settled)
         for arrival in arrivals:
             if isinstance(arrival, Recording) and arrival.done is not None:
                 arrival.done()

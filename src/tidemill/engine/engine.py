@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Sequence
 
 from tidemill.core.commands import Command
-from tidemill.core.events import CancelRequested, Event, RunSubmitted
+from tidemill.core.events import CancelRequested, Event
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.rows import Changes, GraphRow, Keys
 from tidemill.core.run import Ended, Run
 from tidemill.engine.answers import Answers, failer
 from tidemill.engine.beats import Beats
 from tidemill.engine.inbox import Arrival, Decision, Urgency
-from tidemill.engine.orders import Order, Outcome, Published, SubmitRefused
+from tidemill.engine.orders import Order, Outcome, Published, SubmitRefused, event_of
 from tidemill.engine.publishing import row_of, unverified_of
 from tidemill.engine.watches import Watch
 
@@ -25,20 +25,9 @@ class Engine(Beats):
         """Start runs; returns after the commit. The same order again gives the run as it stands."""
         answers = Answers(len(orders))
         for index, order in enumerate(orders):
-            event = RunSubmitted(
-                run=order.run,
-                graph=order.graph,
-                workflow=order.workflow,
-                inputs=order.inputs,
-                submitted=order.submitted,
-                priority=order.priority,
-                tags=order.tags,
-                parent=order.parent,
-                trace=order.trace,
-            )
             if order.watch:
                 self._watches.expect(order.watch, order.run)
-            self._inbox.put(Decision(event, answers.taker(index), answers.refuse))
+            self._inbox.put(Decision(event_of(order), answers.taker(index), answers.refuse))
         found: Sequence[Run | SubmitRefused | None] = [None] * len(orders)
         try:
             answered = found = await answers.future

@@ -12,6 +12,7 @@ from tidemill.core.events import Event
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import AttemptKey, Changes, Session
 from tidemill.core.run import Attempt
+from tidemill.engine.scheduling import Rescheduling
 
 BEAT_LIMIT = 512
 
@@ -68,7 +69,7 @@ class Orphaning(Struct):
     run: RunId
 
 
-Arrival = Decision | Recording | Greeting | Departure | Sweeping | Orphaning
+Arrival = Decision | Recording | Greeting | Departure | Sweeping | Orphaning | Rescheduling
 
 
 class Inbox:

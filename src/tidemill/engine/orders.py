@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from tidemill.core.events import RunSubmitted
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.run import Run
 from tidemill.core.values import Argument, Value
@@ -22,6 +23,20 @@ class Order(Struct, frozen=True):
     watch: str = ""  # token of a Watch that wants the outcome
     parent: RunId | None = None
     trace: str = ""  # a traceparent
+
+
+def event_of(order: Order) -> RunSubmitted:
+    return RunSubmitted(
+        run=order.run,
+        graph=order.graph,
+        workflow=order.workflow,
+        inputs=order.inputs,
+        submitted=order.submitted,
+        priority=order.priority,
+        tags=order.tags,
+        parent=order.parent,
+        trace=order.trace,
+    )
 
 
 class SubmitRefused(Struct, frozen=True):

@@ -3,6 +3,7 @@
 The rows are in the store; this is what the matcher looks at between commits. One seat per live session.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -19,6 +20,8 @@ from tidemill.core.rows import AttemptKey, Lane, LaneRow, Session
 from tidemill.core.serving import station_of
 from tidemill.core.standing import Standing
 from tidemill.core.why import Server
+
+_log = logging.getLogger("tidemill.engine")
 
 
 class Dismissal(Struct, frozen=True):
@@ -224,6 +227,14 @@ class Seats:
         self._alone.pop(key, None)
         seat = self._by_id.get(session)
         return seat is not None and seat.let_go(key) is not None
+
+    def let_expire(self, at: Instant) -> Sequence[Session]:
+        """Take away those whose lease has ended; give their sessions."""
+        gone = self.expired(at)
+        for seat in gone:
+            self.remove(seat.session.id)
+            _log.warning("the lease of worker %s has ended", seat.session.worker)
+        return [seat.session for seat in gone]
 
     def expired(self, at: Instant) -> Sequence[Seat]:
         """Those whose lease has ended, and ended still at a second look.

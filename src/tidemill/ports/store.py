@@ -16,6 +16,7 @@ from tidemill.core.rows import (
     Artifact,
     Changes,
     Emitted,
+    Fire,
     GraphRow,
     History,
     Keys,
@@ -23,6 +24,7 @@ from tidemill.core.rows import (
     LaneRow,
     Queued,
     Rows,
+    Schedule,
     Session,
     StreamItems,
     TaskRow,
@@ -188,6 +190,26 @@ class Queries(Protocol):
 
     async def next_due(self) -> Instant | None:
         """When the earliest timer is due."""
+        ...
+
+    async def schedules(self, after: str, limit: int) -> Sequence[Schedule]:
+        """By name; "" starts."""
+        ...
+
+    async def schedules_due(self, at: Instant, limit: int) -> Sequence[Schedule]:
+        """Those whose next fire is at or before ``at``, earliest first. Costs nothing for those that are not."""
+        ...
+
+    async def schedules_busy(self, after: str, limit: int) -> Sequence[Schedule]:
+        """Those of which something waits for the end of a run, by name."""
+        ...
+
+    async def next_fire(self) -> Instant | None:
+        """When the earliest schedule fires."""
+        ...
+
+    async def fires(self, schedule: bytes, before: int, limit: int) -> Sequence[Fire]:
+        """Lines of a schedule's history with a number below ``before``, newest first."""
         ...
 
 

@@ -2,16 +2,22 @@
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
+from tidemill.core.recurrence import Cron, Terms
 from tidemill.core.requirements import Requirements
 from tidemill.core.rows import (
     Artifact,
+    Call,
+    Cause,
     Changes,
     Emitted,
     Entry,
+    Fire,
+    FireKind,
     GraphRow,
     History,
     LaneRow,
     Queued,
+    Schedule,
     Session,
     StreamItems,
     TaskRow,
@@ -88,7 +94,18 @@ def everything() -> Changes:
         tasks=[a_task()],
         graphs=[a_graph()],
         lanes=[LaneRow(b"l" * 16, "a.x", "d1", "", Requirements(gpus=1))],
+        schedules=[a_schedule()],
+        fires=[a_fire()],
     )
+
+
+def a_schedule(name: str = "nightly", next_at: Instant | None = AT, waiting: tuple[Instant, ...] = ()) -> Schedule:
+    terms, call = Terms(Cron("0 3 * * *"), "Europe/Berlin"), Call(task="w.ocr", input=b'{"x":1}', tags={"who": "ann"})
+    return Schedule(name, name.encode(), terms, call, AT, AT, AT, next_at, next_at, waiting=waiting)
+
+
+def a_fire(number: int = 1, schedule: bytes = b"nightly") -> Fire:
+    return Fire(schedule, number, FireKind.STARTED, Cause.RULE, AT + number, AT, R1)
 
 
 async def write(store: Store, changes: Changes) -> list[int]:

@@ -14,12 +14,14 @@ from tidemill.core.rows import (
     Artifact,
     Cached,
     Changes,
+    Fire,
     GraphRow,
     History,
     Keys,
     LaneRow,
     Limit,
     Queued,
+    Schedule,
     Session,
     StreamItems,
     TaskRow,
@@ -42,7 +44,7 @@ async def by_key(store: Store, keys: Keys) -> list[Any]:
 
 async def of_rules(store: Store, keys: Keys) -> list[Any]:
     rows = await store.rows(keys)
-    return [*rows.limits.values(), *rows.cached.values()]
+    return [*rows.limits.values(), *rows.cached.values(), *rows.schedules.values()]
 
 
 # How a query finds the row, among others.
@@ -58,6 +60,8 @@ FINDERS: dict[str, Finder] = {
     "limits": lambda store, row: of_rules(store, Keys(limits=[row.key])),
     "cached": lambda store, row: of_rules(store, Keys(cached=[row.key])),
     "lanes": lambda store, row: store.lanes(),
+    "schedules": lambda store, row: of_rules(store, Keys(schedules=[row.name])),
+    "fires": lambda store, row: store.fires(row.schedule, 2**63 - 1, 10_000),
 }
 KINDS = {
     "scopes": any_of(ScopeRow),
@@ -70,6 +74,8 @@ KINDS = {
     "limits": any_of(Limit),
     "cached": any_of(Cached).filter(lambda row: row.expires_at > row.made_at),
     "lanes": any_of(LaneRow),
+    "schedules": any_of(Schedule),
+    "fires": any_of(Fire).filter(lambda row: 0 < row.number < 2**63 - 1),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 

@@ -11,6 +11,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     queue_bindings,
     queue_key,
     queued_of,
+    stale_fires,
     unpack_attempt,
     unpack_step,
     unpack_timer,
@@ -111,6 +112,8 @@ class SqliteBeat:
                 db.executemany(sql[name], bind(changes))
         if changes.cached:
             db.execute(sql["cached_sweep"], (max(row.made_at for row in changes.cached),))
+        if changes.fires or changes.schedules_drop:
+            db.executemany(sql["fires_sweep"], stale_fires(changes))
         if changes.queue_drop:
             self._drop(db, changes.queue_drop)
         if changes.queue_put:

@@ -6,15 +6,18 @@ from typing import Any
 import msgspec
 
 from tidemill.core.rows import (
+    FIRES_KEPT,
     Artifact,
     Cached,
     Changes,
     Emitted,
+    Fire,
     GraphRow,
     History,
     LaneRow,
     Limit,
     Queued,
+    Schedule,
     Session,
     StreamItems,
     TaskRow,
@@ -41,6 +44,8 @@ unpack_lane = msgspec.msgpack.Decoder(LaneRow).decode
 unpack_task = msgspec.msgpack.Decoder(TaskRow).decode
 unpack_graph = msgspec.msgpack.Decoder(GraphRow).decode
 unpack_limit = msgspec.msgpack.Decoder(Limit).decode
+unpack_schedule = msgspec.msgpack.Decoder(Schedule).decode
+unpack_fire = msgspec.msgpack.Decoder(Fire).decode
 unpack_cached = msgspec.msgpack.Decoder(Cached).decode
 
 
@@ -81,7 +86,16 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("graphs", lambda c: [(r.digest, r.created_at, pack(r)) for r in c.graphs]),
     ("limits", lambda c: [(r.key, pack(r)) for r in c.limits]),
     ("cached", lambda c: [(r.key, r.expires_at, pack(r)) for r in c.cached]),
+    ("schedules_drop", lambda c: [(r.name,) for r in c.schedules_drop]),
+    ("schedules", lambda c: [(r.name, r.next_at, int(r.is_busy), pack(r)) for r in c.schedules]),
+    ("fires", lambda c: [(r.schedule, r.number, pack(r)) for r in c.fires]),
 )
+
+
+def stale_fires(changes: Changes) -> list[Bound]:
+    """Lines that are no longer kept; of a schedule that is gone, none is."""
+    newest = {row.schedule: row.number - FIRES_KEPT for row in changes.fires}
+    return [*newest.items(), *((row.id, row.lines) for row in changes.schedules_drop)]
 
 
 def history_bindings(changes: Changes) -> list[Bound]:

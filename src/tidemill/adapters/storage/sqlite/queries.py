@@ -11,10 +11,12 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_artifact,
     unpack_attempt,
     unpack_emitted,
+    unpack_fire,
     unpack_graph,
     unpack_history,
     unpack_lane,
     unpack_run,
+    unpack_schedule,
     unpack_scope,
     unpack_session,
     unpack_step,
@@ -28,12 +30,14 @@ from tidemill.core.ids import Digest, Instant, Path, RunId
 from tidemill.core.rows import (
     Artifact,
     Emitted,
+    Fire,
     GraphRow,
     History,
     Keys,
     LaneRow,
     Queued,
     Rows,
+    Schedule,
     Session,
     StreamItems,
     TaskRow,
@@ -142,6 +146,22 @@ class SqliteQueries:
     async def next_due(self) -> Instant | None:
         due_at: Instant | None = (await self._fetch("next_due"))[0][0]
         return due_at
+
+    async def schedules(self, after: str, limit: int) -> Sequence[Schedule]:
+        return [unpack_schedule(packed) for (packed,) in await self._fetch("schedules", (after, limit))]
+
+    async def schedules_due(self, at: Instant, limit: int) -> Sequence[Schedule]:
+        return [unpack_schedule(packed) for (packed,) in await self._fetch("schedules_due", (at, limit))]
+
+    async def schedules_busy(self, after: str, limit: int) -> Sequence[Schedule]:
+        return [unpack_schedule(packed) for (packed,) in await self._fetch("schedules_busy", (after, limit))]
+
+    async def next_fire(self) -> Instant | None:
+        next_at: Instant | None = (await self._fetch("next_fire"))[0][0]
+        return next_at
+
+    async def fires(self, schedule: bytes, before: int, limit: int) -> Sequence[Fire]:
+        return [unpack_fire(packed) for (packed,) in await self._fetch("fires", (schedule, before, limit))]
 
     async def _runs(self, name: str, bindings: Bindings) -> list[Run]:
         return [unpack_run(packed) for (packed,) in await self._fetch(name, bindings)]

@@ -10,6 +10,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_cached,
     unpack_limit,
     unpack_run,
+    unpack_schedule,
     unpack_scope,
     unpack_step,
     unpack_value,
@@ -30,6 +31,7 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         blobs=dict.fromkeys(keys.blobs),
         limits=dict.fromkeys(keys.limits),
         cached=dict.fromkeys(keys.cached),
+        schedules=dict.fromkeys(keys.schedules),
     )
     _load_states(db, sql, rows)
     for run, path, port, packed in _each(db, sql["values"], keys.values):
@@ -49,6 +51,9 @@ def _load_limits(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> Non
     for (packed,) in _each(db, sql["cached"], [(key,) for key in rows.cached]):
         cached = unpack_cached(packed)
         rows.cached[cached.key] = cached
+    for (packed,) in _each(db, sql["schedules"], [(name,) for name in rows.schedules]):
+        schedule = unpack_schedule(packed)
+        rows.schedules[schedule.name] = schedule
 
 
 def _load_states(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:

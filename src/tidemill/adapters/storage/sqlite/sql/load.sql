@@ -16,3 +16,5 @@ select digest, size from blob where digest = ?;
 select packed from limit_row where key = ?;
 -- @cached
 select packed from cached where key = ?;
+-- @schedules
+select packed from schedule where name = ?;

@@ -49,3 +49,13 @@ select packed from graph order by created_at desc, digest desc limit ?;
 select packed from graph where digest = ?;
 -- @next_due
 select min(due_at) from timer;
+-- @schedules
+select packed from schedule where name > ? order by name limit ?;
+-- @schedules_due
+select packed from schedule where next_at <= ? order by next_at, name limit ?;
+-- @schedules_busy
+select packed from schedule where busy = 1 and name > ? order by name limit ?;
+-- @next_fire
+select min(next_at) from schedule where next_at is not null;
+-- @fires
+select packed from fire where schedule = ? and number < ? order by number desc limit ?;

@@ -64,3 +64,13 @@ on conflict (id) do update set packed = excluded.packed;
 -- @graphs
 insert into graph (digest, created_at, packed) values (?, ?, ?)
 on conflict (digest) do update set created_at = excluded.created_at, packed = excluded.packed;
+-- @schedules
+insert into schedule (name, next_at, busy, packed) values (?, ?, ?, ?)
+on conflict (name) do update set next_at = excluded.next_at, busy = excluded.busy, packed = excluded.packed;
+-- @schedules_drop
+delete from schedule where name = ?;
+-- @fires
+insert into fire (schedule, number, packed) values (?, ?, ?)
+on conflict (schedule, number) do update set packed = excluded.packed;
+-- @fires_sweep
+delete from fire where schedule = ? and number <= ?;
