@@ -1,5 +1,6 @@
 """Any row, made from its type."""
 
+import functools
 import types
 import typing
 from enum import Enum
@@ -41,5 +42,15 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*map(any_of, arguments))
     if issubclass(kind, Enum):
         return st.sampled_from(list(kind))
-    hints = typing.get_type_hints(kind)
-    return st.builds(kind, **{field.name: any_of(hints[field.name]) for field in msgspec.structs.fields(kind)})
+    return struct_of(kind)
+
+
+@functools.cache
+def struct_of(kind: Any) -> st.SearchStrategy[Any]:
+    """Made when it is drawn: a struct may hold others of its kind."""
+
+    def made() -> st.SearchStrategy[Any]:
+        hints = typing.get_type_hints(kind)
+        return st.builds(kind, **{field.name: any_of(hints[field.name]) for field in msgspec.structs.fields(kind)})
+
+    return st.deferred(made)
