@@ -48,6 +48,7 @@ CAUSES: list[Cause] = [
     ("killed", {}, LOST, "memory runs out"),
     ("raise_unspeakable", {}, Code.INTERNAL, "UnspeakableError"),
     ("raise_half_a_character", {}, Code.INTERNAL, "ValueError"),
+    ("crowd", {"files": 32_000}, Code.PERMANENT, "return fewer files"),
     ("fill", {"mib": 4}, Code.INTERNAL, "File too large"),
 ]
 MORE: list[Cause] = [

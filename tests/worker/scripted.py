@@ -159,7 +159,9 @@ class ScriptedServer:
                 await self._read()
 
     async def _read(self) -> None:
-        frame = wire.decode_to_server(await self.link.receive())
+        data = await self.link.receive()
+        assert len(data) <= wire.FRAME_LIMIT_BYTES, "a server would end the connection"
+        frame = wire.decode_to_server(data)
         self.frames.append(frame)
         self.heard += frame
         self._unseen += frame

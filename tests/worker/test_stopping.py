@@ -1,6 +1,7 @@
 """Cancel, timeouts and silence: asked, told, grace, and a proof of how each attempt ended."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -77,6 +78,13 @@ def speaks(ctx: Context, name: str, times: int) -> str:
     for n in range(times):
         time.sleep(0.02)
         ctx.progress(n / times)
+    gate.block(name)
+    return name
+
+
+@w.task
+def plods(name: str) -> str:
+    """Does not look whether it is told to stop."""
     gate.block(name)
     return name
 
@@ -191,6 +199,30 @@ async def test_an_attempt_has_so_much_time(tmp_path: Path, task: str) -> None:
         failed = await server.hear(wire.Failed)
         assert (failed.failure.code, failed.proof) == (Code.TIMEOUT, End.STOPPED)
         assert failed.failure.message == "no end after 0.03 s"
+
+
+@pytest.mark.parametrize("task", ["w.plods", "w.answers"])
+async def test_what_comes_after_the_timeout_came_too_late(tmp_path: Path, task: str) -> None:
+    async with Bench(tmp_path, w, grace_s=5.0).connected() as server:
+        await server.say(assign(task, inputs=given(name=f"slow {task}"), timeout_s=0.03))
+        await gate.reached(f"slow {task}")
+        if task == "w.plods":
+            await asyncio.sleep(0.05)
+            gate.open(f"slow {task}")
+        failed = await server.hear(wire.Failed)
+        assert (failed.failure.code, failed.proof) == (Code.TIMEOUT, End.STOPPED)
+        assert re.fullmatch(r"no end after 0.03 s: what it gave after 0\.\d+ s came too late", failed.failure.message)
+        await server.silence()
+        assert not server.all_of(wire.Succeeded)
+
+
+async def test_what_ended_in_time_counts_however_late_that_is_heard(tmp_path: Path) -> None:
+    async with Bench(tmp_path, w).connected() as server:
+        await server.say(assign("w.plods", inputs=given(name="in time"), timeout_s=0.2))
+        await gate.reached("in time")
+        gate.open("in time")
+        time.sleep(0.3)  # the control loop is busy meanwhile
+        assert value_of(await server.hear(wire.Succeeded)) == "in time"
 
 
 async def test_a_timeout_that_is_ignored_ends_in_abandonment(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tidemill.worker.settings import Keep, WorkerSettings
 from tidemill.worker.stopping import Stopping
 from tidemill.worker.storing import Storing, has_nothing_left, inline, is_stored
 from tidemill.worker.stream import Stream
-from tidemill.worker.verdict import crashed, failed, on_the_way, stopped, succeeded
+from tidemill.worker.verdict import TOO_LATE, crashed, failed, lateness, on_the_way, stopped, succeeded
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,8 @@ class Course:
             return
         attempt.phase = Phase.STORING
         outcome = crashed(ending) if isinstance(ending, Crashed) else ending
+        if isinstance(outcome, Completed) and (late := lateness(attempt)):
+            attempt.stop, outcome = late, TOO_LATE
         if isinstance(outcome, Completed) and is_stored(attempt, outcome):
             self._report(attempt, succeeded(attempt, outcome, inline(outcome), ()))
         elif isinstance(outcome, Failure) and (attempt.stop or has_nothing_left(attempt)):

@@ -5,7 +5,8 @@ from collections import deque
 from typing import Any
 
 from tidemill.ports.link import Link
-from tidemill.wire.worker import FRAME_VALUES_BYTES, Credit, Failed, Started, Succeeded, encode_frame
+from tidemill.wire.worker import FRAME_VALUES_BYTES, Credit, Failed, Started, Succeeded
+from tidemill.worker.framing import frames_of
 from tidemill.worker.slots import Slots
 
 LAZY_S = 0.01  # what may wait for company goes after this time without
@@ -89,7 +90,8 @@ class Outbox:
             self._wake.clear()
             self._disarm()
             while messages := self._take():
-                await link.send(encode_frame(messages))
+                for frame in frames_of(messages):
+                    await link.send(frame)
             self._sent.set()
 
     async def flush(self) -> None:

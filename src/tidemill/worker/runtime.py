@@ -30,7 +30,7 @@ from tidemill.sdk.invoke import AnyTask
 from tidemill.sdk.options import Backend
 from tidemill.sdk.status import WorkerStatus
 from tidemill.sdk.worker import Worker, tasks_in
-from tidemill.wire.worker import PROTOCOL, BadMessageError, Hello
+from tidemill.wire.worker import FRAME_LIMIT_BYTES, PROTOCOL, BadMessageError, Hello
 from tidemill.worker.caller import Caller
 from tidemill.worker.chatter import Chatter
 from tidemill.worker.children import Children
@@ -38,6 +38,7 @@ from tidemill.worker.chores import Chores
 from tidemill.worker.course import Course, Parts
 from tidemill.worker.exchange import Exchange
 from tidemill.worker.fetcher import Fetcher
+from tidemill.worker.framing import greeting
 from tidemill.worker.holdings import Holdings
 from tidemill.worker.hooks import Hooks
 from tidemill.worker.models import ModelSet
@@ -290,8 +291,8 @@ async def _within(limit_s: float, work: Coroutine[Any, Any, None]) -> bool:
 
 
 def _introduction(settings: WorkerSettings, tasks: tuple[TaskDefinition, ...], instance: bytes) -> Hello:
-    """What each hello of this process says alike."""
-    return Hello(
+    """What each hello of this process says alike. Raises DefinitionError when no server would take it."""
+    hello = Hello(
         protocol=PROTOCOL,
         worker=settings.name,
         instance=instance,
@@ -301,7 +302,12 @@ def _introduction(settings: WorkerSettings, tasks: tuple[TaskDefinition, ...], i
         host=settings.host,
         pid=settings.pid,
         labels=settings.labels,
+        offers=settings.offers,
     )
+    if (size := len(greeting(hello))) > FRAME_LIMIT_BYTES:
+        text = f"what this worker says of its {len(tasks)} tasks has {size:,} bytes, and a server takes"
+        raise DefinitionError(f"{text} {FRAME_LIMIT_BYTES:,}: serve them from several workers")
+    return hello
 
 
 def _announced(tasks: Mapping[str, AnyTask]) -> tuple[TaskDefinition, ...]:

@@ -32,8 +32,8 @@ from tidemill.wire.worker import (
     ToWorker,
     Welcome,
     decode_to_worker,
-    encode_frame,
 )
+from tidemill.worker.framing import greeting
 from tidemill.worker.outbox import Outbox
 from tidemill.worker.reports import Reports
 from tidemill.worker.roster import Roster
@@ -78,7 +78,7 @@ class Session:
 
     async def greet(self, hello: Hello, within_s: float) -> Welcome:
         """Raises LinkDownError, RefusedError, RefusedForNowError, BadMessageError."""
-        await self._link.send(encode_frame([hello]))
+        await self._link.send(greeting(hello))
         try:
             async with asyncio.timeout(within_s):
                 answer = decode_to_worker(await self._link.receive())

@@ -16,6 +16,17 @@ from tidemill.worker.attempt import LiveAttempt, Stop, Why
 _CODES = {Why.CANCEL: Code.CANCELLED, Why.TIMEOUT: Code.TIMEOUT, Why.SILENCE: Code.TIMEOUT}
 
 
+TOO_LATE = Failure(code=Code.TIMEOUT, message="it came to its end after its timeout")
+
+
+def lateness(attempt: LiveAttempt) -> Stop | None:
+    """Why what a body gave does not count: it took longer than its timeout, and nobody else told it to stop."""
+    limit_s, took_s = attempt.assign.timeout_s, attempt.seen - attempt.began
+    if limit_s is None or took_s <= limit_s or (attempt.stop and attempt.stop.why is not Why.TIMEOUT):
+        return None
+    return Stop(Why.TIMEOUT, f"no end after {limit_s:g} s: what it gave after {took_s:.3g} s came too late", 0.0)
+
+
 def failed(attempt: LiveAttempt, failure: Failure, artifacts: tuple[Published, ...]) -> Failed:
     """The report of a body that raised without having been told to stop."""
     return Failed(attempt.ref, _unasked(failure), None, artifacts, attempt.took(), attempt.measures)

@@ -14,7 +14,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from tidemill import Backend, Context, PermanentError, Processes, TaskFiles, Worker, injected
+from tidemill import Backend, Context, File, PermanentError, Processes, TaskFiles, Worker, injected
+from tidemill.sdk.file import stored
 
 MIB = 1024 * 1024
 
@@ -272,6 +273,12 @@ def recurse_for_ever() -> int:
     for _ in range(10**6):
         nest = (nest,)
     return hash(nest)
+
+
+@zoo.task
+def crowd(files: int) -> list[File]:
+    """More digests than a report of a result has room for."""
+    return [stored(digest=f"sha256:{each:064x}", size=1, name="") for each in range(files)]
 
 
 @zoo.task
