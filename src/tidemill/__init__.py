@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tidemill.client.errors import ServerUnreachableError, StreamRestartedError, UnknownTaskError
     from tidemill.client.remote import AsyncClient
     from tidemill.client.streams import Numbered, Restarted
+    from tidemill.core.rules import OnActive
     from tidemill.core.run import Code
     from tidemill.sdk.batch import Batch
     from tidemill.sdk.catalog import Catalog, NotInCatalogError, UnknownNamespaceError, task_named
@@ -50,6 +51,7 @@ _HOMES = {
     "tidemill.client.errors": ("ServerUnreachableError", "StreamRestartedError", "UnknownTaskError"),
     "tidemill.client.remote": ("AsyncClient",),
     "tidemill.client.streams": ("Numbered", "Restarted"),
+    "tidemill.core.rules": ("OnActive",),
     "tidemill.core.run": ("Code",),
     "tidemill.sdk.batch": ("Batch",),
     "tidemill.sdk.catalog": ("Catalog", "NotInCatalogError", "UnknownNamespaceError", "task_named"),
@@ -119,6 +121,7 @@ __all__ = [
     "Needs",
     "NotInCatalogError",
     "Numbered",
+    "OnActive",
     "OnFailure",
     "PermanentError",
     "PickleCodec",

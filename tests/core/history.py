@@ -8,10 +8,11 @@ import msgspec
 
 from tests.core.graphs import TASKS
 from tests.core.reference import FAILED, NodeFailedError
+from tests.core.tables import Tables
 from tidemill.core.catalog import Catalog
 from tidemill.core.chunks import elements_of, pack, pick, plain
 from tidemill.core.claims import Leasing, lease
-from tidemill.core.commands import Acknowledge, AskToStop, Command, FetchLists, FetchOperands, RunEnded, Sweep
+from tidemill.core.commands import Acknowledge, AskToStop, Command, FetchLists, FetchOperands, Requeue, RunEnded, Sweep
 from tidemill.core.decide import Needs, decide
 from tidemill.core.events import (
     AttemptFailed,
@@ -24,6 +25,10 @@ from tidemill.core.events import (
     ItemsStreamed,
     ListFetched,
     OperandsFetched,
+    PauseRequested,
+    QueuedFound,
+    ResumeRequested,
+    RunChanged,
     RunSubmitted,
     StepsFound,
     TimerDue,
@@ -31,12 +36,13 @@ from tidemill.core.events import (
 from tidemill.core.fill import Filler
 from tidemill.core.graph import Workflow
 from tidemill.core.ids import Digest, RunId, SessionId, digest_of
+from tidemill.core.lanes import paused_lane
 from tidemill.core.match import Claim
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import Layout
 from tidemill.core.resolve import Resolver
-from tidemill.core.rows import Keys, Queued, Rows, TimerKind
-from tidemill.core.run import Code, End, Ended, Failure, Held, Lost, Ready, Run, StepSucceeded, Waiting
+from tidemill.core.rows import Queued, TimerKind
+from tidemill.core.run import Code, End, Ended, Failure, Held, Lost, Paused, Ready, Run, StepSucceeded, Waiting
 from tidemill.core.values import (
     Argument,
     Blob,
@@ -55,47 +61,6 @@ GRAPH = Digest(b"g" * 32)
 SESSION = SessionId(b"s" * 16)
 
 
-class Tables:
-    """A store of dictionaries."""
-
-    def __init__(self) -> None:
-        self.runs: dict[Any, Any] = {}
-        self.scopes: dict[Any, Any] = {}
-        self.steps: dict[Any, Any] = {}
-        self.attempts: dict[Any, Any] = {}
-        self.values: dict[Any, Any] = {}
-        self.chunks: dict[Any, Any] = {}
-        self.queue: dict[Any, Queued] = {}
-        self.timers: dict[Any, Any] = {}
-        self.streams: dict[Any, list[bytes]] = {}
-        self.bytes: dict[bytes, bytes] = {}  # of blobs
-        self.blobs: dict[Any, int] = {}
-
-    def load(self, keys: Keys) -> Rows:
-        rows = Rows()
-        for name in ("runs", "scopes", "steps", "attempts", "values", "chunks"):
-            table = getattr(self, name)
-            setattr(rows, name, {key: table.get(key) for key in getattr(keys, name)})
-        rows.blobs = {digest: self.blobs.get(digest) for digest in keys.blobs}
-        return rows
-
-    def save(self, overlay: Overlay) -> None:
-        for row in overlay.streams:
-            items = self.streams.setdefault((row.path, row.number), [])
-            assert row.first == len(items), "a gap in a stream"
-            items += row.items
-        for name in ("runs", "scopes", "steps", "attempts", "values", "chunks"):
-            getattr(self, name).update(getattr(overlay, name).changed)
-        for key in [*overlay.left, *overlay.left_by_key]:
-            del self.queue[key]
-        for key, queued in overlay.ready.items():
-            assert key not in self.queue, f"{key} is in the queue already"
-            self.queue[key] = queued
-        for key in overlay.timers_drop:
-            self.timers.pop(key, None)
-        self.timers.update(overlay.timers_put)
-
-
 class Played:
     """One run of one workflow, beat by beat."""
 
@@ -111,6 +76,8 @@ class Played:
         self.recorded: dict[str, Any] = {}
         self.executions: Counter[str] = Counter()
         self.ended: RunEnded | None = None
+        self.given = 0  # leases of the last beat
+        self.asked: list[tuple[int, str]] = []  # bites of the queue that are wanted
         values = {name: Inline(msgspec.msgpack.encode(value)) for name, value in inputs.items()}
         self.events.append(RunSubmitted(RUN, GRAPH, "random", values, Digest(b"d" * 32)))
 
@@ -125,6 +92,7 @@ class Played:
         for queued in self._claimable(overlay, claims):
             self._lease(overlay, queued)
         self.tables.save(overlay)
+        self.given = len(self.leased)
         for path, number, inputs in self.leased:
             self.assigned.append((path, number, {name: self._value(each) for name, each in inputs.items()}))
         self.leased.clear()
@@ -139,7 +107,8 @@ class Played:
     def _claimable(self, overlay: Overlay, limit: int) -> list[Queued]:
         rows = {key: row for key, row in self.tables.queue.items() if key not in overlay.left}
         rows = {key: row for key, row in rows.items() if key not in overlay.left_by_key} | overlay.ready
-        return sorted(rows.values(), key=lambda row: (row.order, row.path))[:limit]
+        offered = [row for row in rows.values() if row.lane != paused_lane(RUN)]
+        return sorted(offered, key=lambda row: (row.order, row.path))[:limit]
 
     def _lease(self, overlay: Overlay, queued: Queued) -> None:
         claim = Claim(queued, SESSION, "w")
@@ -199,6 +168,8 @@ class Played:
                     self.events.append(self._stopped(path, number))
                 case Sweep(prefix=prefix, after=after):
                     self.events.append(self._found(prefix, after))
+                case Requeue(number=number, after=after):
+                    self.asked.append((number, after))
                 case FetchLists() | FetchOperands():
                     self._fetch(command)
                 case Acknowledge(path=path) if isinstance(event, AttemptSucceeded):
@@ -251,30 +222,59 @@ class History(Played):
 
     def beat(self, events: list[Event], claims: int) -> None:
         before = dict(self.tables.steps)
-        super().beat(events, claims)
+        asked, self.asked = self.asked, []
+        found = [self._rows_found(*each) for each in asked if self.chance.random() < 0.9]  # else the timer asks again
+        was_paused = isinstance(getattr(self.tables.runs.get(RUN), "state", None), Paused)
+        super().beat([*found, *events], claims)
+        resumed = any(isinstance(event, ResumeRequested) for event in events)
+        assert not (was_paused and not resumed and self.given), "a paused run starts nothing"
         self._check(before)
 
     # Workers ---------------------------------------------------------------------------------------
 
-    def play(self, *, hostile: bool, cancel: bool) -> Run:
-        """Beat after beat, until nothing is left to do."""
+    def play(self, *, hostile: bool, cancel: bool, pause: bool = False) -> Run:
+        """Beat after beat, until nothing is left to do. A run that was paused is resumed when nothing moves."""
         cancel_at = self.chance.randint(0, 30) if cancel else -1
+        stirred = self.chance.randint(5, 60)
         for turn in range(3000):
             if turn == cancel_at:
                 self.events.append(CancelRequested(RUN, "changed my mind"))
+            if pause:
+                self._interrupt(self.chance.random() if turn < stirred else 1.0)
             take = self.chance.randint(0, min(4, len(self.events)))
             if not take and not self.assigned and self.events:
                 take = 1
             batch, self.events = self.events[:take], self.events[take:]
             self.beat(batch, claims=self.chance.randint(0, 3))
             self._work(hostile=hostile)
-            self._time(idle=not self.events and not self.assigned and not self.tables.queue)
+            self._time(idle=not (self.events or self.assigned or self.asked or self._claimable_now()))
             if not (self.events or self.assigned or self.tables.queue or self.tables.timers):
                 break
         run = self.tables.runs[RUN]
         assert isinstance(run.state, Ended), f"the run does not end: {run.status}"
         self._check_end()
         return run
+
+    def _interrupt(self, moment: float) -> None:
+        """Somebody pauses it, resumes it, or changes its priority; at last it is resumed."""
+        run = self.tables.runs.get(RUN)
+        if moment < 0.15:
+            self.events.append(PauseRequested(RUN, "somebody"))
+        elif moment < 0.3:
+            self.events.append(ResumeRequested(RUN))
+        elif moment < 0.4:
+            self.events.append(RunChanged(RUN, priority=self.chance.randint(-5, 5)))
+        elif run is not None and isinstance(run.state, Paused) and not (self.events or self.assigned):
+            self.events.append(ResumeRequested(RUN))
+
+    def _rows_found(self, number: int, after: str) -> Event:
+        rows = sorted((row for row in self.tables.queue.values() if row.path > after), key=lambda row: row.path)
+        bite = rows[: self.chance.randint(1, 2)]
+        rest = bite[-1].path if len(bite) < len(rows) else ""
+        return QueuedFound(RUN, number, tuple(bite), rest)
+
+    def _claimable_now(self) -> bool:
+        return any(row.lane != paused_lane(RUN) for row in self.tables.queue.values())
 
     def _work(self, *, hostile: bool) -> None:
         self.chance.shuffle(self.assigned)

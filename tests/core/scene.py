@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tests.core.history import Tables
+from tests.core.tables import Tables
 from tidemill.core.catalog import Catalog
 from tidemill.core.claims import Leasing, lease
 from tidemill.core.commands import Command, Sweep

@@ -49,6 +49,19 @@ def test_a_cancelled_run_ends_with_nothing_left_open(seed: int, noise: int) -> N
     assert status == "cancelled" or (status, outputs) == wanted
 
 
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
+def test_a_run_that_is_paused_and_resumed_at_any_time_gives_the_same(seed: int, noise: int) -> None:
+    assert played(seed, noise, hostile=True, pause=True) == expected(seed)
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
+def test_a_paused_run_can_be_cancelled_and_leaves_nothing_open(seed: int, noise: int) -> None:
+    status, outputs = played(seed, noise, hostile=True, pause=True, cancel=True)
+    assert status == "cancelled" or (status, outputs) == expected(seed)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
 def test_many_seeds_agree_with_the_reference(block: int) -> None:

@@ -1,6 +1,6 @@
 """An engine on a real SQLite file, driven beat by beat: what goes into a beat is what the test puts there."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.catalog import Catalog
+from tidemill.core.commands import Requeue
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.documents import digest_of_document, document_of
 from tidemill.core.events import AttemptSucceeded, Event, RunSubmitted
@@ -22,7 +23,7 @@ from tidemill.core.rows import Changes, GraphRow, Session
 from tidemill.core.terms import Ref
 from tidemill.core.values import Inline
 from tidemill.engine.graphs import Graphs
-from tidemill.engine.inbox import Arrival, Decision, Recording
+from tidemill.engine.inbox import Arrival, Decision, Recording, Requeueing
 from tidemill.engine.seats import Seat
 from tidemill.engine.turn import Turn
 from tidemill.ports.store import Counts
@@ -109,6 +110,24 @@ class Bench:
         await turn.match(offers, self.seat.served.lone)
         await turn.write()
         return turn
+
+    async def due(self) -> Turn:
+        """A beat of what time has brought."""
+        overlay = Overlay(self.clock.now(), self.entropy.bytes(16), self.catalog, self.graphs.layouts)
+        turn = Turn(await self.store.begin(), overlay, self.graphs)
+        await turn.take_due(500)
+        await turn.write()
+        return turn
+
+    async def bites(self, run: RunId) -> AsyncIterator[int]:
+        """Do the bites of a pause, to their end; gives how many queue rows each moved."""
+        while True:
+            asked = [each for _, commands in (await self.due()).orders for each in commands]
+            orders = [each for each in asked if isinstance(each, Requeue) and each.run == run]
+            if not orders:
+                return
+            turn = await self.beat([Requeueing(run, orders[0].number, orders[0].after)], credit=0)
+            yield len(turn.changes.queue_put)
 
     async def measured(self, *events: Event, credit: int = 1000) -> tuple[Counts, Turn]:
         """What a beat of these events cost."""

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.bench import Bench, lone, mapped, successes
 from tidemill.adapters.system.threads import ThreadPool
+from tidemill.core.events import PauseRequested, RunSubmitted
+from tidemill.core.rules import SubmitRule
 from tidemill.ports.store import Counts
 
 
@@ -90,3 +93,37 @@ async def test_joining_a_map_costs_the_same_for_10_and_for_900_elements(bench: B
         assert [outcome.run.status for outcome in turn.outcomes] == ["succeeded"]
         ends.append((cost.statements, cost.rows_written))
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("keys", [1, 2_000])
+async def test_a_submission_with_a_key_costs_the_same_with_1_key_and_with_2000(bench: Bench, keys: int) -> None:
+    graph = await bench.publish(lone())
+
+    def keyed(key: str) -> RunSubmitted:
+        return replace(bench.submission(graph, x=1), rule=SubmitRule(key=key, lifetime=1))
+
+    await bench.decide(bench.submission(graph, x=1), keyed("warm"), credit=0)
+    first, _ = await bench.measured(keyed("first"), credit=0)
+    for start in range(0, keys, 100):
+        await bench.decide(*[keyed(str(start + each)) for each in range(min(100, keys))], credit=0)
+    last, _ = await bench.measured(keyed("last"), credit=0)
+    again, turn = await bench.measured(keyed("last"), credit=0)
+    assert (first.statements, first.rows_written) == (last.statements, last.rows_written)
+    assert last.vm_steps <= first.vm_steps * 1.05
+    assert again.rows_written == 0
+    assert not turn.runs()
+
+
+async def test_a_pause_costs_the_same_for_10_and_for_2000_queued_steps_until_its_bites(bench: Bench) -> None:
+    graph = await bench.publish(mapped(window=2_000))
+    costs, bites = [], []
+    for length in (10, 2_000):
+        submitted = bench.submission(graph, xs=list(range(length)))
+        await bench.decide(submitted, credit=0)
+        while (await bench.due()).orders:  # long maps open in bites, too
+            pass
+        cost, _ = await bench.measured(PauseRequested(submitted.run), credit=0)
+        costs.append((cost.statements, cost.rows_written))
+        bites.append([count async for count in bench.bites(submitted.run)])
+    assert costs[0] == costs[1]
+    assert bites == [[10], [500, 500, 500, 500, 0]]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import click
 from tidemill.assembly.settings import Settings
 from tidemill.cli.ending import gather, tell
 from tidemill.cli.finding import find_server
+from tidemill.cli.inputs import PREFIX
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output
 from tidemill.cli.outputs import FOLDER
@@ -18,12 +19,14 @@ from tidemill.cli.screen import screen_for
 from tidemill.cli.targets import TargetError
 from tidemill.cli.watching import interruptible, watch
 from tidemill.client.remote import AsyncClient
+from tidemill.client.saying import SubmitOptions
 
 
-def plain_inputs(rest: Sequence[str]) -> dict[str, Any]:
+def plain_inputs(rest: Sequence[str], ours: Sequence[str] = ()) -> dict[str, Any]:
     """``--x 3 --names '["a"]' --note hi`` by parameter: JSON where it is some, else text, or @file.json.
 
-    What is given more than once is a list of what was given.
+    What is given more than once is a list of what was given. A parameter that has the name of one of ``ours``, options
+    of the command, is given as ``--param-NAME``.
     """
     found: dict[str, list[Any]] = {}
     parts = iter(rest)
@@ -34,7 +37,9 @@ def plain_inputs(rest: Sequence[str]) -> dict[str, Any]:
         text = value if equals else next(parts, None)
         if text is None:
             raise click.UsageError(f"{name} needs a value")
-        found.setdefault(name[2:].replace("-", "_"), []).append(_plain(text))
+        bare = name.removeprefix(f"--{PREFIX}")
+        bare = bare if bare in ours else name[2:]
+        found.setdefault(bare.replace("-", "_"), []).append(_plain(text))
     return {name: given if len(given) > 1 else given[0] for name, given in found.items()}
 
 
@@ -56,6 +61,7 @@ class Named:
     output: Output
     out: Path | None = None
     is_detached: bool = False
+    rules: SubmitOptions = field(default_factory=SubmitOptions)
 
 
 async def run_named(asked: Named, settings: Settings, missing: TargetError) -> Exit:
@@ -66,7 +72,7 @@ async def run_named(asked: Named, settings: Settings, missing: TargetError) -> E
     screen = screen_for(asked.output)
     with interruptible() as interrupts:
         async with AsyncClient(found.url) as client:
-            run = await client.submit_named(asked.name, asked.inputs)
+            run = await client.options(**asked.rules).submit_named(asked.name, asked.inputs)
             if asked.is_detached:
                 click.echo(run.id)
                 return Exit.OK

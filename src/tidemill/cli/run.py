@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tidemill.cli.main import Exit, nearest
 from tidemill.cli.named import Named, plain_inputs, run_named
 from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.outputs import FOLDER, recall, remember
+from tidemill.cli.rules import RULES, rule_options, rules_of, spoken
 from tidemill.cli.screen import Screen, screen_for
 from tidemill.cli.serving import alongside, find_or_start, take_over
 from tidemill.cli.streaming import watch_items, without_items
@@ -25,12 +26,13 @@ from tidemill.cli.targets import NoSuchTargetError, Target, TargetError, load_ta
 from tidemill.cli.watching import Interrupts, interruptible, unless, watch
 from tidemill.cli.worker_folders import start_folders
 from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.client.saying import SubmitOptions
 from tidemill.core.errors import UnavailableError
 from tidemill.sdk.definition import Definition, Task
 from tidemill.sdk.file import File
 from tidemill.sdk.workflow import Workflow
 
-OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "stream", "dir", "help")
+OURS = ("workflow", "out", "url", "data", "json", "detach", "new", "stream", "dir", "help", *map(spoken, RULES))
 LOG = "processes.log"
 LOOK_S = 0.5
 PATIENT_LOOKS = 4  # a worker that lost its connection is back by then
@@ -50,6 +52,7 @@ class Errand:
     is_detached: bool
     streams: bool = False
     place: Path | None = None  # a folder of workers that run besides
+    rules: SubmitOptions = field(default_factory=SubmitOptions)
 
 
 @click.command(
@@ -65,6 +68,7 @@ class Errand:
 @click.option("--detach", is_flag=True, help="Print the run's id and leave; needs a server that runs.")
 @click.option("--stream", is_flag=True, help="Print the items of the result, a stream, as they come.")
 @click.option("--new", is_flag=True, help="Start anew, even if a run of the same is unfinished.")
+@rule_options
 @url_option
 @data_option
 @output_option
@@ -94,7 +98,8 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
             raise click.UsageError(
                 "--stream is for a TARGET with code; `tidemill runs stream RUN` reads any run"
             ) from None
-        asked = Named(target, plain_inputs(rest), given["output"], given["out"], given["detach"])
+        inputs = plain_inputs(rest, OURS)
+        asked = Named(target, inputs, given["output"], given["out"], given["detach"], rules_of(given))
         return asyncio.run(run_named(asked, settings, missing))
     definition = choose(found, given["workflow"])
     parser = _parser(found, definition)
@@ -117,6 +122,7 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
         is_detached=given["detach"],
         streams=given["stream"],
         place=given["place"],
+        rules=rules_of(given),
     )
     return asyncio.run(_go(errand))
 
@@ -277,12 +283,13 @@ async def _begin(errand: Errand, client: AsyncClient, screen: Screen, begun: Beg
     wanted = errand.wanted
     if begun.run:
         return client.run(begun.run, wanted.definition)
-    known = None if errand.is_new else await find_unfinished(client, wanted.name, errand.digest)
+    known = None if errand.is_new or errand.rules else await find_unfinished(client, wanted.name, errand.digest)
     if known is not None:
         screen.say(f"resuming run {known}: the same {wanted.definition.kind} on the same input, unfinished until now")
-    run = (
-        client.run(known, wanted.definition) if known else await submit(client, wanted, errand.digest, screen.uploaded)
-    )
+    if known:
+        run = client.run(known, wanted.definition)
+    else:
+        run = await submit(client.options(**errand.rules), wanted, errand.digest, screen.uploaded)
     begun.run = run.id
     return run
 

@@ -15,9 +15,9 @@ from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, sum
 from tidemill.cli.show import span, table
 from tidemill.cli.streaming import print_items
 from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.core.run import STATUSES
 from tidemill.wire.api import AttemptView, EmittedView, LogLineView, RunPage, RunView, StepView
 
-STATUSES = ("running", "cancelling", "succeeded", "failed", "cancelled", "halted")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "STDOUT", "STDERR")
 LOOK_S = 0.5
 

@@ -14,7 +14,7 @@ from tidemill.sdk.workflow import Workflow
 
 TAG = "tidemill.input"  # of a run: the digest of what it runs on what
 AT_ONCE = 8
-UNFINISHED = ("running", "cancelling")
+UNFINISHED = ("running", "paused")
 
 Told = Callable[[int, int], None]  # files done, files in all
 
@@ -54,7 +54,7 @@ async def find_unfinished(client: AsyncClient, name: str, digest: str) -> str | 
     while True:
         page = await client.runs(status=UNFINISHED, workflow=name, before=before)
         for run in page.runs:
-            if run.tags.get(TAG) == digest and run.status == "running":
+            if run.tags.get(TAG) == digest:
                 return run.id
         before = page.next
         if not before:

@@ -24,7 +24,11 @@ def why(run: str, url: str | None, output: Output) -> None:
     if output is Output.JSON:
         print_json(found)
         return
-    if not found.steps:
+    for reason in found.reasons:
+        click.echo(reason)
+    if found.advice:
+        click.echo(f"  → {found.advice}")
+    if not found.steps and not found.reasons:
         click.echo(f"run {found.run} is {found.status}, and none of its steps waits")
     for step in found.steps:
         click.echo(f"{step.path} ({step.task or step.status}): {'; '.join(step.reasons) or step.status}")

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
-from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun, SubmitOptions
+from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
+from tidemill.client.saying import SubmitOptions
 from tidemill.client.streams import Numbered, OnRestart, Restarted
 from tidemill.client.transport import Transport
 from tidemill.sdk.definition import Definition

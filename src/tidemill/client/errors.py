@@ -51,7 +51,7 @@ class NotFoundError(RefusedError):
 
 
 class AlreadySubmittedError(ConflictError):
-    """Another run was submitted under this id."""
+    """Another run was submitted under this id or key, or one with the same unique key is active."""
 
 
 class ServerFaultError(InternalError):

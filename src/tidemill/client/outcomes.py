@@ -72,6 +72,13 @@ class Outcomes:
         now = self._token
         return now is not None and now.done() and now.exception() is None and now.result() == token
 
+    def shared(self, run: str) -> Awaited:
+        """The one for a run, so that all who wait for it hear of its end."""
+        known = self._awaited.get(run)
+        if known is None or not known.is_open:
+            known = self._awaited[run] = Awaited(run)
+        return known
+
     def expect(self, awaited: Awaited) -> None:
         """Before its run is submitted with the token."""
         self._awaited[awaited.id] = awaited

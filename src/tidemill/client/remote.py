@@ -15,6 +15,7 @@ from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
 from tidemill.client.identity import Identity
 from tidemill.client.outcomes import Awaited
+from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
 from tidemill.client.targets import Decode, Target, bind_plain, named, target_of
@@ -35,13 +36,6 @@ R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 
 DEFAULT_URL = "http://127.0.0.1:7070"
-
-
-class SubmitOptions(Options, total=False):
-    """What a submission says beside its inputs. It stands above what the task or its use says."""
-
-    tags: Mapping[str, str]  # to find the run by
-    traceparent: str  # of the W3C: the trace that the run belongs to
 
 
 class AsyncRun(Generic[R_co]):
@@ -207,7 +201,7 @@ class AsyncClient:
 
     def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
         self._core = Connection(transport or HttpTransport(url), Identity())
-        self._options, self._tags, self._trace = NodeOptions(), dict[str, str](), ""
+        self._options, self._said = NodeOptions(), dict[str, Any]()
 
     async def __aenter__(self) -> Self:
         return self
@@ -220,11 +214,11 @@ class AsyncClient:
 
     def options(self, **options: Unpack[SubmitOptions]) -> Self:
         """The same client, whose submissions say this too. Those of one attempt are for single tasks."""
-        own = {name: value for name, value in options.items() if name not in ("tags", "traceparent")}
+        said = said_of(options)
+        own = {name: value for name, value in options.items() if name not in NAMES}
         other = copy.copy(self)
         vars(other)["_options"] = overlaid(self._options, node_options(cast(Options, own)))
-        vars(other)["_tags"] = dict(options.get("tags", self._tags))
-        vars(other)["_trace"] = options.get("traceparent", self._trace)
+        vars(other)["_said"] = self._said | said
         return other
 
     # Submit ----------------------------------------------------------------------------------------
@@ -238,9 +232,7 @@ class AsyncClient:
         """
         found = target_of(target)
         encoded = await found.bind(args, kwargs)
-        return AsyncRun(
-            self._core, await self._submit(found, values=await self._core.values.send(encoded)), found.decode
-        )
+        return await self._submit(found, values=await self._core.values.send(encoded))
 
     async def submit_named(self, name: str, inputs: Mapping[str, Any] | None = None) -> AsyncRun[Any]:
         """Start a task by its name, `worker.task`, or a published workflow by its; its result is plain data.
@@ -253,7 +245,7 @@ class AsyncClient:
         """
         found = named(name)
         plain = await self._core.values.send_plain(await bind_plain(inputs or {}))
-        return AsyncRun(self._core, await self._submit(found, plain=plain), found.decode)
+        return await self._submit(found, plain=plain)
 
     async def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[AsyncRun[R]]:
         """One run for each of ``inputs``, arguments by parameter. The first that is wrong is raised."""
@@ -261,7 +253,7 @@ class AsyncClient:
             tasks = [group.create_task(self.submit(target, **each)) for each in inputs]
         return [task.result() for task in tasks]
 
-    async def _submit(self, target: Target, *, plain: Any = None, values: Any = None) -> Awaited:
+    async def _submit(self, target: Target, *, plain: Any = None, values: Any = None) -> AsyncRun[Any]:
         said = overlaid(target.options, self._options)
         submission = api.Submission(
             task=target.task,
@@ -271,21 +263,25 @@ class AsyncClient:
             id=self._core.identity.run_id(),
             priority=said.priority or 0,
             options=replace(said, priority=None),
-            tags=self._tags,
-            traceparent=self._trace,
+            **self._said,
         )
         awaited = Awaited(submission.id)
-        await self._core.submit(submission, awaited, target)
-        return awaited
+        accepted = await self._core.submit(submission, awaited, target)
+        if accepted.id != submission.id:  # a key leads to a run that is there already
+            return self._of_id(accepted.id, target.decode)
+        return AsyncRun(self._core, awaited, target.decode)
+
+    def _of_id(self, run: str, decode: Decode) -> AsyncRun[Any]:
+        found = AsyncRun[Any](self._core, self._core.outcomes.shared(run), decode)
+        found._is_watched = False  # noqa: SLF001  # its own module
+        return found
 
     # Runs ------------------------------------------------------------------------------------------
 
     def run(self, run: str, target: Definition[..., R] | None = None) -> AsyncRun[R]:
         """A run by its id; with what it is a run of, its result is typed."""
         decode = named("").decode if target is None else target_of(target).decode
-        found = AsyncRun[R](self._core, Awaited(str(run)), decode)
-        found._is_watched = False  # noqa: SLF001  # its own module
-        return found
+        return self._of_id(str(run), decode)
 
     async def runs(
         self,

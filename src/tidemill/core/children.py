@@ -12,7 +12,7 @@ from tidemill.core.commands import RefuseSubmit, StopChildren
 from tidemill.core.ids import Instant, RunId, uuid7
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Run, Running
+from tidemill.core.run import MOVING, Run
 
 DEEPEST = 16  # parents above a run
 
@@ -21,7 +21,7 @@ def refusal(parent: Run | None) -> RefuseSubmit | None:
     """Why a run cannot have a child."""
     if parent is None:
         return RefuseSubmit("no_child", "the run that starts it is not known here")
-    if not isinstance(parent.state, Running):
+    if not isinstance(parent.state, MOVING):
         return RefuseSubmit("no_child", f"the run that starts it is {parent.status}")
     if parent.depth + 1 > DEEPEST:
         return RefuseSubmit("no_child", f"a run has at most {DEEPEST} runs above it: does a task start itself?")
@@ -44,7 +44,7 @@ def remember(draft: Draft, parent: RunId) -> bool:
     run = draft.run(parent)
     if run is None:
         return False
-    if isinstance(run.state, Running):
+    if isinstance(run.state, MOVING):
         if not run.has_children:
             draft.put_run(replace(run, has_children=True))
         return False

@@ -16,8 +16,22 @@ from tidemill.core.limits import FREE, Admitted, Parked, TooSoon, Verdict, admit
 from tidemill.core.match import Claim
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
+from tidemill.core.pausing import placed
 from tidemill.core.rows import Queued, Timer, TimerKind
-from tidemill.core.run import Attempt, Code, Failure, Halted, Held, Ready, Run, Running, Step, StepCancelled, Waiting
+from tidemill.core.run import (
+    Attempt,
+    Code,
+    Failure,
+    Halted,
+    Held,
+    Paused,
+    Ready,
+    Run,
+    Running,
+    Step,
+    StepCancelled,
+    Waiting,
+)
 from tidemill.core.values import Argument
 
 MARGIN = timedelta(seconds=15)  # past a timeout that the worker enforces itself
@@ -56,6 +70,9 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
     if isinstance(run.state, Halted):  # a person decides; until then nothing of it starts
         return Leasing(draft, None)
     mover = Mover(draft, run)
+    if isinstance(run.state, Paused):  # its rows are on their way to where nobody takes them
+        _put_aside(mover, step, queued)
+        return Leasing(draft, None)
     if not isinstance(run.state, Running):  # a sweep is on its way
         draft.put_step(replace(step, state=StepCancelled()))
         mover.count(live=-1)
@@ -63,6 +80,14 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
         return Leasing(draft, None)
     _, _, node = mover.layout.node(queued.path)
     return _start(mover, step, node, claim) if isinstance(node, TaskNode) else Leasing(draft, None)
+
+
+def _put_aside(mover: Mover, step: Step, queued: Queued) -> None:
+    draft = mover.draft
+    draft.unready.clear()  # it moves, and does not leave
+    draft.ready[queued.run, queued.path] = placed(mover, step, queued)
+    if queued.limit and not queued.home:
+        draft.freed[queued.limit] = None  # it was let go on for a slot, which another may have
 
 
 def _start(mover: Mover, step: Step, node: TaskNode, claim: Claim) -> Leasing:

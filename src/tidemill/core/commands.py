@@ -90,6 +90,14 @@ class Sweep(Struct, frozen=True, gc=False):
     after: Path
 
 
+class Requeue(Struct, frozen=True, gc=False):
+    """Find queue rows of a run after the path ``after``, answer with QueuedFound."""
+
+    run: RunId
+    number: int
+    after: Path
+
+
 class StopChildren(Struct, frozen=True, gc=False):
     """Cancel the children of a run that has ended; answer with ChildrenGone when none is alive."""
 
@@ -125,6 +133,7 @@ Command = (
     | FetchLists
     | FetchOperands
     | Sweep
+    | Requeue
     | StopChildren
     | SlotFreed
 )

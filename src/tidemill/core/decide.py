@@ -11,9 +11,9 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core import attempts, children, emitting, sweep
+from tidemill.core import attempts, children, emitting, keys, pausing, submitting, sweep
 from tidemill.core.branches import judge
-from tidemill.core.commands import AnswerSubmit, FetchLists, FetchOperands, RefuseSubmit, Sweep
+from tidemill.core.commands import FetchLists, FetchOperands, Requeue, Sweep
 from tidemill.core.errors import InputError
 from tidemill.core.events import (
     AttemptFailed,
@@ -30,8 +30,12 @@ from tidemill.core.events import (
     ListFetched,
     MeasuresTaken,
     OperandsFetched,
+    PauseRequested,
     ProgressMade,
+    QueuedFound,
     QueueExpired,
+    ResumeRequested,
+    RunChanged,
     RunSubmitted,
     StepsFound,
     TimerDue,
@@ -46,12 +50,12 @@ from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import operands_in, scope_path
-from tidemill.core.rows import Entry, Keys, Timer, TimerKind
-from tidemill.core.run import Code, Failure, MachineScope, Ready, Run, Running, Waiting
-from tidemill.core.traces import span_id, traceparent
-from tidemill.core.values import blobs_of
+from tidemill.core.rows import Keys, Timer, TimerKind
+from tidemill.core.rules import SubmitRule
+from tidemill.core.run import MOVING, Code, Failure, MachineScope, Ready, Waiting
 
 ANSWER_WITHIN = timedelta(seconds=10)
+NO_RULE = SubmitRule()
 
 
 class Needs(Struct, frozen=True):
@@ -77,14 +81,14 @@ def decide(overlay: Overlay, event: Event) -> Draft | Needs:
     return draft
 
 
-def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match over a union
+def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901, PLR0915  # one match over a union
     match event:
         case AttemptSucceeded():
             attempts.succeeded(draft, event)
         case AttemptStarted():
             attempts.started(draft, event)
         case RunSubmitted():
-            _submitted(draft, event)
+            submitting.submitted(draft, event)
         case AttemptFailed():
             attempts.failed(draft, event)
         case ItemsStreamed():
@@ -105,6 +109,14 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match ov
             _queue_expired(draft, event)
         case CancelRequested():
             sweep.cancel(draft, event)
+        case PauseRequested():
+            pausing.pause(draft, event)
+        case ResumeRequested():
+            pausing.resume(draft, event)
+        case RunChanged():
+            pausing.change(draft, event)
+        case QueuedFound():
+            pausing.requeue(draft, event)
         case StepsFound():
             sweep.sweep(draft, event)
         case ListFetched():
@@ -123,7 +135,8 @@ def keys_of(event: Event) -> Keys:
     """The rows that deciding an event needs at least; the engine loads them for a whole beat at once."""
     match event:
         case RunSubmitted(run=run, parent=parent):
-            return Keys(runs=[run, parent] if parent else [run])
+            named = list(keys.names_of(event).values()) if event.rule != NO_RULE else []
+            return Keys(runs=[run, parent] if parent else [run], submit_keys=named)
         case (
             AttemptSucceeded()
             | AttemptStarted()
@@ -147,55 +160,6 @@ def _keys_of_step(run: RunId, path: Path, number: int) -> Keys:
     return Keys(runs=[run], steps=[key], attempts=[(*key, number)], scopes=[(run, scope_path(path))])
 
 
-# Runs ----------------------------------------------------------------------------------------------
-
-
-def _submitted(draft: Draft, event: RunSubmitted) -> None:
-    known = draft.run(event.run)
-    if known is not None:
-        draft.order(AnswerSubmit(known, conflict=known.submitted != event.submitted))
-        return
-    parent = draft.run(event.parent) if event.parent else None
-    if event.parent and (refusal := children.refusal(parent)) is not None:
-        draft.order(refusal)
-        return
-    digests = blobs_of(event.inputs)
-    missing = draft.require_blobs(digests) if digests else []
-    if missing:
-        draft.order(RefuseSubmit("unknown_blob", f"upload sha256:{missing[0].hex()} first"))
-        return
-    run = Run(
-        id=event.run,
-        graph=event.graph,
-        workflow=event.workflow,
-        state=Running(),
-        created_at=draft.at,
-        submitted=event.submitted,
-        priority=event.priority,
-        tags=event.tags,
-        parent=event.parent,
-        depth=parent.depth + 1 if parent else 0,
-        trace=event.trace or (traceparent(parent.id, parent.trace, span_id(parent.id)) if parent else ""),
-    )
-    draft.put_run(run)
-    if parent is not None:
-        draft.timers_put.append(children.timer(parent.id, draft.at))
-    for port, value in event.inputs.items():
-        draft.values[event.run, "", port] = value
-    for port in _optional_inputs(draft, event):
-        draft.over.values.rows.setdefault((event.run, "", port), None)
-    draft.blob_refs.update(dict.fromkeys((event.run, digest) for digest in digests))
-    draft.note(event.run, Entry("run_submitted", detail={"workflow": event.workflow}))
-    mover = Mover(draft, run)
-    mover.open_scope("")
-    draft.order(AnswerSubmit(mover.run))
-
-
-def _optional_inputs(draft: Draft, event: RunSubmitted) -> list[str]:
-    names = draft.layout(event.graph).workflow.shape.inputs
-    return [name for name in names if name not in event.inputs]
-
-
 # Timers --------------------------------------------------------------------------------------------
 
 
@@ -216,6 +180,15 @@ def _due(draft: Draft, event: TimerDue) -> None:  # noqa: C901  # one match over
             draft.order(Sweep(timer.run, timer.path, timer.after))
         case TimerKind.FETCH:
             _fetch(draft, timer)
+        case TimerKind.START:
+            if not submitting.start_due(draft, timer.run):
+                draft.timers_drop.pop()  # it was put off in this beat
+        case TimerKind.REQUEUE:
+            if pausing.is_overtaken(draft, timer):
+                draft.timers_drop.pop()
+                return
+            _ask_again_later(draft, timer)
+            draft.order(Requeue(timer.run, timer.number, timer.after))
         case TimerKind.CHILDREN:
             if children.remember(draft, timer.run):
                 _ask_again_later(draft, timer)
@@ -232,7 +205,7 @@ def _ask_again_later(draft: Draft, timer: Timer) -> None:
 def _mover(draft: Draft, run: RunId) -> Mover | None:
     """None when the run moves no more."""
     row = draft.run(run)
-    return Mover(draft, row) if row is not None and isinstance(row.state, Running) else None
+    return Mover(draft, row) if row is not None and isinstance(row.state, MOVING) else None
 
 
 def _retry_due(draft: Draft, run: RunId, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from tidemill.core import keys
 from tidemill.core.children import timer
 from tidemill.core.commands import RunEnded
 from tidemill.core.errors import InputError
@@ -9,6 +10,7 @@ from tidemill.core.ground import Ground
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Timer, TimerKind
 from tidemill.core.run import (
+    MOVING,
     Cancelled,
     Cancelling,
     Code,
@@ -17,8 +19,8 @@ from tidemill.core.run import (
     Failure,
     Halted,
     Outcome,
+    Pending,
     Run,
-    Running,
     Succeeded,
 )
 from tidemill.core.values import Source
@@ -48,12 +50,16 @@ class Ending(Ground):
     def end_run(self, outcome: Outcome) -> None:
         """End with ``outcome``, after all that lives has stopped."""
         run = self.run
-        may = (Running, Halted) if isinstance(outcome, Cancelled) else Running  # of what was halted, a person decides
-        if not isinstance(run.state, may):
-            return
+        cancelled = isinstance(outcome, Cancelled)
+        if not isinstance(run.state, (*MOVING, Pending, Halted) if cancelled else MOVING):
+            return  # of what was halted, a person decides
         self.draft.put_run(replace(run, state=Cancelling(outcome)))
         if run.has_children:
             self.draft.timers_put.append(timer(run.id, self.draft.at))
+        if not run.has_begun:
+            self.draft.timers_drop.append((run.id, "", TimerKind.START))
+            self.finish()
+            return
         if not run.live and not run.has_leftovers and (isinstance(outcome, Succeeded) or self._is_lone()):
             self.finish()
             return
@@ -68,6 +74,7 @@ class Ending(Ground):
         outcome = run.state.outcome
         ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
         self.draft.put_run(ended)
+        keys.let_go(self.draft, ended)
         self.note(f"run_{ended.status}", outcome=_detail(outcome))
         outputs = (self._found or self._outputs()) if isinstance(outcome, Succeeded) else {}
         self.draft.order(RunEnded(ended, outputs))

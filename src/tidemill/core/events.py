@@ -2,8 +2,9 @@
 
 from msgspec import Struct
 
-from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.ids import Digest, Instant, Path, RunId
 from tidemill.core.rows import Artifact, Queued, Timer
+from tidemill.core.rules import SubmitRule
 from tidemill.core.run import Adjustment, End, Failure, Lost
 from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Inline, Value
@@ -37,6 +38,8 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     tags: dict[str, str] = {}
     parent: RunId | None = None
     trace: str = ""  # the traceparent that came with it
+    start_at: Instant = 0  # it begins then, if that is later than now
+    rule: SubmitRule = SubmitRule()
 
 
 class AttemptFailed(Struct, frozen=True, gc=False):
@@ -123,6 +126,35 @@ class CancelRequested(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
+class PauseRequested(Struct, frozen=True, gc=False):
+    run: RunId
+    by: str = ""
+    reason: str = ""
+
+
+class ResumeRequested(Struct, frozen=True, gc=False):
+    run: RunId
+    by: str = ""
+
+
+class RunChanged(Struct, frozen=True, gc=False):
+    """Somebody wants another priority (None: as it is), more tags, or fewer."""
+
+    run: RunId
+    priority: int | None = None
+    tags: dict[str, str] = {}
+    untag: tuple[str, ...] = ()
+
+
+class QueuedFound(Struct, frozen=True, gc=False):
+    """One bite of a run's queue rows, by path; ``number`` says for which of its orderings."""
+
+    run: RunId
+    number: int
+    rows: tuple[Queued, ...]
+    rest_after: Path  # "" when this was the last bite
+
+
 class StepsFound(Struct, frozen=True, gc=False):
     """One bite of a sweep: steps below ``prefix``, and the queue rows of those that have one."""
 
@@ -182,6 +214,10 @@ Event = (
     | TimerDue
     | QueueExpired
     | CancelRequested
+    | PauseRequested
+    | ResumeRequested
+    | RunChanged
+    | QueuedFound
     | StepsFound
     | ChildrenGone
     | ListFetched

@@ -12,10 +12,10 @@ from tidemill.core.resolve import Resolver
 from tidemill.core.retry import Policy, policy_of
 from tidemill.core.rows import Entry
 from tidemill.core.run import (
+    MOVING,
     Blocked,
     MachineScope,
     Run,
-    Running,
     Scope,
     Step,
 )
@@ -67,7 +67,7 @@ class Ground:
 
     def is_dead(self, scope: Path) -> bool:
         """Whether nothing may open in a scope any more: the run is ending, or a scope around it failed."""
-        if not isinstance(self.run.state, Running):
+        if not isinstance(self.run.state, MOVING):
             return True
         while True:
             place = self.layout.scope(scope)

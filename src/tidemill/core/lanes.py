@@ -27,6 +27,11 @@ def parked_lane(limit: bytes) -> Lane:
     return Lane(blake2b(b"parked\0" + limit, digest_size=16).digest())
 
 
+def paused_lane(run: bytes) -> Lane:
+    """Where the steps of a paused run wait. No worker offers it."""
+    return Lane(blake2b(b"paused\0" + run, digest_size=16).digest())
+
+
 def place_in_lane(at: Instant, priority: int) -> int:
     """The virtual time that orders a lane; a low priority ages, so nothing starves."""
     return at - priority * PRIORITY_US

@@ -44,6 +44,7 @@ from tidemill.core.run import (
     Blocked,
     Failed,
     Failure,
+    Paused,
     Ready,
     Run,
     Scope,
@@ -126,12 +127,14 @@ class Mover(Ending):
         policy = self.policy(node)
         at = self.draft.at
         lane = self._lane(node.task, policy, lanes.ALONE if step.losses >= ALONE_AFTER else "")
+        is_paused = isinstance(self.run.state, Paused)
         self.draft.ready[self.id, step.path] = Queued(
-            lane=lane,
+            lane=lanes.paused_lane(self.id) if is_paused else lane,
             order=lanes.place_in_lane(at, policy.priority),
             run=self.id,
             path=step.path,
             expires_at=after(at, policy.queue),
+            home=lane if is_paused else b"",
         )
         if isinstance(step.state, Blocked):
             self.count(live=1)

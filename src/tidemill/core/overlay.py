@@ -30,6 +30,7 @@ from tidemill.core.rows import (
     Schedule,
     StepKey,
     StreamItems,
+    SubmitKey,
     Timer,
     TimerKind,
     ValueKey,
@@ -99,6 +100,8 @@ class Overlay:
         self.blobs: dict[Digest, int | None] = {}
         self.limits: Table[bytes, Limit] = Table()
         self.cached: Table[bytes, Cached] = Table()
+        self.submit_keys: Table[bytes, SubmitKey] = Table()
+        self.values_drop: dict[ValueKey, None] = {}
         self.freed: dict[bytes, None] = {}  # limits with a slot that another step may have
         self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
         self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
@@ -126,6 +129,7 @@ class Overlay:
         self.limits.learn(rows.limits)
         self.cached.learn(rows.cached)
         self.schedules.learn(rows.schedules)
+        self.submit_keys.learn(rows.submit_keys)
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""
@@ -134,7 +138,7 @@ class Overlay:
             self._lay_queue(draft)
         if draft.timers_put or draft.timers_drop:
             self._lay_timers(draft)
-        if draft.limits or draft.cached:
+        if draft.limits or draft.cached or draft.submit_keys:
             self._lay_rules(draft)
         if draft.blob_refs:
             self.blob_refs.update(draft.blob_refs)
@@ -156,6 +160,10 @@ class Overlay:
             self.steps.put(draft.steps)
         if draft.attempts:
             self.attempts.put(draft.attempts)
+        for key in draft.values_drop:
+            self.values.rows[key] = None
+            self.values.changed.pop(key, None)
+            self.values_drop[key] = None
         if draft.values:
             self.values.put(draft.values)
         if draft.chunks:
@@ -177,6 +185,7 @@ class Overlay:
         self.limits.put(draft.limits)
         self.freed.update(draft.freed)
         self.cached.put(draft.cached)
+        self.submit_keys.put(draft.submit_keys)
 
     def _lay_timers(self, draft: "Draft") -> None:
         """Drops, then puts: a timer that is due goes, and may set itself anew."""
@@ -215,10 +224,12 @@ class Draft:
         "scopes",
         "steps",
         "streams",
+        "submit_keys",
         "timers_drop",
         "timers_put",
         "unready",
         "values",
+        "values_drop",
     )
 
     def __init__(self, over: Overlay) -> None:
@@ -232,6 +243,8 @@ class Draft:
         self.chunks: dict[ChunkKey, bytes] = {}
         self.limits: dict[bytes, Limit] = {}
         self.cached: dict[bytes, Cached] = {}
+        self.submit_keys: dict[bytes, SubmitKey] = {}
+        self.values_drop: list[ValueKey] = []
         self.freed: dict[bytes, None] = {}
         self.ready: dict[StepKey, Queued] = {}
         self.unready: list[StepKey] = []
@@ -315,6 +328,14 @@ class Draft:
         except KeyError:
             raise RowsMissingError(Keys(cached=[key])) from None
 
+    def submit_key(self, name: bytes) -> SubmitKey | None:
+        if (row := self.submit_keys.get(name)) is not None:
+            return row
+        try:
+            return self.over.submit_keys.rows[name]
+        except KeyError:
+            raise RowsMissingError(Keys(submit_keys=[name])) from None
+
     def require_blobs(self, digests: list[Digest]) -> list[Digest]:
         """Those of ``digests`` that nobody has uploaded."""
         unseen = [digest for digest in digests if digest not in self.over.blobs]
@@ -348,6 +369,9 @@ class Draft:
 
     def put_cached(self, row: Cached) -> None:
         self.cached[row.key] = row
+
+    def put_submit_key(self, row: SubmitKey) -> None:
+        self.submit_keys[row.name] = row
 
     def note(self, run: RunId, entry: Entry) -> None:
         """Add a line to the run's history."""

@@ -42,6 +42,17 @@ class Cached(Struct, frozen=True, gc=False):
     expires_at: Instant
 
 
+class SubmitKey(Struct, frozen=True, gc=False):
+    """The run that submissions with a key get; see `core.keys`."""
+
+    name: bytes  # digest of the kind, the target and the text
+    run: RunId
+    submitted: Digest  # of the last submission
+    made_at: Instant
+    expires_at: Instant
+    last: RunId  # the id that the last submission brought
+
+
 class Keys(Struct):
     """Rows that a decision needs and has not seen. Each list may hold a key once."""
 
@@ -55,6 +66,7 @@ class Keys(Struct):
     limits: list[bytes] = field(default_factory=list)
     cached: list[bytes] = field(default_factory=list)
     schedules: list[str] = field(default_factory=list)
+    submit_keys: list[bytes] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)
@@ -73,6 +85,7 @@ class Rows(Struct):
     limits: dict[bytes, Limit | None] = field(default_factory=dict)
     cached: dict[bytes, Cached | None] = field(default_factory=dict)
     schedules: dict[str, "Schedule | None"] = field(default_factory=dict)
+    submit_keys: dict[bytes, SubmitKey | None] = field(default_factory=dict)
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -84,7 +97,7 @@ class Queued(Struct, frozen=True, gc=False):
     path: Path
     expires_at: Instant  # waiting in the queue ends
     limit: bytes = b""  # that it waits for, or was let go on by
-    home: Lane = b""  # while it waits for a limit: the lane that it goes back to
+    home: Lane = b""  # while it waits for a limit, or its run is paused: the lane that it goes back to
 
 
 class LaneRow(Struct, frozen=True, gc=False):
@@ -105,6 +118,8 @@ class TimerKind(Enum):
     FEED = "feed"  # open further elements of a map
     FETCH = "fetch"  # read a large value that the engine must look into
     CHILDREN = "children"  # runs that a task of the run started: remember them, or stop them
+    START = "start"  # begin a run that was submitted for later
+    REQUEUE = "requeue"  # put the queue rows of a run where they belong, in bites
 
 
 class Timer(Struct, frozen=True, gc=False):
@@ -114,8 +129,8 @@ class Timer(Struct, frozen=True, gc=False):
     path: Path
     kind: TimerKind
     due_at: Instant
-    number: int = 0  # the attempt that it is about
-    after: Path = ""  # how far a sweep has come
+    number: int = 0  # the attempt that it is about; of a REQUEUE, which of the run's
+    after: Path = ""  # how far a sweep, or a REQUEUE, has come
 
 
 class Session(Struct, frozen=True, gc=False):
@@ -312,6 +327,8 @@ class Changes(Struct):
     schedules: list[Schedule] = field(default_factory=list)
     schedules_drop: list[Schedule] = field(default_factory=list)  # with their history
     fires: list[Fire] = field(default_factory=list)
+    submit_keys: list[SubmitKey] = field(default_factory=list)
+    values_drop: list[ValueKey] = field(default_factory=list)  # goes before ``values``
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

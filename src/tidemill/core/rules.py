@@ -1,5 +1,7 @@
 """Rules that a task may have for its retries, its starts and its results. Lengths of time in seconds."""
 
+from enum import Enum
+
 from msgspec import Struct
 
 
@@ -24,3 +26,21 @@ class CacheRule(Struct, frozen=True, omit_defaults=True):
 
     lifetime_s: float
     version: str = ""
+
+
+class OnActive(Enum):
+    """What a submission gets while a run of its unique key is not final."""
+
+    RETURN = "return"  # that run
+    REFUSE = "refuse"  # a conflict, which names it
+
+
+class SubmitRule(Struct, frozen=True, gc=False):
+    """By what a submission finds a run that is there already. Lengths of time in microseconds."""
+
+    key: str = ""  # the same key for the same target gives the same run
+    lifetime: int = 0  # how long after its run's end a key is known
+    unique: str = ""  # one run at a time
+    on_active: OnActive = OnActive.RETURN
+    debounce: int = 0  # the wait that each further submission with the key begins anew
+    longest: int = 0  # from the first one to the start, however many come

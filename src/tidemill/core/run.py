@@ -1,7 +1,7 @@
 """The rows that decide reads and writes: run, scope, step, attempt (engine.md, "Rows" and "States").
 
 ```text
-run      running -> cancelling -> ended(succeeded | failed | cancelled); halted waits for a person
+run      pending -> running <-> paused -> cancelling -> ended(succeeded | failed | cancelled); halted waits for a person
 scope    one evaluation of one graph; map scopes count their elements
 step     blocked -> ready -> held (leased, running) -> ended;  waiting (timer, nested scopes)
 attempt  leased -> running -> ended, by success, failure, loss, release, or a proof of stop
@@ -75,8 +75,24 @@ Outcome = Succeeded | Failed | Cancelled
 _OUTCOMES: dict[type, str] = {Succeeded: "succeeded", Failed: "failed", Cancelled: "cancelled"}
 
 
+class Pending(Struct, frozen=True, gc=False, tag="pending"):
+    """It begins later; until then it is nothing but its inputs."""
+
+    start_at: Instant
+    latest_at: Instant = 0  # of a debounced one: no further submission puts it off beyond this
+
+
 class Running(Struct, frozen=True, gc=False, tag="running"):
     pass
+
+
+class Paused(Struct, frozen=True, gc=False, tag="paused"):
+    """Nothing new starts; what runs ends, and is recorded."""
+
+    since_at: Instant
+    by: str = ""
+    reason: str = ""
+    pending: Pending | None = None  # what it was, when it had not begun
 
 
 class Cancelling(Struct, frozen=True, gc=False, tag="cancelling"):
@@ -96,7 +112,10 @@ class Halted(Struct, frozen=True, gc=False, tag="halted"):
     reason: str
 
 
-RunState = Running | Cancelling | Ended | Halted
+RunState = Pending | Running | Paused | Cancelling | Ended | Halted
+MOVING = (Running, Paused)  # results are taken, and open what waits for them
+UNFINISHED = ("pending", "running", "paused", "cancelling", "halted")
+STATUSES = (*UNFINISHED, "succeeded", "failed", "cancelled")
 
 
 class Run(Struct, frozen=True, gc=False):
@@ -119,19 +138,40 @@ class Run(Struct, frozen=True, gc=False):
     emitted: int = 0  # events that its tasks told of, those that were not kept too
     trace: str = ""  # the traceparent that it was submitted with
     has_leftovers: bool = False  # a part of it was stopped while the rest went on: the end looks for what is left
+    keys: tuple[tuple[bytes, int], ...] = ()  # by which submissions find it, and for how long after its end
+    orderings: int = 0  # how often its queued steps were put in another order or lane
+
+    @property
+    def has_begun(self) -> bool:
+        return pending_of(self) is None
 
     @property
     def status(self) -> str:
         """The label that people and filters see."""
         match self.state:
+            case Pending():
+                return "pending"
             case Running():
                 return "running"
+            case Paused():
+                return "paused"
             case Ended(outcome=outcome):
                 return _OUTCOMES[type(outcome)]
             case Cancelling():
                 return "cancelling"
             case Halted():
                 return "halted"
+
+
+def pending_of(run: Run) -> Pending | None:
+    """What a run waits for that has not begun, paused or not."""
+    match run.state:
+        case Pending() as pending:
+            return pending
+        case Paused(pending=pending):
+            return pending
+        case _:
+            return None
 
 
 # Scopes --------------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
+    MOVING,
     Blocked,
     Cancelled,
     Halted,
     Held,
+    Pending,
     Ready,
-    Running,
     Step,
     StepCancelled,
     Waiting,
@@ -23,7 +24,7 @@ from tidemill.core.run import (
 def cancel(draft: Draft, event: CancelRequested) -> None:
     """Begin to stop a run; one that ended, or is ending already, stays as it is."""
     run = draft.run(event.run)
-    if run is None or not isinstance(run.state, (Running, Halted)):
+    if run is None or not isinstance(run.state, (*MOVING, Pending, Halted)):
         return
     mover = Mover(draft, run)
     mover.note("cancel_requested", reason=event.reason)

@@ -1,18 +1,19 @@
 """Why a step waits, in words, and the smallest change that would start it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from tidemill.core.catalog import Catalog
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import Node, State, TaskNode
-from tidemill.core.ids import Instant, Path
+from tidemill.core.ids import Instant, Path, text_of
 from tidemill.core.plan import Layout
 from tidemill.core.requirements import NOTHING, Requirements, Unmet, narrowed, suited_gpus
 from tidemill.core.reserve import Free, reserve, thousandths
 from tidemill.core.rows import Queued, Session
-from tidemill.core.run import Attempt, Blocked, Held, Ready, Step, Waiting
+from tidemill.core.run import Attempt, Blocked, Held, Paused, Ready, Run, Step, Waiting, pending_of
 from tidemill.core.serving import Station
 from tidemill.core.sizes import size_text
 
@@ -52,6 +53,26 @@ class Against(Struct, frozen=True):
     text: str
     advice: str = ""
     unmet: tuple[Unmet, ...] = ()
+
+
+def explain_run(run: Run, at: Instant) -> tuple[tuple[str, ...], str]:
+    """Why a run as a whole does not go on, and what would change that; nothing for one that does."""
+    name, told = text_of(run.id), []
+    advice = ""
+    if isinstance(run.state, Paused):
+        who = run.state.by or "an operator"
+        reason = f" ({run.state.reason})" if run.state.reason else ""
+        told.append(f"the run is paused by {who} since {moment(run.state.since_at)}{reason}")
+        advice = f"tidemill resume {name}"
+    if (pending := pending_of(run)) is not None:
+        left = max(0, pending.start_at - at) / 1_000_000
+        told.append(f"the run begins at {moment(pending.start_at)}, in {left:.0f} s")
+    return tuple(told), advice
+
+
+def moment(at: Instant) -> str:
+    """For people: in UTC, to the second."""
+    return f"{datetime.fromtimestamp(at / 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Fleet) -> Sequence[Reason]:

@@ -29,6 +29,8 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         schedules=list(overlay.schedules.changed.values()),
         schedules_drop=list(overlay.schedules_drop.values()),
         fires=overlay.fires,
+        submit_keys=list(overlay.submit_keys.changed.values()),
+        values_drop=list(overlay.values_drop),
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:

@@ -17,6 +17,7 @@ from tidemill.core.events import (
     FetchFailed,
     ListFetched,
     OperandsFetched,
+    QueuedFound,
     QueueExpired,
     StepsFound,
     TimerDue,
@@ -31,7 +32,7 @@ from tidemill.core.rows import AttemptKey, Changes, Entry, Keys, TimerKind
 from tidemill.core.run import Attempt, Ended, Halted, Lost, Ready
 from tidemill.core.values import Argument
 from tidemill.engine.graphs import Graphs
-from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Sweeping
+from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Requeueing, Sweeping
 from tidemill.engine.orders import Outcome
 from tidemill.engine.scheduling import Rescheduling, Settled, reschedule
 from tidemill.ports.store import Beat
@@ -73,6 +74,8 @@ class Deciding:
                     await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
                 case Sweeping():
                     await self._sweep(arrival)
+                case Requeueing():
+                    await self._requeue(arrival)
                 case Orphaning(run=run):
                     await self._stop_children(run)
                 case Rescheduling():
@@ -121,6 +124,8 @@ class Deciding:
         match event:
             case TimerDue(timer=timer):
                 drop[timer.run, timer.path, timer.kind] = None
+            case QueuedFound(run=run):
+                drop[run, "", TimerKind.REQUEUE] = None
             case StepsFound(run=run, prefix=prefix):
                 drop[run, prefix, TimerKind.SWEEP] = None
             case (
@@ -228,6 +233,13 @@ class Deciding:
         rest_after = below[-1] if whole else ""
         event = StepsFound(run, prefix, tuple(below), tuple(queued), rest_after)
         await self._load(keys_of(event))
+        self.orders.append((None, await self._settle(event)))
+
+    async def _requeue(self, asked: Requeueing) -> None:
+        rows = await self.beat.queued_after(asked.run, asked.after, SWEEP_BITE)
+        rest_after = rows[-1].path if len(rows) == SWEEP_BITE else ""
+        await self._load(Keys(runs=[asked.run], steps=[(row.run, row.path) for row in rows]))
+        event = QueuedFound(asked.run, asked.number, tuple(rows), rest_after)
         self.orders.append((None, await self._settle(event)))
 
 

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable, Sequence
 
-from tidemill.core.commands import AskToStop, Command, FetchLists, FetchOperands, SlotFreed, StopChildren, Sweep
+from tidemill.core.commands import (
+    AskToStop,
+    Command,
+    FetchLists,
+    FetchOperands,
+    Requeue,
+    SlotFreed,
+    StopChildren,
+    Sweep,
+)
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.run import Attempt, AttemptEnded
 from tidemill.core.tallies import Tallies
 from tidemill.engine.feed import Feed
 from tidemill.engine.fetches import Fetches
-from tidemill.engine.inbox import Arrival, Decision, Inbox, Orphaning, Recording, Sweeping
+from tidemill.engine.inbox import Arrival, Decision, Inbox, Orphaning, Recording, Requeueing, Sweeping
 from tidemill.engine.seats import Notice, Seats
 from tidemill.engine.turn import Turn
 from tidemill.engine.watches import Watches
@@ -76,6 +85,8 @@ class Delivery:
                 notices.setdefault(session, []).append(command)
             case Sweep(run=run, prefix=prefix, after=after):
                 self._inbox.put(Sweeping(run, prefix, after))
+            case Requeue(run=run, number=number, after=after):
+                self._inbox.put(Requeueing(run, number, after))
             case StopChildren(run=run):
                 self._inbox.put(Orphaning(run))
             case FetchLists() | FetchOperands():

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from tidemill.core.commands import Command
-from tidemill.core.events import CancelRequested, Event
+from tidemill.core.events import CancelRequested, Event, PauseRequested, ResumeRequested, RunChanged
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.rows import Changes, GraphRow, Keys
 from tidemill.core.run import Ended, Run
@@ -38,7 +38,7 @@ class Engine(Beats):
     def _tell_of(self, orders: Sequence[Order], found: Sequence[Run | SubmitRefused | None]) -> None:
         """What was not started has no outcome; what ended before has one already."""
         for order, answer in zip(orders, found, strict=True):
-            if not isinstance(answer, Run):
+            if not isinstance(answer, Run) or answer.id != order.run:  # whom a key leads elsewhere asks for that run
                 self._watches.forget(order.watch, order.run)
             elif isinstance(answer.state, Ended):
                 self._watches.tell(Outcome(answer))
@@ -50,6 +50,21 @@ class Engine(Beats):
             return known
         await self._decided(CancelRequested(run, reason))
         return (await self._store.rows(Keys(runs=[run]))).runs[run]
+
+    async def pause(self, run: RunId, by: str, reason: str) -> Run | None:
+        """Let nothing more of a run start. Gives it as it stands after the commit; None when there is no such run."""
+        return await self._changed(PauseRequested(run, by, reason))
+
+    async def resume(self, run: RunId, by: str) -> Run | None:
+        return await self._changed(ResumeRequested(run, by))
+
+    async def change(self, event: RunChanged) -> Run | None:
+        """Another priority or other tags, for what is queued too."""
+        return await self._changed(event)
+
+    async def _changed(self, event: PauseRequested | ResumeRequested | RunChanged) -> Run | None:
+        await self._decided(event)
+        return (await self._store.rows(Keys(runs=[event.run]))).runs[event.run]
 
     async def publish(self, document: bytes) -> Published:
         """Make a graph known. The same document again changes nothing. Raises what `row_of` raises."""

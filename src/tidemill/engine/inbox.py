@@ -63,13 +63,21 @@ class Sweeping(Struct):
     after: Path
 
 
+class Requeueing(Struct):
+    """Find the next queue rows of a run, to put them where they belong."""
+
+    run: RunId
+    number: int
+    after: Path
+
+
 class Orphaning(Struct):
     """Find children of a run that has ended, and stop them."""
 
     run: RunId
 
 
-Arrival = Decision | Recording | Greeting | Departure | Sweeping | Orphaning | Rescheduling
+Arrival = Decision | Recording | Greeting | Departure | Sweeping | Requeueing | Orphaning | Rescheduling
 
 
 class Inbox:

@@ -5,7 +5,8 @@ from typing import Any
 from msgspec import Struct
 
 from tidemill.core.events import RunSubmitted
-from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.ids import Digest, Instant, Path, RunId
+from tidemill.core.rules import SubmitRule
 from tidemill.core.run import Run
 from tidemill.core.values import Argument, Value
 
@@ -23,6 +24,8 @@ class Order(Struct, frozen=True):
     watch: str = ""  # token of a Watch that wants the outcome
     parent: RunId | None = None
     trace: str = ""  # a traceparent
+    start_at: Instant = 0
+    rule: SubmitRule = SubmitRule()
 
 
 def event_of(order: Order) -> RunSubmitted:
@@ -36,11 +39,13 @@ def event_of(order: Order) -> RunSubmitted:
         tags=order.tags,
         parent=order.parent,
         trace=order.trace,
+        start_at=order.start_at,
+        rule=order.rule,
     )
 
 
 class SubmitRefused(Struct, frozen=True):
-    type: str  # conflict, unknown_blob, halted
+    type: str  # conflict, active, unknown_blob, halted
     detail: str
 
 

@@ -76,6 +76,10 @@ class Beat(Protocol):
         """The queue rows of these steps, those that have one."""
         ...
 
+    async def queued_after(self, run: RunId, path: Path, limit: int) -> Sequence[Queued]:
+        """Queue rows of a run with a path greater than ``path``, in order of path (by bytes); "" starts."""
+        ...
+
     async def children(self, parent: RunId, limit: int) -> Sequence[RunId]:
         """Runs with this parent that are not final, oldest first."""
         ...

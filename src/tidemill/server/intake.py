@@ -21,6 +21,7 @@ from tidemill.ports.blobs import BlobMissingError, Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
 from tidemill.server.problems import invalid, refuse, unknown
+from tidemill.server.rules import rule_of, start_of, wrong_rules
 from tidemill.server.singles import Singles
 from tidemill.server.validate import BadSchemaError, Checks, InputCheck
 from tidemill.server.values import Uploads, decode_plain
@@ -41,10 +42,10 @@ class Ids:
     """Run ids for those who bring none."""
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
-        self._clock, self._entropy, self._count = clock, entropy, count()
+        self.clock, self._entropy, self._count = clock, entropy, count()
 
     def next(self) -> RunId:
-        return RunId(uuid7(self._clock.now(), self._entropy.bytes(16), next(self._count) & 0xFFF))
+        return RunId(uuid7(self.clock.now(), self._entropy.bytes(16), next(self._count) & 0xFFF))
 
 
 class Target(Struct, frozen=True):
@@ -155,6 +156,8 @@ class Intake:
             watch=watch,
             parent=parent,
             trace=submission.traceparent,
+            start_at=start_of(submission, self._ids.clock.now()),
+            rule=rule_of(submission),
         )
 
     async def _refuse_too_many(self, run: RunId, parent: RunId) -> None:
@@ -234,6 +237,7 @@ def _check_options(submission: Submission) -> None:
     if submission.priority not in PRIORITIES:
         wrong.append(("$.priority", f"is from {PRIORITIES[0]} to {PRIORITIES[-1]}"))
     wrong += _wrong_options(submission.options)
+    wrong += wrong_rules(submission)
     if submission.tags:
         sizes = [len(text) for pair in submission.tags.items() for text in pair]
         if len(submission.tags) > MOST_TAGS or max(sizes) > TAG_LIMIT:

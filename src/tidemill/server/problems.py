@@ -22,6 +22,8 @@ KINDS: dict[str, tuple[int, str]] = {
     "unknown_watch": (404, "No such watch"),
     "method_not_allowed": (405, "This method is not served here"),
     "conflict": (409, "It is not what it was"),
+    "active": (409, "A run with this unique key is not over"),
+    "not_possible": (409, "The run is past this"),
     "ambiguous": (409, "The name means several things"),
     "run_failed": (409, "The run failed"),
     "run_cancelled": (409, "The run was cancelled"),

@@ -22,8 +22,8 @@ from tidemill.core.graph import (
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
-from tidemill.core.run import Held, MapScope, Ready, Run, Step
-from tidemill.core.why import Fleet, explain
+from tidemill.core.run import STATUSES, Held, MapScope, Ready, Run, Step
+from tidemill.core.why import Fleet, explain, explain_run
 from tidemill.engine.engine import Engine
 from tidemill.ports.store import RunFilter
 from tidemill.server import parameters
@@ -42,7 +42,6 @@ from tidemill.wire.api import (
     WhyStep,
 )
 
-STATUSES = ("running", "cancelling", "succeeded", "failed", "cancelled", "halted")
 PAGE, MOST = 50, 1000
 MOST_ATTEMPTS = 10_000
 
@@ -128,7 +127,8 @@ class Runs:
         steps = [step async for step in self._waiting(run.id)]
         found = explain(steps, layout, self._engine.catalog, await self._fleet(run.id, steps)) if layout else ()
         views = tuple(WhyStep(each.path, each.status, each.task, each.reasons, each.advice) for each in found)
-        return answer(request, WhyAnswer(text_of(run.id), run.status, views))
+        reasons, advice = explain_run(run, self._engine.clock.now())
+        return answer(request, WhyAnswer(text_of(run.id), run.status, views, reasons, advice))
 
     async def _waiting(self, run: RunId) -> AsyncIterator[Step]:
         """Steps that are not final, of the first that there are."""

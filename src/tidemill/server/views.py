@@ -17,12 +17,14 @@ from tidemill.core.run import (
     Failed,
     Failure,
     Halted,
+    Paused,
     Run,
     RunState,
     Step,
     StepFailed,
     StepSucceeded,
     Succeeded,
+    pending_of,
 )
 from tidemill.core.telling import Measure, Took
 from tidemill.core.traces import trace_id
@@ -44,7 +46,7 @@ def ending(state: RunState) -> tuple[Failure | None, str, str]:
             return failure, "", ""
         case Ended(outcome=Cancelled(reason=reason)) | Cancelling(outcome=Cancelled(reason=reason)):
             return None, reason, ""
-        case Halted(reason=reason):
+        case Halted(reason=reason) | Paused(reason=reason):
             return None, reason, ""
         case Ended(outcome=Succeeded(status=status)):
             return None, "", status
@@ -73,6 +75,9 @@ def run_view(run: Run) -> RunView:
         parent=text_of(run.parent) if run.parent else "",
         events=run.emitted,
         trace_id=trace_id(run.id, run.trace),
+        start_at=time_text(pending.start_at) if (pending := pending_of(run)) else "",
+        paused_at=time_text(run.state.since_at) if isinstance(run.state, Paused) else "",
+        paused_by=run.state.by if isinstance(run.state, Paused) else "",
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.graph import NodeOptions
 from tidemill.core.requirements import NOTHING, Capability, Granted, Requirements
+from tidemill.core.rules import OnActive
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
 
@@ -39,6 +40,14 @@ class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     options: NodeOptions = NodeOptions()  # of a single task; they stand above its own
     parent: str = ""  # the run whose task starts this one; it stops when that ends
     traceparent: str = ""  # of the W3C: the trace that the run belongs to; the header of POST /runs says the same
+    key: str = ""  # the same key for the same target gives the same run; another body is a conflict
+    key_lifetime_s: float = 7 * 86400.0  # how long after the run's end
+    unique: str = ""  # one run of the target at a time has this
+    on_active: OnActive = OnActive.RETURN  # what a submission gets meanwhile
+    debounce_s: float = 0.0  # with a key: it begins after this wait, which a further submission begins anew
+    debounce_max_s: float = 0.0  # from the first submission to the start; 0: ten times debounce_s
+    delay_s: float = 0.0  # it begins so long after now
+    start_at: str = ""  # or then, RFC 3339
 
 
 class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +116,9 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     parent: str = ""  # the run whose task started it
     events: int = 0  # that its tasks told of
     trace_id: str = ""
+    start_at: str = ""  # of one that has not begun
+    paused_at: str = ""
+    paused_by: str = ""
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):
@@ -242,6 +254,8 @@ class WhyAnswer(Struct, frozen=True):
     run: str
     status: str
     steps: tuple[WhyStep, ...]
+    reasons: tuple[str, ...] = ()  # why the run as a whole does not go on
+    advice: str = ""
 
 
 class Health(Struct, frozen=True):

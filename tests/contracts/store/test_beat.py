@@ -123,3 +123,10 @@ async def test_only_one_beat_is_open_at_a_time(store: Store) -> None:
         await store.begin()
     await beat.rollback()
     await (await store.begin()).rollback()
+
+
+async def test_a_value_that_is_dropped_and_put_in_one_beat_is_there(store: Store) -> None:
+    old, new = Inline(b"\x01"), Inline(b"\x02")
+    await write(store, Changes(values={(R1, "", "x"): old, (R1, "", "y"): old}))
+    await write(store, Changes(values_drop=[(R1, "", "x"), (R1, "", "y")], values={(R1, "", "x"): new}))
+    assert await store.values(R1, "") == {"x": new}

@@ -143,3 +143,12 @@ async def test_counts_and_heads_agree_with_a_plain_dict(
 
 def key(row: Queued) -> tuple[bytes, int, bytes]:
     return (row.lane, row.order, row.run)
+
+
+async def test_the_queue_rows_of_a_run_come_by_path_in_bites(store: Store) -> None:
+    rows = [a_queued(R1, path, order) for path, order in (("b", 1), ("a", 9), ("c", 5))]
+    await write(store, Changes(queue_put=[*rows, a_queued(R2, "a")]))
+    beat = await store.begin()
+    assert [row.path for row in await beat.queued_after(R1, "", 2)] == ["a", "b"]
+    assert await beat.queued_after(R1, "b", 2) == [rows[2]]
+    await beat.rollback()

@@ -24,6 +24,7 @@ from tidemill.core.rows import (
     Schedule,
     Session,
     StreamItems,
+    SubmitKey,
     TaskRow,
     Timer,
 )
@@ -44,7 +45,7 @@ async def by_key(store: Store, keys: Keys) -> list[Any]:
 
 async def of_rules(store: Store, keys: Keys) -> list[Any]:
     rows = await store.rows(keys)
-    return [*rows.limits.values(), *rows.cached.values(), *rows.schedules.values()]
+    return [*rows.limits.values(), *rows.cached.values(), *rows.schedules.values(), *rows.submit_keys.values()]
 
 
 # How a query finds the row, among others.
@@ -59,6 +60,7 @@ FINDERS: dict[str, Finder] = {
     "graphs": lambda store, row: store.graphs(10_000),
     "limits": lambda store, row: of_rules(store, Keys(limits=[row.key])),
     "cached": lambda store, row: of_rules(store, Keys(cached=[row.key])),
+    "submit_keys": lambda store, row: of_rules(store, Keys(submit_keys=[row.name])),
     "lanes": lambda store, row: store.lanes(),
     "schedules": lambda store, row: of_rules(store, Keys(schedules=[row.name])),
     "fires": lambda store, row: store.fires(row.schedule, 2**63 - 1, 10_000),
@@ -73,6 +75,7 @@ KINDS = {
     "graphs": any_of(GraphRow),
     "limits": any_of(Limit),
     "cached": any_of(Cached).filter(lambda row: row.expires_at > row.made_at),
+    "submit_keys": any_of(SubmitKey).filter(lambda row: row.expires_at > row.made_at),
     "lanes": any_of(LaneRow),
     "schedules": any_of(Schedule),
     "fires": any_of(Fire).filter(lambda row: 0 < row.number < 2**63 - 1),

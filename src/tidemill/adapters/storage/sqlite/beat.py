@@ -63,6 +63,9 @@ class SqliteBeat:
     async def queued(self, steps: Sequence[tuple[RunId, Path]]) -> Sequence[Queued]:
         return [queued_of(row) for row in fetch_each(self._db(), self._sql["queued"], steps)]
 
+    async def queued_after(self, run: RunId, path: Path, limit: int) -> Sequence[Queued]:
+        return [queued_of(row) for row in fetch(self._db(), self._sql["queued_after"], (run, path, limit))]
+
     async def children(self, parent: RunId, limit: int) -> Sequence[RunId]:
         return [run for (run,) in fetch(self._db(), self._sql["children"], (parent, limit))]
 
@@ -114,6 +117,8 @@ class SqliteBeat:
             db.execute(sql["cached_sweep"], (max(row.made_at for row in changes.cached),))
         if changes.fires or changes.schedules_drop:
             db.executemany(sql["fires_sweep"], stale_fires(changes))
+        if changes.submit_keys:
+            db.execute(sql["submit_keys_sweep"], (max(row.made_at for row in changes.submit_keys),))
         if changes.queue_drop:
             self._drop(db, changes.queue_drop)
         if changes.queue_put:

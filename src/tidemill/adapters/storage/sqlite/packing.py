@@ -20,6 +20,7 @@ from tidemill.core.rows import (
     Schedule,
     Session,
     StreamItems,
+    SubmitKey,
     TaskRow,
     Timer,
 )
@@ -47,6 +48,7 @@ unpack_limit = msgspec.msgpack.Decoder(Limit).decode
 unpack_schedule = msgspec.msgpack.Decoder(Schedule).decode
 unpack_fire = msgspec.msgpack.Decoder(Fire).decode
 unpack_cached = msgspec.msgpack.Decoder(Cached).decode
+unpack_submit_key = msgspec.msgpack.Decoder(SubmitKey).decode
 
 
 def queued_of(row: Bound) -> Queued:
@@ -65,6 +67,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
             (r.run, r.path, r.number, None if type(r.state) is AttemptEnded else r.session, pack(r)) for r in c.attempts
         ],
     ),
+    ("values_drop", lambda c: c.values_drop),
     ("values", lambda c: [(*key, pack(value)) for key, value in c.values.items()]),
     ("chunks", lambda c: [(*key, data) for key, data in c.chunks.items()]),
     ("timers_drop", lambda c: [(run, path, kind.value) for run, path, kind in c.timers_drop]),
@@ -89,6 +92,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("schedules_drop", lambda c: [(r.name,) for r in c.schedules_drop]),
     ("schedules", lambda c: [(r.name, r.next_at, int(r.is_busy), pack(r)) for r in c.schedules]),
     ("fires", lambda c: [(r.schedule, r.number, pack(r)) for r in c.fires]),
+    ("submit_keys", lambda c: [(r.name, r.expires_at, pack(r)) for r in c.submit_keys]),
 )
 
 

@@ -42,12 +42,10 @@ from tidemill.core.rows import (
     StreamItems,
     TaskRow,
 )
-from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, ScopeRow, Step
 from tidemill.core.values import Value
 from tidemill.ports.store import RunFilter
 
-_UNFINISHED = ("running", "cancelling", "halted")
-_STATUSES = (*_UNFINISHED, "succeeded", "failed", "cancelled")
 _ABOVE_ALL = b"\xff" * 17  # greater than any run's id
 
 
@@ -70,7 +68,7 @@ class SqliteQueries:
             return await self._runs("runs_of_parent", (which.parent, below, which.limit))
         many: list[tuple[str, Bindings]]
         if which.workflow:
-            many = [("runs_of_workflow", (which.workflow, status)) for status in which.statuses or _STATUSES]
+            many = [("runs_of_workflow", (which.workflow, status)) for status in which.statuses or STATUSES]
         else:
             many = [("runs_of_status", (status,)) for status in which.statuses]
         if not many:
@@ -79,7 +77,7 @@ class SqliteQueries:
         return _first(heapq.merge(*pages, key=lambda run: run.id, reverse=True), which.limit)
 
     async def unfinished(self, after: RunId | None, limit: int) -> Sequence[Run]:
-        pages = [await self._runs("unfinished", (status, after or b"", limit)) for status in _UNFINISHED]
+        pages = [await self._runs("unfinished", (status, after or b"", limit)) for status in UNFINISHED]
         return _first(heapq.merge(*pages, key=lambda run: run.id), limit)
 
     async def steps(self, run: RunId, after: Path, limit: int) -> Sequence[Step]:

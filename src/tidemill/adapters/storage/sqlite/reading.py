@@ -13,6 +13,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_schedule,
     unpack_scope,
     unpack_step,
+    unpack_submit_key,
     unpack_value,
 )
 from tidemill.adapters.storage.sqlite.statements import statements
@@ -32,6 +33,7 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         limits=dict.fromkeys(keys.limits),
         cached=dict.fromkeys(keys.cached),
         schedules=dict.fromkeys(keys.schedules),
+        submit_keys=dict.fromkeys(keys.submit_keys),
     )
     _load_states(db, sql, rows)
     for run, path, port, packed in _each(db, sql["values"], keys.values):
@@ -54,6 +56,9 @@ def _load_limits(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> Non
     for (packed,) in _each(db, sql["schedules"], [(name,) for name in rows.schedules]):
         schedule = unpack_schedule(packed)
         rows.schedules[schedule.name] = schedule
+    for (packed,) in _each(db, sql["submit_keys"], [(name,) for name in rows.submit_keys]):
+        named = unpack_submit_key(packed)
+        rows.submit_keys[named.name] = named
 
 
 def _load_states(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:

@@ -8,9 +8,11 @@ select lane, place, run, path, expires_at, limit_key, home from queue where expi
 select packed from step where run = ? and path > ? order by path limit ?;
 -- @queued
 select lane, place, run, path, expires_at, limit_key, home from queue where run = ? and path = ?;
+-- @queued_after
+select lane, place, run, path, expires_at, limit_key, home from queue where run = ? and path > ? order by path limit ?;
 -- @children
 select id from run
-where parent = ? and status in ('running', 'cancelling', 'halted')
+where parent = ? and status in ('pending', 'running', 'paused', 'cancelling', 'halted')
 order by id limit ?;
 -- @held_by
 select packed from attempt where holder = ? order by holder, run, path, number;

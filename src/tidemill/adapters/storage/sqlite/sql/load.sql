@@ -18,3 +18,5 @@ select packed from limit_row where key = ?;
 select packed from cached where key = ?;
 -- @schedules
 select packed from schedule where name = ?;
+-- @submit_keys
+select packed from submit_key where name = ?;

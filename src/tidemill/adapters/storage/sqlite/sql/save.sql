@@ -10,6 +10,8 @@ on conflict (run, path) do update set packed = excluded.packed;
 -- @attempts
 insert into attempt (run, path, number, holder, packed) values (?, ?, ?, ?, ?)
 on conflict (run, path, number) do update set holder = excluded.holder, packed = excluded.packed;
+-- @values_drop
+delete from value where run = ? and path = ? and port = ?;
 -- @values
 insert into value (run, path, port, packed) values (?, ?, ?, ?)
 on conflict (run, path, port) do update set packed = excluded.packed;
@@ -58,6 +60,11 @@ insert into cached (key, expires_at, packed) values (?, ?, ?)
 on conflict (key) do update set expires_at = excluded.expires_at, packed = excluded.packed;
 -- @cached_sweep
 delete from cached where key in (select key from cached where expires_at <= ? order by expires_at limit 100);
+-- @submit_keys
+insert into submit_key (name, expires_at, packed) values (?, ?, ?)
+on conflict (name) do update set expires_at = excluded.expires_at, packed = excluded.packed;
+-- @submit_keys_sweep
+delete from submit_key where name in (select name from submit_key where expires_at <= ? order by expires_at limit 100);
 -- @lanes
 insert into lane (id, packed) values (?, ?)
 on conflict (id) do update set packed = excluded.packed;
