@@ -13,12 +13,12 @@ from tidemill.core.events import (
     RunSubmitted,
     TimerDue,
 )
-from tidemill.core.graph import Ref
 from tidemill.core.ids import Digest, RunId
 from tidemill.core.lanes import PRIORITY_US, paused_lane
 from tidemill.core.rows import TimerKind
 from tidemill.core.rules import OnActive, SubmitRule
 from tidemill.core.run import Ended, Paused, Pending, Ready, Running
+from tidemill.core.terms import Ref
 
 SECOND = 1_000_000
 CALM = SubmitRule(key="k", debounce=2 * SECOND, longest=5 * SECOND)
