@@ -113,12 +113,7 @@ class SqliteBeat:
         for name, bind in BINDINGS:
             if getattr(changes, name):
                 db.executemany(sql[name], bind(changes))
-        if changes.cached:
-            db.execute(sql["cached_sweep"], (max(row.made_at for row in changes.cached),))
-        if changes.fires or changes.schedules_drop:
-            db.executemany(sql["fires_sweep"], stale_fires(changes))
-        if changes.submit_keys:
-            db.execute(sql["submit_keys_sweep"], (max(row.made_at for row in changes.submit_keys),))
+        self._sweep(db, changes)
         if changes.queue_drop:
             self._drop(db, changes.queue_drop)
         if changes.queue_put:
@@ -128,6 +123,16 @@ class SqliteBeat:
         db.executemany(sql["history"], history_bindings(changes))
         last = db.last_insert_rowid()
         return range(last - len(changes.history) + 1, last + 1)
+
+    def _sweep(self, db: apsw.Connection, changes: Changes) -> None:
+        """Rows of bounded tables whose time is over go when others come."""
+        sql = statements("save")
+        if changes.cached:
+            db.execute(sql["cached_sweep"], (max(row.made_at for row in changes.cached),))
+        if changes.fires or changes.schedules_drop:
+            db.executemany(sql["fires_sweep"], stale_fires(changes))
+        if changes.submit_keys:
+            db.execute(sql["submit_keys_sweep"], (max(row.made_at for row in changes.submit_keys),))
 
     def _drop(self, db: apsw.Connection, rows: Sequence[Queued]) -> None:
         before = db.total_changes()
