@@ -84,3 +84,14 @@ def test_files_go_up_once_and_come_down_verified(client: Client, tmp_path: Path)
     again = client.upload(tmp_path / "other")
     assert isinstance(again, File)
     assert again.digest == file.digest
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("ftp://me:secret@host", "not with ftp://"), ("host:7070", "not without either"), ("", "not without")],
+)
+def test_an_address_of_another_kind_is_refused_at_once(url: str, said: str) -> None:
+    with pytest.raises(ValueError, match="begins with http:// or https://, as http://host:7070 does") as caught:
+        Client(url)
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)

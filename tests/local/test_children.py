@@ -100,6 +100,8 @@ def test_a_child_that_fails_raises_where_it_is_waited_for() -> None:
         with pytest.raises(RunFailedError, match="4 is even") as caught:
             client.submit(careless, 4).result(10)
         assert caught.value.code.value == "permanent"
+        assert str(caught.value).endswith("4 is even (permanent)"), "the code is said once"
+        assert str(caught.value).count("(permanent)") == 1
 
 
 def test_children_are_cancelled_with_their_parent() -> None:

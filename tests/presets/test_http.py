@@ -56,7 +56,7 @@ async def test_a_request_is_made_and_its_answer_given() -> None:
 async def test_an_answer_may_be_a_failure_and_says_whether_to_try_again() -> None:
     async def says(request: web.Request) -> web.StreamResponse:
         status = int(request.query["status"])
-        return web.Response(status=status, text="no flour", headers={"Retry-After": "7"})
+        return web.Response(status=status, text="no flour", headers={"Retry-After": request.query.get("after", "7")})
 
     call = HttpCall(allow=LOOPBACK)
     async with serving({"/": says}) as url:
@@ -66,6 +66,10 @@ async def test_an_answer_may_be_a_failure_and_says_whether_to_try_again() -> Non
             with pytest.raises(TransientError, match=f"answered {status}") as later:
                 await call(f"{url}/?status={status}")
             assert later.value.retry_after_s == 7
+        for after in ("-7", "9" * 400, "\u00b2", "Fri, 31 Dec 1999 23:59:59 GMT"):
+            with pytest.raises(TransientError) as whenever:
+                await call(f"{url}/?status=503&after={after}")
+            assert whenever.value.retry_after_s is None
         assert (await call(f"{url}/?status=404", accept=[404])).text == "no flour"
 
 

@@ -216,6 +216,10 @@ FAILURES: dict[str, tuple[str, str]] = {
     "echo 'bad luck' > $TASK_ERROR": ("internal", "bad luck"),
     """echo '{"code": "permanent", "message": "never"}' > $TASK_ERROR; exit 1""": ("permanent", "never"),
     """echo '{"code": "resource", "message": "full"}' > $TASK_ERROR; exit 1""": ("resource", "full"),
+    """echo '{"code": "transient", "message": "m", "retry_after_s": -1}' > $TASK_ERROR; exit 1""": (
+        "internal",
+        "m (its error file cannot stand: retry_after is from 0 seconds up to ten years, not -1.0)",
+    ),
     """echo '{"code": "odd", "message": "m"}' > $TASK_ERROR; exit 1""": ("internal", "m (its code 'odd' is unknown"),
     """echo '{"cod": "odd"}' > $TASK_ERROR; exit 1""": ("internal", "the program failed, and its error file cannot"),
     ":": ("internal", "the program ended well, and wrote no output value: its place is $TASK_OUTPUT_value"),

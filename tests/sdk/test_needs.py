@@ -55,6 +55,8 @@ def test_a_use_of_a_task_may_need_more() -> None:
 WRONG: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "an amount below zero": (lambda: Needs(cpus=-1), ValueError, "cpus is a number of cores"),
     "part of a GPU": (lambda: Needs(gpus=0.5), ValueError, r"part of one is vram=…"),  # type: ignore[arg-type]
+    "memory of no GPU": (lambda: Needs(vram="8GiB", gpus=0), ValueError, "vram is of a GPU, and gpus=0 is none"),
+    "a number for names": (lambda: Needs(tags=5), TypeError, "tags is a list of names, not 5"),  # type: ignore[arg-type]
     "no size": (lambda: Needs(ram="4 apples"), ValueError, "ram: '4 apples' is no size"),
     "no version": (lambda: Needs(software={"ffmpeg": "six"}), ValueError, "software ffmpeg: 'six' says no version"),
     "one text for many": (lambda: Needs(tags="fast"), TypeError, "tags is a list of names, not 'fast'"),
@@ -160,3 +162,8 @@ def test_so_are_those_of_two_workers_of_one_process() -> None:
         tasks_in([one, two])
     gpu, cpu = declared(("gpu", Needs(gpus=1))), declared(("cpu", Needs()))
     assert list(tasks_in([gpu, cpu])) == ["w.render#gpu", "w.render#cpu"]
+
+
+def test_gpus_that_are_not_said_are_none_or_a_part_of_one() -> None:
+    assert Needs(gpus=0).requirements() == Needs().requirements() == NOTHING
+    assert Needs(vram="8GiB").requirements() == Requirements(vram=8 * GIB)

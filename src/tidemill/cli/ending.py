@@ -116,7 +116,7 @@ def tell_failure(view: RunView) -> None:
     """Of a run as a whole: what went wrong and where, or why it was cancelled."""
     if view.failure:
         where = f" at {view.failure.path}" if view.failure.path else ""
-        click.echo(f"failed{where}: {view.failure.message or view.failure.type} ({view.failure.code.value})")
+        click.echo(f"failed{where}: {view.failure.text}")
         if view.failure.code is Code.INTERNAL:  # nobody meant it, so where in the code it was is wanted
             click.echo(indent(view.failure.traceback, "  "), nl=False)
         for place, reason in view.failure.violations:

@@ -17,6 +17,17 @@ class ServerUnreachableError(UnavailableError):
         self.url, self.reason = url, reason
 
 
+class BadAddressError(InputError, ValueError):
+    """What is given as the address of a server is none."""
+
+    def __init__(self, url: object) -> None:
+        scheme, mark, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
+        given = f"with {scheme[:20]}://" if mark else "without either"  # what follows may hold a secret
+        super().__init__(
+            f"the address of a server begins with http:// or https://, as http://host:7070 does, not {given}"
+        )
+
+
 class NotTidemillError(UnavailableError):
     """Something else answers at the address."""
 

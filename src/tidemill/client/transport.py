@@ -1,6 +1,7 @@
 """How requests reach a server: over HTTP, or (in tests) straight into an application."""
 
 import errno
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
@@ -9,13 +10,14 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from tidemill.client.errors import NotTidemillError, ServerUnreachableError, error_of
+from tidemill.client.errors import BadAddressError, NotTidemillError, ServerUnreachableError, error_of
 from tidemill.wire.api import PROBLEM, Problem
 
 Body = bytes | AsyncIterator[bytes] | None
 
 CONNECT_S = 5.0
 CHUNK_BYTES = 256 * 1024
+_ADDRESS = re.compile(r"https?://[^/\s?#]", re.IGNORECASE)
 _problem = msgspec.json.Decoder(Problem).decode
 
 
@@ -51,9 +53,12 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """One pool of connections, opened with the first request."""
+    """One pool of connections, opened with the first request. Raises BadAddressError."""
 
     def __init__(self, url: str) -> None:
+        untyped: object = url
+        if not isinstance(untyped, str) or not _ADDRESS.match(untyped):
+            raise BadAddressError(untyped)
         self.url = url.rstrip("/")
         self._session: aiohttp.ClientSession | None = None
 

@@ -43,6 +43,12 @@ class Failure(Struct, frozen=True, gc=False, omit_defaults=True):
     retry_after_s: float | None = None
     violations: tuple[tuple[str, str], ...] = ()  # (JSON path, what is wrong)
 
+    @property
+    def text(self) -> str:
+        """What it says, and its code once: the text of a failed child has it already."""
+        said, code = self.message or self.type, f"({self.code.value})"
+        return said if said.endswith(code) else f"{said} {code}"
+
 
 class Adjustment(Struct, frozen=True, gc=False, omit_defaults=True):
     """A number of an input that its Clamp corrected."""

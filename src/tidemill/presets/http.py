@@ -153,7 +153,8 @@ def check_status(answer: HttpAnswer, accepted: Sequence[int]) -> None:
     text = f"{URL(answer.url).host} answered {answer.status}: {answer.text[:500]}"
     if answer.status in _LATER or answer.status >= 500:
         after = answer.headers.get("Retry-After", "")
-        raise TransientError(text, retry_after=float(after) if after.isdigit() else None)
+        is_length = after.isascii() and after.isdecimal() and len(after) < 9  # else a date, or nonsense
+        raise TransientError(text, retry_after=float(after) if is_length else None)
     raise PermanentError(text)
 
 

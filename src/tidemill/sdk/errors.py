@@ -7,15 +7,32 @@ from typing import ClassVar
 from tidemill.core.errors import InputError, InternalError, TidemillError, UnavailableError
 from tidemill.core.run import Code, Failure
 
+LONGEST_WAIT_S = 10 * 365 * 86400
+
 
 class TransientError(UnavailableError):
-    """The same call may succeed soon. It is tried again by the task's retries, not before ``retry_after``."""
+    """The same call may succeed soon. It is tried again by the task's retries, not before ``retry_after``.
+
+    Args:
+        retry_after: in seconds, from 0 up.
+    Raises:
+        TypeError, ValueError: ``retry_after`` is no length of time.
+    """
 
     code: ClassVar[Code] = Code.TRANSIENT
 
     def __init__(self, message: str = "", *, retry_after: float | timedelta | None = None) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after.total_seconds() if isinstance(retry_after, timedelta) else retry_after
+        self.retry_after_s = None if retry_after is None else _wait_of(retry_after)
+
+
+def _wait_of(given: float | timedelta) -> float:
+    length: object = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(length, bool) or not isinstance(length, int | float):
+        raise TypeError(f"retry_after is a number of seconds or a timedelta, not {given!r}")
+    if not 0 <= length <= LONGEST_WAIT_S:
+        raise ValueError(f"retry_after is from 0 seconds up to ten years, not {given!r}")
+    return float(length)
 
 
 class ResourceError(UnavailableError):
@@ -88,7 +105,7 @@ class RunFailedError(TidemillError):
 
     def __init__(self, run: str, failure: Failure) -> None:
         at = f" at {failure.path}" if failure.path else ""
-        super().__init__(f"run {run} failed{at}: {failure.message or failure.type} ({failure.code.value})")
+        super().__init__(f"run {run} failed{at}: {failure.text}")
         self.run, self.failure = run, failure
         self.code: Code = failure.code
         self.message, self.path = failure.message, failure.path

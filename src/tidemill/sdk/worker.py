@@ -64,11 +64,12 @@ class Worker:
             raise DefinitionError(f"worker {name}: backend is one of Backend, such as Backend.PROCESS, not {backend!r}")
         self.name, self.backend = check_name(name, "worker"), backend
         self.processes = options.pop("processes", Processes())
-        self.concurrency, self.pools, self.codecs = concurrency, dict(pools or {}), tuple(codecs)
+        self.concurrency, self.pools, self.codecs = (
+            concurrency,
+            _checked_limits(name, concurrency, pools),
+            tuple(codecs),
+        )
         _check_codecs(name, self.codecs)
-        for what, limit in [("concurrency", concurrency or 1), *self.pools.items()]:
-            if limit < 1:
-                raise DefinitionError(f"worker {name}: the limit of {what} is {limit}; it must be 1 or more")
         self.look: Callable[[], WorkerStatus] | None = None  # set by what serves it
         self.shared = Shared()
         self.start_hooks: list[Hook] = []
@@ -202,6 +203,21 @@ def tasks_in(workers: Iterable[Worker]) -> Mapping[str, LocalTask[..., Any, Any]
     if wrong := misnamed(task.name for task in tasks.values()):
         raise DefinitionError(wrong)
     return tasks
+
+
+def _checked_limits(worker: str, concurrency: object, pools: object) -> dict[str, int]:
+    """The limits of pools. Raises DefinitionError."""
+    if pools is not None and not isinstance(pools, Mapping):
+        raise DefinitionError(f"worker {worker}: pools gives each name a whole number, not {pools!r}")
+    limits: dict[str, int] = dict(pools or {})
+    for what, limit in {"concurrency": 1 if concurrency is None else concurrency, **limits}.items():
+        if not isinstance(what, str):
+            raise DefinitionError(f"worker {worker}: the names of pools are texts, not {what!r}")
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise DefinitionError(f"worker {worker}: the limit of {what} is a whole number, not {limit!r}")
+        if limit < 1:
+            raise DefinitionError(f"worker {worker}: the limit of {what} is {limit}; it must be 1 or more")
+    return limits
 
 
 def _check_codecs(name: str, codecs: Sequence[object]) -> None:

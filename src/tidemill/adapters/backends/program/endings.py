@@ -82,7 +82,7 @@ def _of_code(code: str, message: str, file: ErrorFile | None = None) -> Exceptio
     file = file or ErrorFile(message=message)
     match code:
         case Code.TRANSIENT.value:
-            return TransientError(message, retry_after=file.retry_after_s)
+            return _transient(message, file.retry_after_s)
         case Code.PERMANENT.value:
             return PermanentError(message)
         case Code.RESOURCE.value:
@@ -94,3 +94,10 @@ def _of_code(code: str, message: str, file: ErrorFile | None = None) -> Exceptio
         case _:
             known = "transient, permanent, resource, invalid_input, internal"
             return ProgramFailedError(f"{message} (its code {code!r} is unknown; the codes are {known})")
+
+
+def _transient(message: str, retry_after_s: float | None) -> Exception:
+    try:
+        return TransientError(message, retry_after=retry_after_s)
+    except ValueError as error:
+        return ProgramFailedError(f"{message} (its error file cannot stand: {error})")
