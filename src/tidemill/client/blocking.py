@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+from tidemill.client.forking import ForkOptions
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
 from tidemill.client.streams import Numbered, OnRestart, Restarted
@@ -84,6 +85,14 @@ class Run(Generic[R_co]):
         """Wait for the end; raises RunFailedError, RunCancelledError, TimeoutError, UnavailableError."""
         return self._thread.wait(self._run.result(timeout))
 
+    def retry(self, **options: Unpack[ForkOptions]) -> "Run[R_co]":
+        """Go on where it failed; see `AsyncRun.retry`."""
+        return Run(self._thread.wait(self._run.retry(**options)), self._thread)
+
+    def fork(self, **options: Unpack[ForkOptions]) -> "Run[R_co]":
+        """Run it again, edited; see `AsyncRun.fork`."""
+        return Run(self._thread.wait(self._run.fork(**options)), self._thread)
+
     @overload
     def stream(self: "Run[list[T]]", offset: int = 0, *, on_restart: OnRestart | None = None) -> Iterator[T]: ...
     @overload
@@ -122,6 +131,7 @@ class Run(Generic[R_co]):
     status = _of_run(AsyncRun.status)
     graph = _of_run(AsyncRun.graph)
     cancel = _of_run(AsyncRun.cancel)
+    plan_fork = _of_run(AsyncRun.plan_fork)
     emitted_so_far = _of_run(AsyncRun.emitted_so_far)
     steps = _of_run(AsyncRun.steps)
     attempts = _of_run(AsyncRun.attempts)
@@ -177,6 +187,7 @@ class Client:
         return Run(self._client.run(run, target), self._thread)
 
     runs = _of_client(AsyncClient.runs)
+    what_if = _of_client(AsyncClient.what_if)
     cancel = _of_client(AsyncClient.cancel)
     why = _of_client(AsyncClient.why)
     tasks = _of_client(AsyncClient.tasks)

@@ -65,6 +65,10 @@ class AlreadySubmittedError(ConflictError):
     """Another run was submitted under this id or key, or one with the same unique key is active."""
 
 
+class WrongStatusError(ConflictError):
+    """The run does not stand as this needs it; the text says how it does."""
+
+
 class ServerFaultError(InternalError):
     """The server ran into a fault of its own; its log says more."""
 
@@ -96,6 +100,8 @@ def error_of(problem: Problem) -> TidemillError:
     match problem.status:
         case 404:
             return _KINDS.get(problem.type, NotFoundError)(problem)
+        case 409 if problem.type == "not_possible":
+            return WrongStatusError(text_of(problem))
         case 409:
             return AlreadySubmittedError(text_of(problem))
         case 429 | 502 | 503 | 504:

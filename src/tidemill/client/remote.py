@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tidemill.client.connection import Connection
 from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
+from tidemill.client.forking import ForkOptions, forked, looked_at, planned
 from tidemill.client.identity import Identity
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
@@ -29,6 +30,7 @@ from tidemill.sdk.file import File
 from tidemill.sdk.options import Options, node_options
 from tidemill.sdk.result import Streamed
 from tidemill.wire import api
+from tidemill.wire.forks import ForkPlan, WhatIfRun
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,6 +96,26 @@ class AsyncRun(Generic[R_co]):
     async def cancel(self, reason: str = "") -> api.RunView:
         """Ask it to stop; it ends when each of its steps has."""
         return await self._core.calls.post(f"/runs/{self.id}/cancel", api.CancelRequest(reason), api.RunView)
+
+    async def retry(self, **options: Unpack[ForkOptions]) -> "AsyncRun[R_co]":
+        """Go on where it failed: a new run takes over each step that succeeded on the same inputs, and runs the rest.
+
+        Raises ConflictError: it has not failed or been cancelled.
+        """
+        return self._again(await forked(self._core, self.id, options, "retry"))
+
+    async def fork(self, **options: Unpack[ForkOptions]) -> "AsyncRun[R_co]":
+        """Run it again, edited: what an edit does not reach is taken over."""
+        return self._again(await forked(self._core, self.id, options, "fork"))
+
+    async def plan_fork(self, **options: Unpack[ForkOptions]) -> ForkPlan:
+        """What `fork` would take over and what it would run; nothing is started."""
+        return await planned(self._core, self.id, options)
+
+    def _again(self, run: str) -> "AsyncRun[R_co]":
+        other = AsyncRun[R_co](self._core, Awaited(run), self._decode)
+        other._is_watched = False
+        return other
 
     @overload
     def stream(
@@ -277,6 +299,18 @@ class AsyncClient:
         return found
 
     # Runs ------------------------------------------------------------------------------------------
+
+    async def what_if(
+        self, target: Definition[..., Any], runs: Sequence[str] = (), *, workflow: str = "", limit: int = 100
+    ) -> Sequence[WhatIfRun]:
+        """What recorded runs would do in this version of their workflow; nothing is started.
+
+        Args:
+            runs: ids; without any, the latest ``limit`` runs of ``workflow``, by default of the target's name.
+        """
+        return await looked_at(
+            self._core, target_of(target), tuple(runs), ("" if runs else workflow or target.name, limit)
+        )
 
     def run(self, run: str, target: Definition[..., R] | None = None) -> AsyncRun[R]:
         """A run by its id; with what it is a run of, its result is typed."""

@@ -5,7 +5,7 @@ from msgspec import Struct
 from tidemill.core.ids import Digest, Instant, Path, RunId
 from tidemill.core.rows import Artifact, Queued, Timer
 from tidemill.core.rules import SubmitRule
-from tidemill.core.run import Adjustment, End, Failure, Lost
+from tidemill.core.run import Adjustment, End, Failure, Fork, Lost
 from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Inline, Value
 
@@ -40,6 +40,8 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     trace: str = ""  # the traceparent that came with it
     start_at: Instant = 0  # it begins then, if that is later than now
     rule: SubmitRule = SubmitRule()
+    fork: Fork | None = None
+    edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
 
 
 class AttemptFailed(Struct, frozen=True, gc=False):

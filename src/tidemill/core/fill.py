@@ -57,7 +57,7 @@ class Filler:
             case Output():
                 return self._output(source)
             case Element():
-                return Given(self._take(self._element(source)), source.fields)
+                return Given(self._take(self.element(source)), source.fields)
             case Fixed(data=data, fields=fields):
                 return Given(self._take(Inline(data, Encoding.JSON)), fields)
             case Gathered():
@@ -90,7 +90,7 @@ class Filler:
             self.left -= len(value.data)
         return value
 
-    def _element(self, source: Element) -> Inline | Blob:
+    def element(self, source: Element) -> Inline | Blob:
         number, offset = divmod(source.index, CHUNK_ELEMENTS)
         key = (self.resolver.run, source.path, source.param, number)
         decoded = self.resolver.draft.over.decoded
@@ -146,7 +146,7 @@ class Filler:
                 value = self.resolver.draft.value(self.resolver.run, path, port)
                 return pick(self._plain_value(path, port, value), fields)
             case Element(fields=fields):
-                element = self._element(source)
+                element = self.element(source)
                 if isinstance(element, Blob):
                     raise TypeError("an element of a list is too large to be judged")
                 return pick(plain(element.data, element.encoding), fields)

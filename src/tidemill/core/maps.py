@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tidemill.core.errors import InputError
+from tidemill.core.forks import is_changed
 from tidemill.core.graph import MapNode
 from tidemill.core.ids import Path
 from tidemill.core.mapping import Lists, look_at_lists, scope_of
@@ -44,6 +45,9 @@ def begin_fetched_map(mover: "Mover", path: Path, node: MapNode, fetched: dict[s
 
 def _open(mover: "Mover", path: Path, lengths: dict[str, int], lists: Lists) -> None:
     scope = scope_of(mover.id, path, lengths, (*lists.chunks, *lists.fetch))
+    _, _, node = mover.layout.node(path)
+    if isinstance(node, MapNode) and is_changed(mover, path, node):
+        scope = replace(scope, changed=True)
     for param, packed in lists.chunks.items():
         for number, chunk in enumerate(packed):
             mover.draft.chunks[mover.id, path, param, number] = chunk

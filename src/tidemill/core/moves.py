@@ -16,6 +16,7 @@ from tidemill.core import caching, lanes
 from tidemill.core.branches import judge
 from tidemill.core.ending import Ending
 from tidemill.core.errors import InternalError
+from tidemill.core.forks import taken_over
 from tidemill.core.graph import (
     BranchNode,
     CallNode,
@@ -95,10 +96,7 @@ class Mover(Ending):
         node = self.layout.scope(scope).body.graph.nodes[name]
         match node:
             case TaskNode():
-                if (known := caching.find(self, path, node)) is not None:
-                    self.reuse(path, known)
-                else:
-                    self.make_ready(Step(self.id, path, Blocked(0)), node)
+                self._begin_task(path, node)
             case MapNode():
                 self.set_step(Step(self.id, path, Waiting()))
                 begin_map(self, path, node)
@@ -112,6 +110,15 @@ class Mover(Ending):
                 pass
             case OpNode() | LoopNode() | JoinNode() | WaitNode():
                 raise InternalError(f"{path!r} cannot be run yet")
+
+    def _begin_task(self, path: Path, node: TaskNode) -> None:
+        match taken_over(self, path, node) or caching.find(self, path, node):
+            case Cached() as known:
+                self.reuse(path, known)
+            case Failure() as failure:
+                self.node_failed(path, failure)
+            case None:
+                self.make_ready(Step(self.id, path, Blocked(0)), node)
 
     def reuse(self, path: Path, known: Cached) -> None:
         """A recorded result stands for the step; nothing runs."""

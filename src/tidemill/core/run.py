@@ -59,6 +59,7 @@ class Adjustment(Struct, frozen=True, gc=False, omit_defaults=True):
     step: Path = ""  # of the run, whose task it was
 
 
+EDITED = "~input"  # behind a step's path: where inputs lie that a fork was given for it
 ADJUSTMENTS_KEPT = 20  # by the row of a run; those of a step are with the step
 
 
@@ -124,6 +125,19 @@ UNFINISHED = ("pending", "running", "paused", "cancelling", "halted")
 STATUSES = (*UNFINISHED, "succeeded", "failed", "cancelled")
 
 
+class Fork(Struct, frozen=True, gc=False):
+    """Where a run takes results from.
+
+    Paths in ``again`` run anew, with all that lies below them; those in ``edited`` do, with inputs of their own.
+    """
+
+    origin: RunId
+    graph: Digest  # of the origin
+    again: tuple[Path, ...] = ()
+    edited: tuple[Path, ...] = ()
+    assume: bool = False  # a rehearsal: what is recorded stands, whatever its inputs
+
+
 class Run(Struct, frozen=True, gc=False):
     id: RunId
     graph: Digest
@@ -143,6 +157,7 @@ class Run(Struct, frozen=True, gc=False):
     has_children: bool = False
     emitted: int = 0  # events that its tasks told of, those that were not kept too
     trace: str = ""  # the traceparent that it was submitted with
+    fork: Fork | None = None
     has_leftovers: bool = False  # a part of it was stopped while the rest went on: the end looks for what is left
     keys: tuple[tuple[bytes, int], ...] = ()  # by which submissions find it, and for how long after its end
     orderings: int = 0  # how often its queued steps were put in another order or lane
@@ -203,6 +218,7 @@ class MapScope(Struct, frozen=True, gc=False, tag="map"):
     open: int = 0
     failed: int = 0
     split: tuple[str, ...] = ()  # parameters whose list lies in chunks under this path
+    changed: bool = False  # in a fork: it gives another list than its origin
 
 
 class MachineScope(Struct, frozen=True, gc=False, tag="machine"):

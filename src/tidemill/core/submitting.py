@@ -9,7 +9,7 @@ from tidemill.core.ids import Digest, Instant, RunId
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Entry, Timer, TimerKind
-from tidemill.core.run import Paused, Pending, Run, Running
+from tidemill.core.run import EDITED, Paused, Pending, Run, Running
 from tidemill.core.traces import span_id, traceparent
 from tidemill.core.values import blobs_of
 
@@ -20,7 +20,7 @@ def submitted(draft: Draft, event: RunSubmitted) -> None:
         draft.order(AnswerSubmit(known, conflict=known.submitted != event.submitted))
         return
     parent = draft.run(event.parent) if event.parent else None
-    digests = blobs_of(event.inputs)
+    digests = [digest for values in (event.inputs, *event.edits.values()) for digest in blobs_of(values)]
     against = _against(draft, event, parent, digests)
     if against is not None:
         draft.order(against)
@@ -55,6 +55,7 @@ def _made(draft: Draft, event: RunSubmitted, parent: Run | None) -> Run:
         tags=event.tags,
         parent=event.parent,
         depth=parent.depth + 1 if parent else 0,
+        fork=event.fork,
         trace=event.trace or (traceparent(parent.id, parent.trace, span_id(parent.id)) if parent else ""),
         keys=keys.claim(draft, event, event.run),
     )
@@ -63,6 +64,9 @@ def _made(draft: Draft, event: RunSubmitted, parent: Run | None) -> Run:
         draft.timers_put.append(children.timer(parent.id, draft.at))
     for port, value in event.inputs.items():
         draft.values[event.run, "", port] = value
+    for path, edited in event.edits.items():
+        for port, value in edited.items():
+            draft.values[event.run, path + EDITED, port] = value
     for port in _optional_inputs(draft, event):
         draft.over.values.rows.setdefault((event.run, "", port), None)
     draft.note(event.run, Entry("run_submitted", detail={"workflow": event.workflow}))

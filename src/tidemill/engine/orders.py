@@ -7,7 +7,7 @@ from msgspec import Struct
 from tidemill.core.events import RunSubmitted
 from tidemill.core.ids import Digest, Instant, Path, RunId
 from tidemill.core.rules import SubmitRule
-from tidemill.core.run import Run
+from tidemill.core.run import Fork, Run
 from tidemill.core.values import Argument, Value
 
 
@@ -26,6 +26,8 @@ class Order(Struct, frozen=True):
     trace: str = ""  # a traceparent
     start_at: Instant = 0
     rule: SubmitRule = SubmitRule()
+    fork: Fork | None = None
+    edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
 
 
 def event_of(order: Order) -> RunSubmitted:
@@ -41,6 +43,8 @@ def event_of(order: Order) -> RunSubmitted:
         trace=order.trace,
         start_at=order.start_at,
         rule=order.rule,
+        fork=order.fork,
+        edits=order.edits,
     )
 
 

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidemill.engine.engine import Engine
+from tidemill.engine.rehearsal import Rehearsal
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
@@ -14,6 +15,7 @@ from tidemill.server.blobs import BlobRoutes
 from tidemill.server.faults import Faults
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
+from tidemill.server.forks import Forks
 from tidemill.server.guard import Guard
 from tidemill.server.handover import Handover
 from tidemill.server.intake import Ids, Intake, Targets
@@ -93,6 +95,7 @@ def _parts(backing: Backing, streams: Streams, blob_limit: int) -> Parts:
     return Parts(
         submissions=Submissions(engine, intake),
         runs=Runs(engine),
+        forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=Results(engine, Plains(engine, blobs), streams),
         watches=Watches(engine, streams),
         feeds=Feeds(engine, streams),

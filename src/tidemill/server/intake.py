@@ -35,7 +35,7 @@ MOST_TAGS = 64
 MOST_CHILDREN = 1000  # of one run
 TAG_LIMIT = 256
 
-_digestible = msgspec.msgpack.Encoder(order="deterministic").encode
+digestible = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Ids:
@@ -119,6 +119,14 @@ class Targets:
             raise unknown("unknown_graph", f"sha256:{digest.hex()}", ())
         return self._workflow_target(digest, workflow)
 
+    async def graph(self, digest: str) -> tuple[Digest, Workflow]:
+        """A published graph by the text of its digest. Raises RequestError."""
+        found = _digest(digest)
+        workflow = await self._graphs.get(found)
+        if workflow is None:
+            raise unknown("unknown_graph", digest, ())
+        return found, workflow
+
     def _workflow_target(self, digest: Digest, workflow: Workflow) -> Target:
         body = workflow.shape
         return Target(workflow.name, digest, self._checks.of_graph(digest, body), defaults=body.optional)
@@ -129,6 +137,10 @@ class Intake:
 
     def __init__(self, targets: Targets, blobs: Blobs, uploads: Uploads, ids: Ids) -> None:
         self._targets, self._blobs, self._uploads, self._ids = targets, blobs, uploads, ids
+
+    async def graph(self, digest: str) -> tuple[Digest, Workflow]:
+        """A published graph. Raises RequestError."""
+        return await self._targets.graph(digest)
 
     async def order(self, submission: Submission, watch: str = "") -> Order:
         """Raises RequestError with all that is wrong."""
@@ -268,4 +280,4 @@ def _fingerprint(submission: Submission, inputs: dict[str, Value]) -> Digest:
     """The same for the same submission, whatever was published in between."""
     name = submission.task or submission.workflow or submission.graph
     options = (submission.priority, submission.tags, submission.options)
-    return digest_of(_digestible((name, inputs, options)))
+    return digest_of(digestible((name, inputs, options)))

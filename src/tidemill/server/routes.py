@@ -11,6 +11,7 @@ from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
+from tidemill.server.forks import Forks
 from tidemill.server.parameters import Query
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
@@ -20,6 +21,7 @@ from tidemill.server.tails import Tails
 from tidemill.server.watch import Watches
 from tidemill.server.workers import Workers
 from tidemill.wire import api
+from tidemill.wire import forks as bodies
 
 PREFIX = "/api/v1"
 
@@ -51,6 +53,7 @@ class Parts:
 
     submissions: Submissions
     runs: Runs
+    forks: Forks
     results: Results
     watches: Watches
     feeds: Feeds
@@ -93,6 +96,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}", runs.get, "One run", api.RunView),
         Endpoint("GET", "/runs/{run}/result", results.result, "Its result", api.Result, query=(wait,)),
         Endpoint("POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, api.CancelRequest, status=202),
+        *_of_forks(parts.forks),
         Endpoint(
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
@@ -101,6 +105,18 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),
         Endpoint("GET", "/runs/{run}/artifacts/{name:path}", blobs.artifact, "One of them", OCTETS, query=(step,)),
         Endpoint("GET", "/runs/{run}/values/{path:path}", results.value, "A step's value", api.MSGPACK, query=(PORT,)),
+    )
+
+
+def _of_forks(forks: Forks) -> tuple[Endpoint, ...]:
+    body, made = bodies.ForkRequest, api.Accepted
+    return (
+        Endpoint("POST", "/runs/{run}/retry", forks.retry, "Go on where it failed", made, body, status=201),
+        Endpoint("POST", "/runs/{run}/fork", forks.fork, "Run it again, edited", made, body, status=201),
+        Endpoint("POST", "/runs/{run}/fork/plan", forks.plan, "What a fork would do", bodies.ForkPlan, body),
+        Endpoint(
+            "POST", "/what-if", forks.what_if, "Recorded runs, another graph", bodies.WhatIfAnswer, bodies.WhatIfRequest
+        ),
     )
 
 

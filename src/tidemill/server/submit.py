@@ -32,7 +32,7 @@ class Submissions:
         self._refuse_when_full()
         order = await self._intake.order(submission)
         (outcome,) = await self._engine.submit([order])
-        said = _answered(outcome)
+        said = answered(outcome)
         if said.problem is not None:
             raise RequestError(said.problem)
         return answer(request, said.accepted, 201)
@@ -46,7 +46,7 @@ class Submissions:
         made = [await self._order(each, body.watch) for each in body.runs]
         orders = [each for each in made if isinstance(each, Order)]
         outcomes = iter(await self._engine.submit(orders) if orders else ())
-        answers = [_answered(next(outcomes)) if isinstance(each, Order) else _refused(each) for each in made]
+        answers = [answered(next(outcomes)) if isinstance(each, Order) else _refused(each) for each in made]
         return answer(request, SubmittedMany(tuple(answers)))
 
     async def _order(self, submission: Submission, watch: str) -> Order | Problem:
@@ -60,7 +60,8 @@ class Submissions:
             raise refuse("unavailable", "the server has as much to do as it can hold", RETRY_AFTER)
 
 
-def _answered(outcome: Run | SubmitRefused) -> SubmitAnswer:
+def answered(outcome: Run | SubmitRefused) -> SubmitAnswer:
+    """What the engine said to a submission."""
     if isinstance(outcome, Run):
         return SubmitAnswer(accepted=Accepted(text_of(outcome.id), outcome.status))
     kind = {"unknown_blob": "missing_blob"}.get(outcome.type, outcome.type)

@@ -78,6 +78,7 @@ def run_view(run: Run) -> RunView:
         start_at=time_text(pending.start_at) if (pending := pending_of(run)) else "",
         paused_at=time_text(run.state.since_at) if isinstance(run.state, Paused) else "",
         paused_by=run.state.by if isinstance(run.state, Paused) else "",
+        origin=text_of(run.fork.origin) if run.fork else "",
     )
 
 

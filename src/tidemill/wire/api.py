@@ -119,6 +119,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     start_at: str = ""  # of one that has not begun
     paused_at: str = ""
     paused_by: str = ""
+    origin: str = ""  # the run that it was forked from
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,177 @@
+"""Forks: a run that takes from another one the results of steps whose inputs are the same, and runs the rest.
+
+A step is taken over when its origin recorded a success at the same path, of the same task, and each of its inputs is
+the same: compared by content where a value lies in one place, by place where it is gathered from a map. So an edited
+input runs again only what it reaches. Streams are not taken over: their items lie with the run that made them.
+"""
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tidemill.core.chunks import pick, plain
+from tidemill.core.errors import TidemillError
+from tidemill.core.fill import Filler
+from tidemill.core.graph import MapNode, Node, TaskNode
+from tidemill.core.ids import Path
+from tidemill.core.overlay import GraphMissingError, RowsMissingError
+from tidemill.core.plan import expressions_of, scope_path
+from tidemill.core.resolve import Resolver
+from tidemill.core.rows import Cached
+from tidemill.core.run import Failure, Fork, MapScope, StepFailed, StepSucceeded
+from tidemill.core.terms import Input
+from tidemill.core.values import (
+    Element,
+    Encoding,
+    FieldPath,
+    Fixed,
+    Gathered,
+    Inline,
+    ListOf,
+    Output,
+    RecordOf,
+    Source,
+    Streamed,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from tidemill.core.moves import Mover
+
+
+class Recorded(Struct, frozen=True):
+    """What the origin has of a step."""
+
+    step: StepSucceeded | StepFailed
+    outputs: dict[str, Value]
+
+
+def taken_over(mover: "Mover", path: Path, node: TaskNode) -> Cached | Failure | None:
+    """The origin's result for the step at ``path``, if that stands; a failure only in a rehearsal."""
+    fork = mover.run.fork
+    if fork is None:
+        return None
+    found = _recorded(mover, fork, path, node) if not _is_run_again(fork, path) else None
+    if found is None:
+        _mark(mover, path)
+        return None
+    if isinstance(found.step, StepFailed):
+        return found.step.failure
+    return Cached(b"", fork.origin, path, found.step.status, found.outputs, mover.draft.at, mover.draft.at)
+
+
+def _is_run_again(fork: Fork, path: Path) -> bool:
+    return any(path == each or path.startswith((f"{each}/", f"{each}[")) for each in (*fork.again, *fork.edited))
+
+
+def _recorded(mover: "Mover", fork: Fork, path: Path, node: TaskNode) -> Recorded | None:
+    step = mover.draft.step(fork.origin, path)
+    match step.state if step is not None else None:
+        case StepSucceeded() as state:
+            outputs = {port: mover.draft.value(fork.origin, path, port) for port in node.outputs}
+            there = {port: value for port, value in outputs.items() if value is not None}
+            if len(there) < len(outputs) or any(isinstance(value, Streamed) for value in there.values()):
+                return None
+            return Recorded(state, there) if fork.assume or _is_same(mover, fork, path, node) else None
+        case StepFailed() as failed if fork.assume:
+            return Recorded(failed, {})
+        case _:
+            return None
+
+
+def _is_same(mover: "Mover", fork: Fork, path: Path, node: TaskNode) -> bool:
+    """Whether the origin ran the same task on the same inputs here."""
+    origin = Resolver(mover.draft, fork.origin, mover.draft.layout(fork.graph))
+    try:
+        _, _, old = origin.layout.node(path)
+        if not isinstance(old, TaskNode) or (old.task, old.schema) != (node.task, node.schema):
+            return False
+        return _are_same(mover, origin, path, (node.inputs, old.inputs))
+    except (RowsMissingError, GraphMissingError):
+        raise
+    except TidemillError:
+        return False  # the origin went another way
+
+
+def _are_same(mover: "Mover", origin: Resolver, path: Path, both: tuple[dict[str, Input], dict[str, Input]]) -> bool:
+    ours, theirs = both
+    scope = scope_path(path)
+    if ours.keys() != theirs.keys():
+        return False
+    pairs = ((mover.resolver.resolve(scope, ours[name]), origin.resolve(scope, theirs[name])) for name in ours)
+    return all(_equal(mover.resolver, ours_, origin, theirs_) for ours_, theirs_ in pairs)
+
+
+def _equal(ours: Resolver, mine: Source, theirs: Resolver, other: Source) -> bool:
+    match mine, other:
+        case ListOf(items=items), ListOf(items=others):
+            pairs = zip(items, others, strict=False)
+            return len(items) == len(others) and all(_equal(ours, one, theirs, two) for one, two in pairs)
+        case RecordOf(fields=parts), RecordOf(fields=others_):
+            return parts.keys() == others_.keys() and all(
+                _equal(ours, part, theirs, others_[name]) for name, part in parts.items()
+            )
+        case Gathered(), Gathered():
+            scope = ours.map_scope(mine.path)
+            return mine == other and not scope.changed and theirs.map_scope(mine.path).failed == scope.failed
+        case ((Output() | Element() | Fixed()), (Output() | Element() | Fixed())):
+            return _same_content(_content(ours, mine), _content(theirs, other))
+        case _:
+            return False
+
+
+def _content(resolver: Resolver, source: Output | Element | Fixed) -> tuple[Value | None, FieldPath]:
+    match source:
+        case Output(path=path, port=port, fields=fields):
+            return resolver.draft.value(resolver.run, path, port), fields
+        case Element(fields=fields):
+            return Filler(resolver).element(source), fields
+        case Fixed(data=data, fields=fields):
+            return Inline(data, Encoding.JSON), fields
+
+
+def _same_content(ours: tuple[Value | None, FieldPath], theirs: tuple[Value | None, FieldPath]) -> bool:
+    (mine, fields), (other, others) = ours, theirs
+    if isinstance(mine, Inline) and isinstance(other, Inline):
+        if fields == others and (mine.data, mine.encoding) == (other.data, other.encoding):
+            return True
+        return bool(pick(plain(mine.data, mine.encoding), fields) == pick(plain(other.data, other.encoding), others))
+    return ours == theirs and not isinstance(mine, Streamed)
+
+
+# Maps ----------------------------------------------------------------------------------------------
+
+
+def _mark(mover: "Mover", path: Path) -> None:
+    """A step runs anew: the lists of the maps around it are not those of the origin."""
+    scope = scope_path(path)
+    while scope:
+        place = mover.layout.scope(scope)
+        row = mover.draft.scope(mover.id, place.step) if isinstance(place.node, MapNode) else None
+        if isinstance(row, MapScope):
+            if row.changed:
+                return
+            mover.draft.put_scope(replace(row, changed=True))
+        scope = place.outer
+
+
+def is_changed(mover: "Mover", path: Path, node: MapNode) -> bool:
+    """Whether a map gives another list than that of the origin, even if no step in it runs anew."""
+    fork = mover.run.fork
+    if fork is None:
+        return False
+    origin = Resolver(mover.draft, fork.origin, mover.draft.layout(fork.graph))
+    try:
+        _, _, old = origin.layout.node(path)
+        if not isinstance(old, MapNode) or old.body != node.body:
+            return True
+        return not _are_same(mover, origin, path, (_said(node), _said(old)))
+    except (RowsMissingError, GraphMissingError):
+        raise
+    except TidemillError:
+        return True
+
+
+def _said(node: Node) -> dict[str, Input]:
+    return {str(number): each for number, each in enumerate(expressions_of(node))}
