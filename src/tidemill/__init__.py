@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
-    from tidemill.sdk.words import all_of, any_of, branch, call, if_some, map_over, not_, record, size, switch
+    from tidemill.sdk.words import all_of, any_of, branch, call, if_some, loop, map_over, not_, record, size, switch
     from tidemill.sdk.worker import Worker
     from tidemill.sdk.workflow import Workflow, workflow
 
@@ -85,6 +85,7 @@ _HOMES = {
         "branch",
         "call",
         "if_some",
+        "loop",
         "map_over",
         "not_",
         "record",
@@ -158,6 +159,7 @@ __all__ = [
     "detect_resources",
     "if_some",
     "injected",
+    "loop",
     "map_over",
     "not_",
     "record",

@@ -4,7 +4,8 @@ import re
 
 from tests.cli.processes import Mill
 from tidemill import Worker, branch, map_over, workflow
-from tidemill.cli.outline import places_in
+from tidemill.cli.outline import _skipped_to, places_in, state_of
+from tidemill.wire.api import StepView
 
 YARD = """
 from tidemill import Worker, collect, map_over, workflow
@@ -88,3 +89,15 @@ def test_the_page_of_a_run_and_what_is_shown_of_it_are_in_that_order(mill: Mill)
         run = said.out.split()[1]
         shown = mill.tidemill("runs", "show", run, "--url", url).out
         assert re.findall(r"^✓ (\w+)", shown, re.MULTILINE) == ["zeal", "add", "both"]
+
+
+def test_of_a_loop_the_latest_round_is_shown_and_of_a_map_none() -> None:
+    refine = StepView("refine", "running", "loop", elements={"rounds": 11})
+    pages = StepView("pages", "running", "map", elements={"length": 3, "open": 3})
+    around = [refine, pages]
+    assert _skipped_to("refine[0]/grow", around) == "refine[10]/"
+    assert _skipped_to("refine[10]/grow", around) == ""
+    assert _skipped_to("refine[2]/grow", around) == "refine[\U0010ffff"
+    assert _skipped_to("pages[0]/grow", around) == "pages[\U0010ffff"
+    assert _skipped_to("last", around) == ""
+    assert state_of(refine) == "round 11"

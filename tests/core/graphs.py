@@ -13,6 +13,7 @@ from tidemill.core.graph import (
     ConstNode,
     ElementFailure,
     Graph,
+    LoopNode,
     MapNode,
     Node,
     State,
@@ -78,7 +79,7 @@ class Maker:
             node, kind = self._node(known, depth)
             nodes[name] = node
             known.append((Ref(node=name), kind))
-            if isinstance(node, (CallNode, BranchNode, MapNode)):
+            if isinstance(node, (CallNode, BranchNode, LoopNode, MapNode)):
                 known.append((Ref(node=name, port="extra"), "list" if isinstance(node, MapNode) else "number"))
         kind = wanted or self.chance.choice(sorted(TYPES))
         output = self._pick(known, kind)
@@ -90,7 +91,7 @@ class Maker:
         )
 
     def _node(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
-        kinds = ["task"] * 5 + ["const"] + (["map"] * 3 + ["branch"] * 2 + ["call"] if depth else [])
+        kinds = ["task"] * 5 + ["const"] + (["map"] * 3 + ["branch"] * 2 + ["loop"] * 2 + ["call"] if depth else [])
         match self.chance.choice(kinds):
             case "task":
                 return self._task(known)
@@ -100,6 +101,8 @@ class Maker:
                 return self._map(known, depth - 1)
             case "branch":
                 return self._branch(known, depth - 1)
+            case "loop":
+                return self._loop(known, depth - 1)
             case _:
                 kind = self.chance.choice(sorted(TYPES))
                 inner = self.graph({"p": "number", "q": "list"}, depth - 1, kind)
@@ -134,6 +137,15 @@ class Maker:
             Case("otherwise", None, self.graph({"p": "number", "q": "list"}, depth, kind)),
         )
         return BranchNode(cases, {"p": self._pick(known, "number"), "q": self._pick(known, "list")}), kind
+
+    def _loop(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
+        """Of numbers: one that ends in most cases, at the latest at its limit."""
+        body = self.graph({"p": "number", "q": "list"}, depth, "number")
+        until = Compare(
+            self.chance.choice(list(Comparison)), body.outputs["value"], Constant(self.chance.randint(0, 9))
+        )
+        given = {"q": self._pick(known, "list")}
+        return LoopNode("p", self._pick(known, "number"), body, until, self.chance.randint(1, 4), given), "number"
 
     def _condition(self, known: list[tuple[Input, str]]) -> Condition:
         left = self._pick(known, "number")

@@ -7,7 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidemill.core.conditions import ConditionError, holds
-from tidemill.core.graph import BranchNode, CallNode, ConstNode, ElementFailure, Graph, MapNode, Node, TaskNode
+from tidemill.core.graph import (
+    BranchNode,
+    CallNode,
+    ConstNode,
+    ElementFailure,
+    Graph,
+    LoopNode,
+    MapNode,
+    Node,
+    TaskNode,
+)
 from tidemill.core.terms import Constant, Input, ListExpr, Operand, RecordExpr, Ref, Size
 
 Tasks = Mapping[str, Callable[..., Any]]
@@ -20,22 +30,25 @@ class NodeFailedError(Exception):
 
 def interpret(graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> dict[str, Any]:
     """Run a graph; give its outputs. Raises NodeFailedError when a node fails that nothing takes."""
-    frame = _Frame(graph, inputs, tasks)
-    failed = None
-    for name in graph.nodes:
-        try:
-            frame.output(name)
-        except NodeFailedError as error:
-            failed = error
-    if failed:
-        raise failed
-    return {port: frame.value(source) for port, source in graph.outputs.items()}
+    return _Frame(graph, inputs, tasks).all()
 
 
 class _Frame:
     def __init__(self, graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> None:
         self.graph, self.inputs, self.tasks = graph, inputs, tasks
         self.done: dict[str, Any] = {}
+
+    def all(self) -> dict[str, Any]:
+        """Run each node; give the outputs of the graph."""
+        failed = None
+        for name in self.graph.nodes:
+            try:
+                self.output(name)
+            except NodeFailedError as error:
+                failed = error
+        if failed:
+            raise failed
+        return {port: self.value(source) for port, source in self.graph.outputs.items()}
 
     def output(self, name: str) -> Any:
         if name not in self.done:
@@ -75,6 +88,8 @@ class _Frame:
                 return self._branch(node)
             case MapNode():
                 return self._map(node)
+            case LoopNode():
+                return self._loop(node)
 
     def _branch(self, node: BranchNode) -> dict[str, Any]:
         given = {name: self.value(each) for name, each in node.inputs.items()}
@@ -83,6 +98,20 @@ class _Frame:
         except (ConditionError, StopIteration) as error:
             raise NodeFailedError from error
         return interpret(chosen.body, given, self.tasks)
+
+    def _loop(self, node: LoopNode) -> dict[str, Any]:
+        given = {name: self.value(each) for name, each in node.inputs.items()}
+        given[node.param] = self.value(node.start)
+        for _ in range(node.limit):
+            frame = _Frame(node.body, given, self.tasks)
+            outputs = frame.all()
+            try:
+                if holds(node.until, frame.value):
+                    return outputs
+            except ConditionError as error:
+                raise NodeFailedError from error
+            given[node.param] = outputs["value"]
+        raise NodeFailedError
 
     def _map(self, node: MapNode) -> dict[str, Any]:
         lists = {name: self.value(each) for name, each in node.over.items()}

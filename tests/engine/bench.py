@@ -15,12 +15,12 @@ from tidemill.core.commands import Requeue
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.documents import digest_of_document, document_of
 from tidemill.core.events import AttemptSucceeded, Event, RunSubmitted
-from tidemill.core.graph import FORMAT, Graph, MapNode, State, TaskNode, Workflow
+from tidemill.core.graph import FORMAT, Graph, LoopNode, MapNode, State, TaskNode, Workflow
 from tidemill.core.ids import Digest, RunId, SessionId, uuid7
 from tidemill.core.match import Offer
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Changes, GraphRow, Session
-from tidemill.core.terms import Ref
+from tidemill.core.terms import Compare, Comparison, Constant, Ref
 from tidemill.core.values import Inline
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Recording, Requeueing
@@ -69,6 +69,24 @@ def mapped(window: int) -> Workflow:
         nodes={"each": MapNode(over={"x": Ref(port="xs")}, body=inner, window=window)},
         outputs={"value": Ref(node="each")},
         types={"value": LIST},
+    )
+    return workflow_of(body)
+
+
+def looped(limit: int) -> Workflow:
+    """A task on its own result, which is never enough."""
+    inner = Graph(
+        inputs={"x": NUMBER},
+        nodes={"noop": noop(Ref(port="x"))},
+        outputs={"value": Ref(node="noop")},
+        types={"value": NUMBER},
+    )
+    never = Compare(Comparison.MORE, Ref(node="noop"), Constant(9))
+    body = Graph(
+        inputs={"x": NUMBER},
+        nodes={"again": LoopNode("x", Ref(port="x"), inner, never, limit)},
+        outputs={"value": Ref(node="again")},
+        types={"value": NUMBER},
     )
     return workflow_of(body)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.bench import Bench, lone, mapped, successes
+from tests.engine.bench import Bench, lone, looped, mapped, successes
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.events import PauseRequested, RunSubmitted
 from tidemill.core.rules import SubmitRule
@@ -47,6 +47,23 @@ async def test_an_element_costs_the_same_in_a_map_of_100_and_of_many_more(bench:
     }
     few, many = (max(cost.vm_steps for cost in costs) for costs in (small, large))
     assert many <= few * 1.05
+
+
+@pytest.mark.parametrize("rounds", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+async def test_a_round_costs_the_same_at_the_beginning_of_a_loop_and_after_many(bench: Bench, rounds: int) -> None:
+    """The cost of a success that ends a round, judges it, and opens and leases the next."""
+    graph = await bench.publish(looped(limit=rounds + 10))
+    turn = await bench.decide(bench.submission(graph, x=1))
+    costs = []
+    for _ in range(rounds):
+        (success,) = successes(turn)
+        cost, turn = await bench.measured(success)
+        costs.append(cost)
+    first, last = costs[2:12], costs[-10:]
+    assert {(cost.statements, cost.rows_written) for cost in (*first, *last)} == {
+        (first[0].statements, first[0].rows_written)
+    }
+    assert max(cost.vm_steps for cost in last) <= max(cost.vm_steps for cost in first) * 1.05
 
 
 async def test_a_submission_costs_the_same_with_1_run_and_with_2000(bench: Bench) -> None:

@@ -20,6 +20,7 @@ from tidemill import (
     branch,
     collect,
     if_some,
+    loop,
     map_over,
     record,
     size,
@@ -154,6 +155,15 @@ MISUSES: dict[str, tuple[Body, str]] = {
         "no case for the rest of str; add it, or otherwise=",
     ),
     "switch strange": (lambda d, p: switch(kind(d), {"c": lambda: 1}), "is never 'c'; it is one of"),  # type: ignore[dict-item]
+    "loop edge": (
+        lambda d, p: loop(kind, d, until=lambda _: d.pages > 1, limit=3),
+        r"the result of a round of kind, with which another starts, takes Draft, and .* is Kind",
+    ),
+    "loop without end": (
+        lambda d, p: loop(shorten, d, until=lambda _: False, limit=3),
+        "shorten: until is always False; let it compare what a round gives",
+    ),
+    "loop without condition": (lambda d, p: loop(shorten, d, until=lambda e: e.pages, limit=3), "is no condition"),  # type: ignore[arg-type, return-value]
     "sibling": (
         lambda d, p: [map_over(lambda each: kept.append(caption(each)), p), count([kept[-1]])],
         "'caption' belongs to another body; give it back from that body",
@@ -162,6 +172,7 @@ MISUSES: dict[str, tuple[Body, str]] = {
 }
 
 
+@pytest.mark.feature("E2")
 @pytest.mark.parametrize("name", MISUSES)
 def test_a_misuse_says_what_to_use_instead(name: str) -> None:
     body, message = MISUSES[name]

@@ -20,6 +20,7 @@ from tests.sdk.traced import (
     grow,
     media,
     price,
+    refined,
     star,
     words,
 )
@@ -27,12 +28,13 @@ from tidemill import (
     File,
     branch,
     call,
+    loop,
     map_over,
     record,
     workflow,
 )
 from tidemill.core.conditions import text_of
-from tidemill.core.graph import BranchNode, CallNode, ElementFailure, MapNode, NodeOptions, TaskNode
+from tidemill.core.graph import BranchNode, CallNode, ElementFailure, LoopNode, MapNode, NodeOptions, TaskNode
 from tidemill.core.terms import Constant, ListExpr, RecordExpr, Ref
 
 
@@ -69,6 +71,27 @@ def test_a_map_runs_a_body_per_element_and_a_nested_workflow_is_a_call() -> None
     assert inner.inputs == {"topic": Ref(port="topic"), "texts": Ref(port="texts")}
     assert inner.body == album.compiled.workflow.body
     assert atlas.compiled.tasks == ("media.caption", "media.compose", "media.grow")
+
+
+def test_a_loop_runs_a_body_on_its_own_result_and_its_condition_stands_in_the_body() -> None:
+    node = body_of(refined).nodes["thicker"]
+    assert isinstance(node, LoopNode)
+    assert (node.param, node.start, node.limit) == ("draft", Ref(port="draft"), 9)
+    assert (node.inputs, text_of(node.until)) == ({"by": Ref(port="by")}, "grow.pages > 8")
+    assert node.body.outputs == {"value": Ref("grow")}
+    inner = node.body.nodes["more"]
+    assert isinstance(inner, LoopNode)
+    assert (inner.param, inner.inputs) == ("each", {"by": Ref(port="by")})
+
+
+def test_the_body_of_a_loop_may_be_a_task_and_until_may_ask_another() -> None:
+    @workflow
+    def flow(draft: Draft) -> Draft:
+        return loop(grow, draft, until=lambda each: corner(each).left > 3, limit=5)
+
+    node = body_of(flow).nodes["grow"]
+    assert isinstance(node, LoopNode)
+    assert (set(node.body.nodes), text_of(node.until)) == ({"grow", "corner"}, "corner.left > 3")
 
 
 def test_literals_and_records_may_hold_standins() -> None:

@@ -16,6 +16,7 @@ from tidemill import (
     branch,
     collect,
     if_some,
+    loop,
     map_over,
     not_,
     size,
@@ -128,6 +129,17 @@ def album(topic: str, texts: list[str], notes: str | None = None) -> Draft:
 @workflow
 def atlas(topics: list[str], texts: list[str]) -> list[Draft]:
     return map_over(lambda topic: album(topic, texts), topics)
+
+
+@workflow
+def refined(draft: Draft, by: int) -> Draft:
+    """Rounds that use what lies around them; one of them has a loop of its own, whose rounds need no worker."""
+
+    def thicker(draft: Draft) -> Draft:
+        more = loop(lambda each: grow(each, by=by), draft, until=lambda each: each.pages > 3, limit=9, name="more")
+        return grow(more, by=1)
+
+    return loop(thicker, draft, until=lambda each: each.pages > 8, limit=9)
 
 
 @workflow

@@ -57,6 +57,7 @@ from tidemill import (
     call,
     collect,
     if_some,
+    loop,
     map_over,
     not_,
     record,
@@ -146,6 +147,11 @@ def use(
     switch(extent(draft), {Size.SMALL: lambda: judge(photo)}, otherwise=lambda: draft)  # E
     switch(style(draft), {"long": lambda: draft}, otherwise=lambda: judge(photo))  # E
     judge(switch(style(draft), {"long": lambda: photo, "short": lambda: photo}))  # E
+    loop(lambda each: judge(each), draft, until=lambda each: each.pages > 9, limit=3)  # E
+    loop(grow, draft, until=lambda each: each.pages, limit=3)  # E
+    loop(grow, draft, until=lambda each: each.score > 9, limit=3)  # E
+    loop(grow, draft, until=lambda each: each.pages > 9)  # E
+    loop(grow, photo, until=lambda each: True, limit=3)  # E
     record(Order, copies=2)  # E
     record(Order, draft, copies="2")  # E
     record(Order, draft, sheets=2)  # E

@@ -48,6 +48,7 @@ from tidemill import (
     collect,
     if_some,
     injected,
+    loop,
     map_over,
     not_,
     record,
@@ -279,6 +280,10 @@ def atlas(topic: str, photos: list[File], texts: list[str], sizes: list[int], no
     grown = if_some(notes, then=lambda text: compose(text, [], text), otherwise=lambda: None)
     assert_type(grown, Draft | None)
     assert_type(if_some(notes, then=lambda text: text, otherwise=lambda: topic, name="text"), str)
+
+    best_draft = loop(lambda draft: grow(draft, by=2), draft, until=lambda draft: draft.pages > 9, limit=9)
+    assert_type(best_draft, Draft)
+    assert_type(loop(grow, draft, until=lambda each: assess(each).pages > 5, limit=3, name="by_score"), Draft)
 
     order = record(Order, draft, copies=2)
     assert_type(order, Order)

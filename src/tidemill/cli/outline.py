@@ -1,6 +1,6 @@
 """The steps of a run as a short outline: one line for a step, one for a map of any length.
 
-Reading it costs requests in proportion to the graph, not to its maps: what lies inside one is skipped.
+Reading it costs requests in proportion to the graph, not to its maps and loops: what lies inside is skipped.
 """
 
 import re
@@ -21,7 +21,7 @@ _COUNTED = re.compile(r"#(\d+)|\[(\d+)\]")  # a visit, a round
 
 
 class Outline:
-    """The steps of one run that lie in no map, in the order of its graph."""
+    """The steps of one run that lie in no map, and of a loop in its latest round, in the order of its graph."""
 
     def __init__(self, run: AsyncRun[object]) -> None:
         self._run = run
@@ -36,8 +36,8 @@ class Outline:
             page = await self._run.steps_after(after, PAGE)
             after = page.next
             for step in page.steps:
-                if inside := _map_around(step.path, found):
-                    after = f"{inside}[\U0010ffff"  # behind all that lies in it
+                if skipped := _skipped_to(step.path, found):
+                    after = skipped
                     break
                 found.append(step)
             if not after:
@@ -106,9 +106,17 @@ def _by_depth(body: Body) -> list[str]:
     return sorted(depths, key=lambda name: (depths[name], name))
 
 
-def _map_around(path: str, maps: Sequence[StepView]) -> str:
-    """The map among these steps that ``path`` lies in, or ""."""
-    return next((each.path for each in maps if each.elements and path.startswith(f"{each.path}[")), "")
+def _skipped_to(path: str, around: Sequence[StepView]) -> str:
+    """The path to go on after, when ``path`` lies in an element of a map, or in a round that is not the last one."""
+    for each in around:
+        if not each.elements or not path.startswith(f"{each.path}["):
+            continue
+        rounds = each.elements.get("rounds", 0)
+        latest = f"{each.path}[{rounds - 1}]/"
+        if rounds and path.startswith(latest):
+            continue
+        return latest if rounds and path < latest else f"{each.path}[\U0010ffff"  # behind all that lies in it
+    return ""
 
 
 def lines_of_outline(steps: Sequence[StepView]) -> Iterator[str]:
@@ -125,9 +133,9 @@ def _indented(step: StepView) -> str:
 
 def state_of(step: StepView) -> str:
     """What is to be said of one step: counts of a map, progress, or how long it took."""
-    if step.elements:
+    if "length" in step.elements:
         return elements_of(step)
-    parts = []
+    parts = [f"round {step.elements['rounds']}"] if step.elements else []
     if step.status not in ("succeeded", "running"):
         parts.append(step.status)
     if step.progress and step.status == "running":

@@ -65,7 +65,7 @@ class PlainScreen:
 
 
 def _key(step: StepView) -> str:
-    if step.elements:
+    if "length" in step.elements:
         ended = step.elements.get("done", 0) + step.elements.get("failed", 0)
         return f"{step.status} {10 * ended // max(step.elements.get('length', 0), 1)}"
     return step.status if step.status in FINAL else ""

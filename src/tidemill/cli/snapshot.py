@@ -42,7 +42,7 @@ def _row(step: StepView) -> str:
 
 
 def _more(step: StepView) -> str:
-    if not step.elements:
+    if "length" not in step.elements:
         return escape(step.failure.message) if step.failure else escape(step.task)
     length, done, failed = (step.elements.get(name, 0) for name in ("length", "done", "failed"))
     bar = f'<meter max="{max(length, 1)}" value="{done}"></meter>'

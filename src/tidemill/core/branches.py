@@ -35,6 +35,7 @@ def judge(mover: "Mover", path: Path, node: BranchNode) -> None:
     if arm is None:
         mover.node_failed(path, Failure(Code.INVALID_INPUT, "no case of the branch holds", path=path))
         return
+    mover.fetched = {}
     mover.set_step(replace(mover.step(path), state=Waiting()))
     mover.note("branch_taken", path, arm=arm)
     mover.open_scope(join(path, arm))

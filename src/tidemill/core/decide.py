@@ -4,7 +4,6 @@
 and is asked again from the start. Instants and chance come with the overlay.
 """
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import assert_never
 
@@ -41,18 +40,20 @@ from tidemill.core.events import (
     TimerDue,
 )
 from tidemill.core.fill import Filler
-from tidemill.core.graph import BranchNode, Case, MapNode, State, TaskNode, Transition
+from tidemill.core.graph import BranchNode, LoopNode, MapNode, State, TaskNode
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.loops import round_done, turn
 from tidemill.core.machines import go_on, stop_visit, visit_done
 from tidemill.core.mapping import look_at_lists
 from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
-from tidemill.core.plan import operands_in, scope_path
+from tidemill.core.plan import element_path, operands_in, scope_path
 from tidemill.core.rows import Keys, Timer, TimerKind
 from tidemill.core.rules import SubmitRule
-from tidemill.core.run import MOVING, Code, Failure, MachineScope, Ready, Waiting
+from tidemill.core.run import MOVING, Code, Failure, LoopScope, MachineScope, Ready, Waiting
+from tidemill.core.terms import Condition
 
 ANSWER_WITHIN = timedelta(seconds=10)
 NO_RULE = SubmitRule()
@@ -236,12 +237,15 @@ def _queue_expired(draft: Draft, event: QueueExpired) -> None:
 
 def _feed(draft: Draft, run: RunId, path: Path) -> None:
     mover = _mover(draft, run)
-    if mover is None or (path and mover.step(path).is_final):
+    if mover is None or mover.is_dead(scope_path(path)) or (path and mover.step(path).is_final):
         return
-    if isinstance(draft.scope(run, path), MachineScope):
-        go_on(mover, path)
-    else:
-        feed_map(mover, path)
+    match draft.scope(run, path):
+        case MachineScope():
+            go_on(mover, path)
+        case LoopScope():
+            turn(mover, path)
+        case _:
+            feed_map(mover, path)
 
 
 def _fetching(draft: Draft, run: RunId, path: Path) -> Mover | None:
@@ -260,16 +264,24 @@ def _fetch(draft: Draft, timer: Timer) -> None:
     _, _, node = mover.layout.node(path)
     if isinstance(node, MapNode):
         draft.order(FetchLists(run, path, look_at_lists(mover.resolver, path, node).fetch))
-    elif isinstance(node, BranchNode):
-        draft.order(FetchOperands(run, path, _large_operands(mover, path, node.cases)))
-    elif isinstance(node, State):
-        draft.order(FetchOperands(run, path, _large_operands(mover, path, node.transitions)))
+    elif isinstance(node, BranchNode | State | LoopNode):
+        draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
 
 
-def _large_operands(mover: Mover, path: Path, arms: Sequence[Case | Transition]) -> tuple[tuple[Path, str], ...]:
-    filler, scope = Filler(mover.resolver), scope_path(path)
+def _conditions_of(mover: Mover, path: Path, node: BranchNode | State | LoopNode) -> tuple[Path, list[Condition]]:
+    """The conditions that are being judged for a step, and the scope that they stand in."""
+    match node:
+        case LoopNode(until=until):
+            return element_path(path, mover.resolver.loop_scope(path).round), [until]
+        case BranchNode(cases=arms) | State(transitions=arms):
+            return scope_path(path), [arm.when for arm in arms if arm.when is not None]
+
+
+def _large_operands(mover: Mover, path: Path, node: BranchNode | State | LoopNode) -> tuple[tuple[Path, str], ...]:
+    filler = Filler(mover.resolver)
+    scope, conditions = _conditions_of(mover, path, node)
     found: dict[tuple[Path, str], None] = {}
-    for operand in (each for arm in arms if arm.when is not None for each in operands_in(arm.when)):
+    for operand in (each for condition in conditions for each in operands_in(condition)):
         try:
             found.update(dict.fromkeys(filler.large_in(scope, operand)))
         except InputError:
@@ -302,6 +314,9 @@ def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
     mover.fetched = event.values
     if isinstance(node, BranchNode):
         judge(mover, event.path, node)
+    elif isinstance(node, LoopNode):
+        at = element_path(event.path, mover.resolver.loop_scope(event.path).round)
+        round_done(mover, mover.layout.scope(at), at)
     elif isinstance(node, State):
         visit_done(mover, event.path)
 

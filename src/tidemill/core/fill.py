@@ -6,7 +6,7 @@ from tidemill.core.chunks import pick, plain, unpack
 from tidemill.core.conditions import look_through
 from tidemill.core.errors import InternalError
 from tidemill.core.ids import Path
-from tidemill.core.resolve import Resolver
+from tidemill.core.resolve import NotThereError, Resolver
 from tidemill.core.terms import Calc, Input, Operand, Size, StatusOf
 from tidemill.core.values import (
     CHUNK_ELEMENTS,
@@ -75,7 +75,7 @@ class Filler:
         value = self.resolver.draft.value(self.resolver.run, source.path, source.port)
         match value:
             case None if source.path:
-                raise InternalError(f"{source.port!r} of {source.path!r} has no value")
+                raise NotThereError(f"{source.port!r} of {source.path!r} has no value")
             case None:
                 return None
             case Streamed():
@@ -98,7 +98,7 @@ class Filler:
         if chunk is None:
             data = self.resolver.draft.chunk(key)
             if data is None:
-                raise InternalError(f"chunk {number} of {source.param!r} at {source.path!r} is not there")
+                raise NotThereError(f"chunk {number} of {source.param!r} at {source.path!r} is not there")
             chunk = decoded[key] = unpack(data)
         element = chunk[offset]
         if isinstance(element, Inline) and (refs := refs_in(element.data, element.encoding)):

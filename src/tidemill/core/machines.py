@@ -98,6 +98,7 @@ def visit_done(mover: "Mover", path: Path) -> None:
     except InputError as error:
         stop_visit(mover, place, Failure(Code.INVALID_INPUT, str(error), path=path))
     else:
+        mover.fetched = {}
         _leave(mover, place, number, status)
 
 

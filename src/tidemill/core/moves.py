@@ -1,7 +1,7 @@
 """How a run moves through its graph: scopes open, nodes begin and end, scopes close. Used by `core.decide`.
 
 ```text
-open_scope ── begin each root ──► task: ready │ map: elements │ branch: judge, open an arm │ call: open its scope
+open_scope ── begin each root ──► task: ready │ map: elements │ loop: a round │ branch: judge, an arm │ call: its scope
 node_done  ── one less pending; feed the nodes that wait for it ──► scope_done ──► its step is done, outwards
 node_failed ── its scope is dead ──► a map takes it (skip, collect) │ outwards, to the run
 ```
@@ -33,6 +33,7 @@ from tidemill.core.graph import (
 )
 from tidemill.core.ground import after
 from tidemill.core.ids import Path, text_of
+from tidemill.core.loops import begin_loop, round_done
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
@@ -63,7 +64,7 @@ class Mover(Ending):
     def __init__(self, draft: Draft, run: Run) -> None:
         super().__init__(draft, run)
         self.fetched: dict[tuple[Path, str], Inline] = {}
-        self.feeding: set[Path] = set()  # maps whose elements are being opened further up this call
+        self.feeding: set[Path] = set()  # maps and loops whose elements or rounds are being opened further up this call
         self.moves = 0  # scopes opened
         self.entering: list[tuple[Path, str]] = []  # machines, and the states that they enter
         self._fed_nodes: deque[tuple[Path, str]] = deque()  # a chain of nodes is walked, not climbed: stacks end
@@ -94,21 +95,20 @@ class Mover(Ending):
     def begin(self, scope: Path, name: str) -> None:
         path = join(scope, name)
         node = self.layout.scope(scope).body.graph.nodes[name]
+        if isinstance(node, TaskNode):
+            self._begin_task(path, node)
+            return
+        self.set_step(Step(self.id, path, Waiting()))
         match node:
-            case TaskNode():
-                self._begin_task(path, node)
             case MapNode():
-                self.set_step(Step(self.id, path, Waiting()))
                 begin_map(self, path, node)
+            case LoopNode():
+                begin_loop(self, path, node)
             case BranchNode():
-                self.set_step(Step(self.id, path, Waiting()))
                 judge(self, path, node)
             case CallNode() | MachineNode():
-                self.set_step(Step(self.id, path, Waiting()))
                 self.open_scope(path)
-            case ConstNode():
-                pass
-            case OpNode() | LoopNode() | JoinNode() | WaitNode():
+            case ConstNode() | OpNode() | JoinNode() | WaitNode():
                 raise InternalError(f"{path!r} cannot be run yet")
 
     def _begin_task(self, path: Path, node: TaskNode) -> None:
@@ -202,6 +202,8 @@ class Mover(Ending):
         match place.node:
             case MapNode():
                 element_done(self, place.step)
+            case LoopNode():
+                round_done(self, place, path)
             case State():
                 visit_done(self, path)
             case _:

@@ -29,7 +29,7 @@ from tidemill.core.ids import Path, RunId
 from tidemill.core.machine_paths import FAILURE
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Layout, Place, element_path, join, visit_path
-from tidemill.core.run import Code, Failure, MachineScope, MapScope, Scope, Step, StepFailed, StepSucceeded
+from tidemill.core.run import Code, Failure, LoopScope, MachineScope, MapScope, Scope, Step, StepFailed, StepSucceeded
 from tidemill.core.terms import VALUE, Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,
@@ -44,6 +44,10 @@ from tidemill.core.values import (
 
 SUCCESS = "success"
 _encode_json = msgspec.json.Encoder().encode
+
+
+class NotThereError(InternalError):
+    """A place holds nothing. In a decision that is a fault of ours; a reader came too early, or looks where none is."""
 
 
 class Resolver:
@@ -113,7 +117,10 @@ class Resolver:
                 return self.narrow(self.resolve(path, body.outputs[ref.port]), ref.fields)
             case MachineNode():
                 return self.narrow(self.resolve(path, self.end_of(path)[ref.port]), ref.fields)
-            case LoopNode() | JoinNode():
+            case LoopNode(body=body):
+                last = element_path(path, self.loop_scope(path).round)
+                return self.narrow(self.resolve(last, body.outputs[ref.port]), ref.fields)
+            case JoinNode():
                 raise InternalError(f"{path!r} cannot be run yet")
 
     def _visit(self, place: Place, scope: Path, state: str, ref: Ref) -> Source:
@@ -128,7 +135,7 @@ class Resolver:
         """The outputs that the end of a machine gives, in the graph of the machine."""
         row = self._machine(scope)
         if row.end is None:
-            raise InternalError(f"the machine at {scope!r} has not ended")
+            raise NotThereError(f"the machine at {scope!r} has not ended")
         state, number = row.end
         end = self.layout.states_of(self.layout.scope(scope))[state].transitions[number].to
         return end.outputs if isinstance(end, End) else {}
@@ -136,7 +143,7 @@ class Resolver:
     def _machine(self, scope: Path) -> MachineScope:
         row = self.draft.scope(self.run, scope)
         if not isinstance(row, MachineScope):
-            raise InternalError(f"the machine at {scope!r} has no scope")
+            raise NotThereError(f"the machine at {scope!r} has no scope")
         return row
 
     def status(self, scope: Path, node: str) -> str:
@@ -216,7 +223,7 @@ class Resolver:
         scope = self.draft.scope(self.run, element)
         failure = scope.failure if isinstance(scope, Scope) else None
         if failure is None:
-            raise InternalError(f"element {element!r} did not fail")
+            raise NotThereError(f"element {element!r} did not fail")
         return Fixed(_encode_json({"$failure": failure.code.value, "message": failure.message, "path": failure.path}))
 
     def skips(self, source: Gathered) -> bool:
@@ -228,13 +235,19 @@ class Resolver:
     def map_scope(self, path: Path) -> MapScope:
         scope = self.draft.scope(self.run, path)
         if not isinstance(scope, MapScope):
-            raise InternalError(f"the map at {path!r} has no scope")
+            raise NotThereError(f"the map at {path!r} has no scope")
+        return scope
+
+    def loop_scope(self, path: Path) -> LoopScope:
+        scope = self.draft.scope(self.run, path)
+        if not isinstance(scope, LoopScope):
+            raise NotThereError(f"the loop at {path!r} has no scope")
         return scope
 
     def arm(self, path: Path) -> str:
         step = self.draft.step(self.run, path)
         if step is None or not isinstance(step.state, StepSucceeded):
-            raise InternalError(f"the branch at {path!r} is not decided")
+            raise NotThereError(f"the branch at {path!r} is not decided")
         return step.state.arm
 
 

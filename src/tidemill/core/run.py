@@ -221,6 +221,15 @@ class MapScope(Struct, frozen=True, gc=False, tag="map"):
     changed: bool = False  # in a fork: it gives another list than its origin
 
 
+class LoopScope(Struct, frozen=True, gc=False, tag="loop"):
+    """The rounds of the loop at ``path``, one after the other."""
+
+    run: RunId
+    path: Path
+    round: int = -1  # index of the one that was opened last
+    next: Source | None = None  # what another one starts with, which is to be opened
+
+
 class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
     """Where a machine of states is."""
 
@@ -232,7 +241,7 @@ class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
     end: tuple[str, int] | None = None  # the state and the number of the transition that ended it
 
 
-ScopeRow = Scope | MapScope | MachineScope
+ScopeRow = Scope | MapScope | LoopScope | MachineScope
 
 
 # Steps ---------------------------------------------------------------------------------------------

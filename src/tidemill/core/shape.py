@@ -139,7 +139,7 @@ def _faults_of(node: Node) -> Iterator[str]:  # noqa: C901  # one match over a u
 
 def _not_yet(node: Node) -> Iterator[str]:
     """What documents may say already, and no engine does."""
-    if isinstance(node, OpNode | LoopNode | JoinNode | WaitNode):
+    if isinstance(node, OpNode | JoinNode | WaitNode):
         yield "a node of this kind cannot be run yet"
     elif not isinstance(node, ConstNode) and node.rescue is not None:
         yield "a rescue cannot be run yet"

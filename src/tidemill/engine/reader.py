@@ -14,7 +14,7 @@ from tidemill.core.ids import Digest, Path
 from tidemill.core.inputs import inputs_of
 from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
 from tidemill.core.plan import NoSuchPathError, scope_path
-from tidemill.core.resolve import Resolver
+from tidemill.core.resolve import NotThereError, Resolver
 from tidemill.core.run import Run
 from tidemill.core.terms import Ref
 from tidemill.core.values import (
@@ -204,6 +204,8 @@ class Reader:
                 return question(Resolver(Draft(overlay), run.id, layout))
             except RowsMissingError as missing:
                 overlay.learn(await self._queries.rows(missing.keys))
+            except NotThereError as error:
+                raise NoValueError(str(error)) from None
             except GraphMissingError as missing:
                 await self._graphs.layout(missing.digest)
 
@@ -211,6 +213,11 @@ class Reader:
 def _ref_source(resolver: Resolver, path: Path, port: str) -> Source:
     if not path:
         return resolver.resolve("", Ref(port=port))
+    if path.endswith("]"):  # an element of a map, a round of a loop
+        outputs = resolver.layout.scope(path).body.graph.outputs
+        if port not in outputs:
+            raise NoSuchPathError(f"{path}:{port}")
+        return resolver.resolve(path, outputs[port])
     _, name, node = resolver.layout.node(path)
     ports = node.outputs if isinstance(node, TaskNode) else None
     if ports is not None and port not in ports:

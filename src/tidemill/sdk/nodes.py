@@ -1,19 +1,20 @@
 """How calls and words become nodes of the graph that is being traced."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
 
-from tidemill.core.graph import BranchNode, Case, ElementFailure, Graph, MapNode
+from tidemill.core.graph import BranchNode, Case, ElementFailure, Graph, LoopNode, MapNode
 from tidemill.core.terms import VALUE
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.expressions import argument_of, expression_of, kind_of
 from tidemill.sdk.forms import union_of
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.result import Failure
-from tidemill.sdk.standin import Criterion, Facts, Standin, element_kind, facts_of
+from tidemill.sdk.standin import Criterion, Facts, Standin, TraceError, condition_of, element_kind, facts_of
 from tidemill.sdk.tracer import Captures, Tracer
 
 
@@ -58,7 +59,7 @@ class Trace(Tracer):
     def map(
         self, name: str, body: Callable[..., Any], lists: Sequence[Any], *, window: int, on_failure: ElementFailure
     ) -> Standin:
-        name = self.claim(name or _name_of(body), 'give this one another, map_over(…, name="…")')
+        name = self.claim(name or _name_of(body, "map"), 'give this one another, map_over(…, name="…")')
         params = _parameters_of(body, len(lists))
         kinds = [_element_kind_of(each) for each in lists]
         over = {
@@ -72,15 +73,41 @@ class Trace(Tracer):
             kind = union_of([kind, Failure])
         return self.output(name, VALUE, plan_of(list[kind]))  # type: ignore[valid-type]
 
+    def loop(
+        self, name: str, body: Callable[..., Any], start: Any, *, until: Callable[[Any], Any], limit: int
+    ) -> Standin:
+        name = self.claim(name or _name_of(body, "loop"), 'give this one another, loop(…, name="…")')
+        (param,) = _parameters_of(body, 1)
+        plan = body.signature.parameters[param].plan if isinstance(body, Definition) else plan_of(kind_of(start))
+        expression = argument_of(self, start, plan, f"{name}({param})")
+        captures = Captures((param,))
+        inner = Trace(self, captures)
+        with inner.recorded():
+            value = body(inner.input(param, plan))
+            output = argument_of(inner, value, plan, f"the result of a round of {name}, with which another starts,")
+            criterion = condition_of(until(value))
+        if isinstance(criterion, bool):
+            raise TraceError(f"{name}: until is always {criterion}; let it compare what a round gives")
+        condition = inner.condition(criterion)
+        graph = inner.graph({VALUE: output}, {VALUE: plan.schema}, {})
+        self.nodes[name] = LoopNode(param, expression, graph, condition, limit, captures.inputs)
+        return self.output(name, VALUE, plan)
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Calls of tasks and words become nodes of this graph."""
+        token = recording.set(self)
+        try:
+            yield
+        finally:
+            recording.reset(token)
+
     def _body(self, fn: Callable[..., Any], params: Mapping[str, TypePlan], captures: Captures) -> tuple[Graph, Any]:
         """Trace a body, once; give its graph, and the type of its result."""
         inner = Trace(self, captures)
         standins = [inner.input(param, plan) for param, plan in params.items()]
-        token = recording.set(inner)
-        try:
+        with inner.recorded():
             value = fn(*standins)
-        finally:
-            recording.reset(token)
         kind = kind_of(value)
         output = expression_of(inner, value, kind, "the result of the body")
         return inner.graph({VALUE: output}, {VALUE: plan_of(kind).schema}, {}), kind
@@ -95,12 +122,12 @@ def _element_kind_of(items: Any) -> Any:
     return union_of(kinds) if kinds else Any
 
 
-def _name_of(body: Callable[..., Any]) -> str:
-    """A map is named as the task or function that it runs; one of a lambda is ``map``."""
+def _name_of(body: Callable[..., Any], word: str) -> str:
+    """A map or loop is named as the task or function that it runs; one of a lambda as its word."""
     if isinstance(body, Definition):
         return body.node_name
-    name = getattr(body, "__name__", "map")
-    return "map" if name == "<lambda>" else name
+    name = getattr(body, "__name__", word)
+    return word if name == "<lambda>" else name
 
 
 def _parameters_of(body: Callable[..., Any], count: int) -> list[str]:
@@ -109,5 +136,5 @@ def _parameters_of(body: Callable[..., Any], count: int) -> list[str]:
     else:
         names = list(inspect.signature(body).parameters)
     if len(names) < count:
-        raise TypeError(f"the body is given {count} arguments, and {_name_of(body)} takes {len(names)}")
+        raise TypeError(f"the body is given {count} arguments, and {_name_of(body, 'it')} takes {len(names)}")
     return names[:count]

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sized
 from enum import Enum
 from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin, overload
 
+from tidemill.core.shape import MOST_ROUNDS
 from tidemill.core.terms import AllOf, AnyOf, Not, Present, Ref
 from tidemill.sdk.definition import Definition, recording
+from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.expressions import recorded
 from tidemill.sdk.failures import classify
 from tidemill.sdk.nodes import Arm, Trace
@@ -114,6 +116,26 @@ def branch(condition: Condition, /, *, then: Callable[[], A], otherwise: Callabl
         return then() if criterion else otherwise()
     arms = [Arm("then", criterion, then), Arm("otherwise", None, otherwise)]
     return cast("A | B", trace.branch(name or "branch", "branch", arms))
+
+
+def loop(body: Callable[[T], T], start: T, /, *, until: Callable[[T], Condition], limit: int, name: str = "") -> T:
+    """Run the body on ``start``, then on its own result, until the condition holds of that; give the last result.
+
+    Args:
+        limit: how many rounds there are at most; when the last one ends and ``until`` does not hold, the loop fails.
+        name: of the node, where the name of the body will not do.
+    """
+    if not 1 <= limit <= MOST_ROUNDS:
+        raise ValueError(f"limit is the number of rounds, from 1 to {MOST_ROUNDS}, not {limit}")
+    trace = _trace()
+    if trace is not None:
+        return cast(T, trace.loop(name, body, start, until=until, limit=limit))
+    value = start
+    for _ in range(limit):
+        value = body(value)
+        if until(value):
+            return value
+    raise PermanentError(f"after {limit} rounds, its limit, the loop has not ended")
 
 
 @overload

@@ -22,7 +22,7 @@ from tidemill.core.graph import (
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
-from tidemill.core.run import STATUSES, Held, MapScope, Ready, Run, Step
+from tidemill.core.run import STATUSES, Held, LoopScope, MapScope, Ready, Run, ScopeRow, Step
 from tidemill.core.why import Fleet, explain, explain_run
 from tidemill.engine.engine import Engine
 from tidemill.ports.store import RunFilter
@@ -105,7 +105,7 @@ class Runs:
         for step in found:
             kind, task = _described(layout, step.path)
             scope = rows.scopes.get((run.id, step.path))
-            elements = _elements(scope) if isinstance(scope, MapScope) else {}
+            elements = _elements(scope)
             views.append(step_view(step, (kind, task), rows.attempts.get((run.id, step.path, step.latest)), elements))
         return views
 
@@ -188,7 +188,11 @@ def _described(layout: Layout | None, path: Path) -> tuple[str, str]:
     return _KINDS[type(node)], node.task if isinstance(node, TaskNode) else ""
 
 
-def _elements(scope: MapScope) -> dict[str, int]:
+def _elements(scope: ScopeRow | None) -> dict[str, int]:
+    if isinstance(scope, LoopScope):
+        return {"rounds": scope.round + 1}
+    if not isinstance(scope, MapScope):
+        return {}
     done = scope.next - scope.open - scope.failed
     return {"length": scope.length, "open": scope.open, "done": done, "failed": scope.failed}
 

@@ -138,7 +138,7 @@ class StepView(Struct, frozen=True, omit_defaults=True):
     worker: str = ""
     started_at: str = ""
     ended_at: str = ""
-    elements: dict[str, int] = field(default_factory=dict)  # of a map: length, open, done, failed
+    elements: dict[str, int] = field(default_factory=dict)  # of a map: length, open, done, failed; of a loop: rounds
     adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected
 
 

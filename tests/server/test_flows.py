@@ -1,0 +1,76 @@
+"""Workflows whose nodes are more than tasks, from their function to what HTTP tells of them, with a real worker."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.server.http import Http
+from tests.server.mill import Mill
+from tidemill import Worker, branch, loop, map_over, workflow
+from tidemill.client.remote import AsyncClient
+from tidemill.sdk.workflow import Workflow
+
+RUNS = "/api/v1/runs"
+yard = Worker("yard")
+
+
+@yard.task
+def grow(x: int, by: int) -> int:
+    return x + by
+
+
+@workflow
+def grown(xs: list[int], by: int) -> list[int]:
+    """A loop in each element of a map; each round has a branch."""
+
+    def once(x: int) -> int:
+        return branch(x > 100, then=lambda: x, otherwise=lambda: grow(x, by))
+
+    return map_over(lambda x: loop(once, x, until=lambda each: each > 10, limit=4, name="refine"), xs)
+
+
+async def began(served: Mill, flow: Workflow[..., Any], **inputs: Any) -> str:
+    async with AsyncClient(served.url) as client:
+        return (await client.submit(flow, **inputs)).id
+
+
+async def steps_of(http: Http, run: str) -> dict[str, Any]:
+    return {step["path"]: step for step in (await http.get(f"{RUNS}/{run}/steps?limit=500")).json["steps"]}
+
+
+async def value_of(http: Http, run: str, path: str) -> Any:
+    answer = await http.get(f"{RUNS}/{run}/values/{path}", accept="application/json")
+    return answer.json if answer.status == 200 else answer.problem
+
+
+@pytest.mark.feature("E2")
+async def test_rounds_of_a_loop_are_steps_and_the_value_of_each_can_be_read(served: Mill, http: Http) -> None:
+    async with served.worker(yard):
+        run = await began(served, grown, xs=[1, 200, 9], by=4)
+        assert (await http.get(f"{RUNS}/{run}/result?wait=20")).json["value"] == [13, 200, 13]
+    steps = await steps_of(http, run)
+    assert (steps["map[0]/refine"]["kind"], steps["map[0]/refine"]["elements"]) == ("loop", {"rounds": 3})
+    assert steps["map[0]/refine[2]/branch/otherwise/grow"]["status"] == "succeeded"
+    assert [await value_of(http, run, f"map[0]/refine[{each}]") for each in range(4)] == [5, 9, 13, "unknown_value"]
+    assert await value_of(http, run, "map[0]/refine") == 13
+    assert await value_of(http, run, "map[1]") == 200
+
+
+async def test_a_loop_that_reaches_its_limit_fails_its_run(served: Mill, http: Http) -> None:
+    async with served.worker(yard):
+        run = await began(served, grown, xs=[1], by=1)
+        failed = await http.get(f"{RUNS}/{run}/result?wait=20")
+    assert failed.problem == "run_failed"
+    assert failed.json["detail"] == "after 4 rounds, its limit, `branch > 10` does not hold"
+    assert failed.json["failure"]["path"] == "map[0]/refine"
+    assert await value_of(http, run, "map[0]/refine[3]") == 5
+
+
+async def test_a_cancel_in_a_loop_is_heard(served: Mill, http: Http) -> None:
+    async with asyncio.timeout(30):
+        run = await began(served, grown, xs=[1], by=1)
+        assert (await http.post(f"{RUNS}/{run}/cancel", {"reason": "enough"})).status == 202
+        result = await http.get(f"{RUNS}/{run}/result?wait=20")
+    assert result.problem == "run_cancelled"
+    assert {step["status"] for step in (await steps_of(http, run)).values()} == {"cancelled"}
