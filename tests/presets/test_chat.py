@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tests.presets.conftest import Answer, serving
 from tidemill import PermanentError, RunFailedError, TransientError
-from tidemill.presets.addresses import PrivateAddressError
+from tidemill.net.addresses import PrivateAddressError
 from tidemill.presets.chat import Chat, ChatStream, Endpoint, Message, Reply
 from tidemill.presets.worker import preset_worker
 from tidemill.testing.local import local

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import aiohttp
 from yarl import URL
 
-from tidemill.presets.addresses import networks_of
-from tidemill.presets.http import HttpAnswer, HttpRequest, check_status, check_url, follow, opened, read_most
+from tidemill.net.requests import HttpRequest, check_url, read_most
+from tidemill.presets.http import HttpAnswer, allowed_by, answered, check_status, opened
 from tidemill.sdk.errors import PermanentError
 
 END = "[DONE]"
@@ -77,9 +77,9 @@ class Chat:
         """Ask a model for the next message of a conversation."""
         options = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "stop": stop}
         endpoint = self.endpoint
-        allowed = networks_of(endpoint.allow)
+        allowed = allowed_by(endpoint.allow)
         async with opened(allowed, endpoint.most_s) as session:
-            answer = await follow(session, endpoint.request(messages, options), allowed, endpoint.most_bytes)
+            answer = await answered(session, endpoint.request(messages, options), allowed, endpoint.most_bytes)
         check_status(answer, ())
         try:
             (choice, *_), usage = answer.data["choices"], answer.data.get("usage") or {}
@@ -110,17 +110,14 @@ class ChatStream:
         """Ask a model, and give its reply in pieces."""
         options = {"model": model, "temperature": temperature, "max_tokens": max_tokens, "stop": stop, "stream": True}
         endpoint = self.endpoint
-        request, allowed = endpoint.request(messages, options), networks_of(endpoint.allow)
-        check_url(request.url, allowed)
-        async with (
-            opened(allowed, endpoint.most_s) as session,
-            session.post(
-                request.url, headers={**request.headers, **request.private}, data=request.body, allow_redirects=False
-            ) as response,
-        ):
-            await _check(response, endpoint.most_bytes)
-            async for piece in _pieces(response.content):
-                yield piece
+        request, allowed = endpoint.request(messages, options), allowed_by(endpoint.allow)
+        headers = {**request.headers, **request.private}
+        async with opened(allowed, endpoint.most_s) as session:
+            check_url(request.url, allowed)
+            async with session.post(request.url, headers=headers, data=request.body, allow_redirects=False) as response:
+                await _check(response, endpoint.most_bytes)
+                async for piece in _pieces(response.content):
+                    yield piece
 
 
 async def _check(response: aiohttp.ClientResponse, most_bytes: int) -> None:
