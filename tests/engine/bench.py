@@ -24,6 +24,7 @@ from tidemill.core.terms import Compare, Comparison, Constant, Ref
 from tidemill.core.values import Inline
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Recording, Requeueing
+from tidemill.engine.registry import Registry
 from tidemill.engine.seats import Seat
 from tidemill.engine.turn import Turn
 from tidemill.ports.store import Counts
@@ -122,7 +123,7 @@ class Bench:
 
     async def beat(self, arrivals: list[Arrival], credit: int = 1000) -> Turn:
         overlay = Overlay(self.clock.now(), self.entropy.bytes(16), self.catalog, self.graphs.layouts)
-        turn = Turn(await self.store.begin(), overlay, self.graphs)
+        turn = Turn(await self.store.begin(), overlay, self.graphs, Registry(self.store))
         await turn.take(arrivals)
         offers = [Offer(SESSION, "w", self.seat.served.pools, {"": credit}, 0)] if credit else []
         await turn.match(offers, self.seat.served.lone)

@@ -63,5 +63,5 @@ def test_a_name_opens_no_address_and_an_address_no_name() -> None:
 
 @pytest.mark.parametrize("text", ["10.0.0.0/99", "10.0.0.1/8", "a b", "", "*", "-x", "999.1.1.1"])
 def test_what_is_no_address_no_network_and_no_name_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="does not appear to be|has host bits set|Only decimal digits"):
+    with pytest.raises(ValueError, match=r"does not appear to be|has host bits set"):
         allowed_of([text])

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,26 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
+from tidemill.adapters.web.courier import HttpCourier
 from tidemill.assembly.programs import programs
 from tidemill.core.definitions import Pools
+from tidemill.core.webhooks import Patience
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
+from tidemill.net.addresses import allowed_of
 from tidemill.ports.backend import speaking
 from tidemill.ports.link import Dialer
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
-from tidemill.server.app import App, Backing, WebSettings, build_app
+from tidemill.server.app import App, Backing, Sending, WebSettings, build_app, build_sender
 from tidemill.wire.worker import FRAME_LIMIT_BYTES, PATH, SUBPROTOCOL
 from tidemill.worker.caller import ServerCaller
 from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
+
+QUICK = Patience(first=timedelta(milliseconds=5), most=timedelta(milliseconds=20), tries=4)
+SEND_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,14 @@ class Mill:
 
 
 @asynccontextmanager
-async def mill(
+async def mill(  # noqa: PLR0913, PLR0917  # each has a default
     folder: Path,
     hosts: Iterable[str] = (),
     blob_limit: int = 1 << 30,
     port: int = 0,
     threads: ThreadPool | None = None,
+    allow: Iterable[str] = ("127.0.0.0/8",),
+    patience: Patience = QUICK,
 ) -> AsyncIterator[Mill]:
     folder.mkdir(parents=True, exist_ok=True)
     threads, entropy, clock = threads or ThreadPool(), OsEntropy(), SystemClock()
@@ -102,21 +111,26 @@ async def mill(
     store = SqliteStore(folder / "store.db", threads, entropy)
     logs = SqliteLogs(folder / "logs.db", threads)
     engine = Engine(store, blobs, clock, entropy, EngineSettings())
-    app = build_app(Backing(engine, blobs, logs, clock, entropy), WebSettings(tuple(hosts), blob_limit))
+    allowed, backing = allowed_of(allow), Backing(engine, blobs, logs, clock, entropy)
+    app = build_app(backing, WebSettings(tuple(hosts), blob_limit, allowed))
     beating = asyncio.create_task(engine.run())
     server, listening = _server(app, port)
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    sender = build_sender(backing, Sending(HttpCourier(allowed, SEND_S), url, patience))
+    sending = asyncio.create_task(sender.run())
     serving = asyncio.create_task(server.serve([listening]))
     while not server.started:  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0.002)
     try:
-        yield Mill(f"http://127.0.0.1:{listening.getsockname()[1]}", engine, app, folder)
+        yield Mill(url, engine, app, folder)
     finally:
         app.close()
         server.should_exit = True
         await serving
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
+        for task in (sending, beating):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await logs.close()
         await store.close()
 

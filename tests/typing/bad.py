@@ -35,7 +35,9 @@ from good import (
 )
 from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
+from tidemill import webhooks
 from tidemill import (
+    Client,
     Batch,
     Clamp,
     Codec,
@@ -276,3 +278,7 @@ judge(notes(Draft("a", 1)))  # E
 judge(parts(Draft("a", 1)).final)  # E
 notes("draft")  # E
 stub_stream("review.one")(len)  # E
+webhooks.verify({}, 3, "secret")  # E
+webhooks.verify({}, b"", b"secret")  # E
+Client().webhooks.add("chat")  # E
+Client().webhooks.add("chat", "https://example.org", event="run.failed")  # E

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal, NamedTuple, TypedDict, assert_type
 from stubs import Draft, Verdict, judge, notes, parts, shorten
 
 from tidemill.client.blocking import Run
+from tidemill import webhooks
 from tidemill import (
+    AsyncClient,
     Backend,
     Batch,
     Catalog,
@@ -502,6 +504,17 @@ def of_programs(client: Client) -> None:
 @workflow
 def shrunk(photos: list[File]) -> list[File]:
     return map_over(lambda photo: shrink(photo, 64), photos)
+
+
+def of_webhooks(client: Client, headers: dict[str, str]) -> None:
+    assert_type(client.webhooks.add("chat", "https://example.org", events=["run.failed"], tags={"a": "b"}).secret, str)
+    assert_type([each.status for each in client.webhooks.log("chat", limit=3).deliveries], list[str])
+    assert_type(webhooks.verify(headers, b"{}", ["a", "b"], timedelta(minutes=1)).id, str)
+
+
+async def of_async_webhooks(client: AsyncClient) -> None:
+    assert_type((await client.webhooks.test("chat")).id, str)
+    await client.webhooks.remove("chat")
 
 
 WORKFLOWS = (album, atlas, chain, verdict, both, retold, shrunk)

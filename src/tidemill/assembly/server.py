@@ -23,17 +23,21 @@ from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.faults import CrashFaults
 from tidemill.adapters.system.threads import ThreadPool
+from tidemill.adapters.web.courier import HttpCourier
 from tidemill.assembly.address import Address, write_address
 from tidemill.assembly.setting_kinds import Durability, SettingsError
 from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
+from tidemill.core.webhooks import Patience
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
-from tidemill.server.app import App, Backing, WebSettings, build_app
+from tidemill.net.addresses import allowed_of
+from tidemill.server.app import App, Backing, Sending, WebSettings, build_app, build_sender
 
 SWITCH_S = 0.0005  # the commit thread gets the interpreter back soon
 GC_ALLOCATIONS = 20_000  # a beat of a hundred tasks makes thousands of objects, and hardly a cycle
+WEBHOOK_S = 15.0  # for one attempt; who needs longer should answer first and work then
 CLOSE_S = 5.0  # for requests that are under way
 _SYNCHRONOUS = {Durability.FULL: Synchronous.FULL, Durability.NORMAL: Synchronous.NORMAL}
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - addresses that are no names to be reached under
@@ -59,14 +63,27 @@ async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
     with _listening(settings.host, settings.port) as listener:
         async with backing(settings) as parts:
             hosts = (*settings.allowed_hosts, *(() if settings.host in _EVERYWHERE else (settings.host.lower(),)))
-            app = build_app(parts, WebSettings(hosts))
+            app = build_app(parts, WebSettings(hosts, allowed=allowed_of(settings.webhook_allow)))
             await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
             port = listener.getsockname()[1]
             url = Settings(host=_reachable(settings.host), port=port).server_url
             write_address(settings.data, Address(url, parts.engine.store_id.hex(), ends))
             web = _Web(app, lambda: ready(url))
-            with told_to_stop(web.stop, ends):
-                await web.serve(sockets=[listener])
+            async with sending(parts, settings, url):
+                with told_to_stop(web.stop, ends):
+                    await web.serve(sockets=[listener])
+
+
+@asynccontextmanager
+async def sending(parts: Backing, settings: Settings, url: str) -> AsyncIterator[None]:
+    """Webhooks are sent in this block; what is not sent at its end is sent by the next server."""
+    courier = HttpCourier(allowed_of(settings.webhook_allow), WEBHOOK_S)
+    patience = Patience(first=timedelta(seconds=settings.webhook_retry_s))
+    sender = build_sender(parts, Sending(courier, settings.public_url or url, patience))
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(sender.run(), name="webhooks")
+        yield
+        running.cancel()
 
 
 @asynccontextmanager

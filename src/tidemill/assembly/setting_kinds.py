@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.core.errors import InputError
 from tidemill.core.sizes import size_bytes
+from tidemill.net.addresses import allowed_of
 from tidemill.sdk.offers import GpuOffer, ResourceOffers
 from tidemill.worker.settings import Keep
 
@@ -93,6 +94,12 @@ def _health(text: str) -> str:
     return text
 
 
+def _allowed(text: str) -> tuple[str, ...]:
+    found = words(text)
+    allowed_of(found)
+    return found
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in words(text))
 
@@ -172,6 +179,21 @@ KINDS: dict[str, Kind] = {
     "port": Kind("its port; 0 takes a free one", "a whole number from 0 (any free one) to 65535", _whole(0, 65_535)),
     "allowed_hosts": Kind(
         "names under which a server may be reached besides loopback", "names, joined by commas", _names
+    ),
+    "public_url": Kind(
+        "a server's address as others reach it, for links in webhooks; the one at host and port if nothing is said",
+        "an address such as https://mill.example.org",
+        _url,
+    ),
+    "webhook_allow": Kind(
+        "hosts and networks that webhooks may go to although they are private",
+        "names, addresses and networks, joined by commas, such as hooks.internal,10.1.0.0/16",
+        _allowed,
+    ),
+    "webhook_retry_s": Kind(
+        "seconds until a webhook that failed is tried again; each wait is four times the last, up to four hours",
+        _SECONDS,
+        _seconds,
     ),
     "synchronous": Kind(
         "`full`: a commit counts once the disk has it; `normal`: a power cut may lose the last ones",

@@ -32,6 +32,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     allowed_hosts: tuple[str, ...] = ()  # names under which the server may be reached, besides loopback
+    public_url: str = ""  # of the server, as others reach it; "" is the one at host and port
+    webhook_allow: tuple[str, ...] = ()  # private hosts and networks that webhooks may go to
+    webhook_retry_s: float = 5.0  # after the first failed try of a webhook
     synchronous: Durability = Durability.FULL
     lease_s: float = 30.0
     worker_id: str = ""  # "" takes a free one made of the worker's and the machine's name

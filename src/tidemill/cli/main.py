@@ -41,6 +41,7 @@ COMMANDS = {
     "tasks": ("fleet", "Tasks that workers have announced."),
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),
+    "webhooks": ("webhooks", "Who is told when runs end, and what was sent."),
     "conformance": ("conformance", "Check a worker in any language against the protocol."),
     "completion": ("completion", "Let your shell complete commands and options."),
     "settings": ("settings", "Each setting, its value and where that comes from."),

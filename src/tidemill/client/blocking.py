@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+from tidemill.client.blocking_webhooks import Webhooks
 from tidemill.client.forking import ForkOptions
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
@@ -181,6 +182,11 @@ class Client:
 
     def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[Run[R]]:
         return [Run(run, self._thread) for run in self._thread.wait(self._client.submit_many(target, inputs))]
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Who is told when runs end."""
+        return Webhooks(self._client.webhooks, self._thread)
 
     def run(self, run: str, target: Definition[..., R] | None = None) -> Run[R]:
         """A run by its id; with what it is a run of, its result is typed."""

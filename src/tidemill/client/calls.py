@@ -39,6 +39,13 @@ class Calls:
         data = _encode(body)
         return await self.patiently(lambda: self._once("POST", path, data, answer))
 
+    async def put(self, path: str, body: object, answer: type[T]) -> T:
+        data = _encode(body)
+        return await self.patiently(lambda: self._once("PUT", path, data, answer))
+
+    async def delete(self, path: str) -> None:
+        await self.patiently(lambda: self._raw("DELETE", path, b"", _HEADERS))
+
     async def put_json(self, path: str, document: bytes, answer: type[T]) -> T:
         headers = {**_HEADERS, "content-type": "application/json"}
         return await self.patiently(lambda: self._once("PUT", path, document, answer, headers))

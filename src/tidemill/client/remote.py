@@ -21,6 +21,7 @@ from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
 from tidemill.client.targets import Decode, Target, bind_plain, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
+from tidemill.client.webhooks import AsyncWebhooks
 from tidemill.core.documents import parse_document
 from tidemill.core.graph import NodeOptions, Workflow, overlaid
 from tidemill.core.run import Adjustment
@@ -297,6 +298,11 @@ class AsyncClient:
         found = AsyncRun[Any](self._core, self._core.outcomes.shared(run), decode)
         found._is_watched = False  # noqa: SLF001  # its own module
         return found
+
+    @property
+    def webhooks(self) -> AsyncWebhooks:
+        """Who is told when runs end."""
+        return AsyncWebhooks(self._core.calls)
 
     # Runs ------------------------------------------------------------------------------------------
 

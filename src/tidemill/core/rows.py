@@ -11,7 +11,9 @@ from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.recurrence import Terms
 from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.webhooks import Delivery
 
 Lane = bytes  # digest of all that decides fit; `core.lanes` makes it
 
@@ -329,6 +331,10 @@ class Changes(Struct):
     fires: list[Fire] = field(default_factory=list)
     submit_keys: list[SubmitKey] = field(default_factory=list)
     values_drop: list[ValueKey] = field(default_factory=list)  # goes before ``values``
+    outbox: list[Delivery] = field(default_factory=list)
+    sent: list[Delivery] = field(default_factory=list)  # what became of them; those that are gone stay gone
+    registered: list[Registered] = field(default_factory=list)
+    registered_drop: list[tuple[str, str]] = field(default_factory=list)  # (kind, name); after the puts of a beat
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -24,6 +24,7 @@ from tidemill.engine.fetches import Fetches
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Departure, Inbox, Recording
 from tidemill.engine.reader import Reader
+from tidemill.engine.registry import Registry
 from tidemill.engine.schedules import Schedules
 from tidemill.engine.seats import ASK_AGAIN, Seat, Seats
 from tidemill.engine.turn import Turn
@@ -52,10 +53,9 @@ class Beats:
         self.settings = settings
         self.catalog = Catalog()
         self.graphs = Graphs(store)
-        self.feed = Feed(store)
+        self.feed, self.registry = Feed(store), Registry(store)
         self.reader = Reader(store, blobs, self.graphs)
-        self.seats = Seats()
-        self.clock = clock
+        self.seats, self.clock = Seats(), clock
         self._store, self._entropy = store, entropy
         self._inbox = Inbox()
         self._watches = Watches(store)
@@ -64,6 +64,7 @@ class Beats:
         self.tallies = self._delivery.tallies
         self.schedules = Schedules(store, self._inbox, clock)
         self._delivery.when_ended.append(self.schedules.ended)
+        self._delivery.when_written.append(self.registry.note)
         self._next_due: Instant | None = None
         self._next_look: Instant = 0
         self._beating = False
@@ -98,6 +99,7 @@ class Beats:
     async def _recover(self) -> None:
         """Read what a server before this one left; time without a server does not count for any lease."""
         await self.graphs.load()
+        await self.registry.load()
         self.catalog.add(row.definition for row in reversed(await self._store.tasks()))
         self.seats.lanes |= {row.id: row for row in await self._store.lanes()}
         await self._seat_all()
@@ -177,6 +179,7 @@ class Beats:
         await self._watches.look_again()
         self.feed.reread()
         self.schedules.look_again()
+        await self.registry.load()
         await self._seat_all()
         for seat in self.seats.all():
             seat.dismiss(ASK_AGAIN)
@@ -213,7 +216,7 @@ class Beats:
         overlay = Overlay(at, self._entropy.bytes(16), self.catalog, self.graphs.layouts, self.seats.lanes)
         beat = await self._store.begin()
         try:
-            turn = Turn(beat, overlay, self.graphs)
+            turn = Turn(beat, overlay, self.graphs, self.registry)
             await turn.take(arrivals)
             more = await self._take_time(turn, at)
             await turn.let_go()

@@ -38,4 +38,8 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         changes.tasks += each.tasks
         changes.graphs += each.graphs
         changes.blobs.update(each.blobs)
+        changes.outbox += each.outbox
+        changes.sent += each.sent
+        changes.registered += each.registered
+        changes.registered_drop += each.registered_drop
     return changes

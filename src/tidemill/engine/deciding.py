@@ -34,6 +34,7 @@ from tidemill.core.values import Argument
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Requeueing, Sweeping
 from tidemill.engine.orders import Outcome
+from tidemill.engine.registry import Registry
 from tidemill.engine.scheduling import Rescheduling, Settled, reschedule
 from tidemill.ports.store import Beat
 
@@ -46,8 +47,8 @@ _log = logging.getLogger("tidemill.engine")
 class Deciding:
     """The beat's working state; everything in it is forgotten when the commit fails."""
 
-    def __init__(self, beat: Beat, overlay: Overlay, graphs: Graphs) -> None:
-        self.beat, self.overlay, self.graphs = beat, overlay, graphs
+    def __init__(self, beat: Beat, overlay: Overlay, graphs: Graphs, registry: Registry) -> None:
+        self.beat, self.overlay, self.graphs, self.registry = beat, overlay, graphs, registry
         self.orders: list[tuple[Arrival | None, Sequence[Command]]] = []
         self.recorded: list[Changes] = []
         self.verdicts: list[tuple[Greeting, Verdicts]] = []

@@ -13,6 +13,7 @@ from tidemill.core.commands import (
     Sweep,
 )
 from tidemill.core.ids import RunId, SessionId
+from tidemill.core.rows import Changes
 from tidemill.core.run import Attempt, AttemptEnded
 from tidemill.core.tallies import Tallies
 from tidemill.engine.feed import Feed
@@ -29,6 +30,7 @@ class Delivery:
         self._inbox, self._fetches = inbox, fetches
         self.tallies = Tallies()
         self.when_ended: list[Callable[[RunId], None]] = []
+        self.when_written: list[Callable[[Changes], None]] = []
 
     def deliver(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
         """Those who wait hear first: workers of leases, watchers of outcomes; then senders, of their answers."""
@@ -44,13 +46,18 @@ class Delivery:
             seat = self._seats.get(session)
             if seat is not None and seat.tell is not None:
                 seat.tell(mine)
+        self._tell(turn)
+        self._tally(turn.ended())
+        self._reply(turn, arrivals)
+        self._feed.publish(turn.numbers, turn.changes.history)
+
+    def _tell(self, turn: Turn) -> None:
+        for written in self.when_written:
+            written(turn.changes)
         for outcome in turn.outcomes:
             self._watches.tell(outcome)
             for heard in self.when_ended:
                 heard(outcome.run.id)
-        self._tally(turn.ended())
-        self._reply(turn, arrivals)
-        self._feed.publish(turn.numbers, turn.changes.history)
 
     def _lease(self, turn: Turn, notices: dict[SessionId, list[Notice]]) -> None:
         for claim, leasing in turn.leases:

@@ -126,6 +126,7 @@ class Turn(Deciding):
         unplaced = [key for key in overlay.left_by_key if key not in overlay.left]
         left = await self.beat.queued(unplaced) if unplaced else ()
         self.changes = changes_of(overlay, left, self.recorded)
+        self.changes.outbox += self.registry.deliveries([each.run for each in self.outcomes], overlay.at)
         if not self.changes:
             await self.beat.rollback()
             return False

@@ -45,6 +45,9 @@ class Allowed:
     hosts: frozenset[str] = frozenset()
 
 
+PUBLIC = Allowed()
+
+
 def allowed_of(texts: Iterable[str]) -> Allowed:
     """Addresses, networks and names of hosts. Raises ValueError for what is none."""
     texts = tuple(texts)

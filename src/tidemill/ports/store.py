@@ -31,7 +31,9 @@ from tidemill.core.rows import (
     Timer,
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.webhooks import Delivery
 from tidemill.ports.faults import durable
 
 
@@ -189,6 +191,20 @@ class Queries(Protocol):
         ...
 
     async def graph(self, digest: Digest) -> GraphRow | None: ...
+
+    async def registered(self) -> Sequence[Registered]:
+        """All that operators registered, by kind and name."""
+        ...
+
+    async def deliveries(self, hook: str, before: bytes | None, limit: int) -> Sequence[Delivery]:
+        """Of one webhook, newest first, with an id below ``before``."""
+        ...
+
+    async def delivery(self, id: bytes) -> Delivery | None: ...  # noqa: A002  # its name
+
+    async def due_deliveries(self, hook: str, limit: int) -> Sequence[Delivery]:
+        """Those of one webhook that are not delivered and not given up, by the time when they are due."""
+        ...
 
     async def queue_counts(self) -> Sequence[QueueCount]: ...
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tidemill.core.webhooks import PATIENCE, Patience
 from tidemill.engine.engine import Engine
 from tidemill.engine.rehearsal import Rehearsal
+from tidemill.net.addresses import PUBLIC, Allowed
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
+from tidemill.ports.courier import Courier
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.logs import Logs
 from tidemill.server.blobs import BlobRoutes
@@ -25,6 +28,7 @@ from tidemill.server.openapi import document
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
 from tidemill.server.runs import Runs
+from tidemill.server.sender import Means, Sender
 from tidemill.server.sessions import WorkerDesk
 from tidemill.server.singles import Singles
 from tidemill.server.site import site_routes
@@ -33,6 +37,8 @@ from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
 from tidemill.server.values import Plains, Uploads
 from tidemill.server.watch import Watches
+from tidemill.server.webhook_bodies import Bodies
+from tidemill.server.webhooks import Webhooks
 from tidemill.server.worker_socket import WorkerSocket
 from tidemill.server.workers import Workers
 from tidemill.wire.worker import PATH
@@ -46,6 +52,7 @@ class WebSettings:
 
     hosts: tuple[str, ...] = ()
     blob_limit_bytes: int = BLOB_LIMIT_BYTES
+    allowed: Allowed = PUBLIC  # private addresses that webhooks may go to
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,20 @@ class Backing:
     logs: Logs
     clock: Clock
     entropy: Entropy
+
+
+@dataclass(frozen=True)
+class Sending:
+    """``url``: of this server, as receivers of webhooks reach it."""
+
+    courier: Courier
+    url: str
+    patience: Patience = PATIENCE
+
+
+def build_sender(backing: Backing, sending: Sending) -> Sender:
+    bodies = Bodies(backing.engine, backing.blobs, sending.url.rstrip("/"))
+    return Sender(backing.engine, Means(sending.courier, backing.clock, backing.entropy, bodies.of), sending.patience)
 
 
 class App:
@@ -74,7 +95,7 @@ class App:
 
 def build_app(backing: Backing, settings: WebSettings) -> App:
     streams = Streams()
-    endpoints = table(_parts(backing, streams, settings.blob_limit_bytes))
+    endpoints = table(_parts(backing, streams, settings))
     faults = Faults(backing.entropy)
     routes: list[BaseRoute] = [WebSocketRoute(PATH, _worker_socket(backing).serve)]
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
@@ -87,8 +108,8 @@ def _worker_socket(backing: Backing) -> WorkerSocket:
     return WorkerSocket(WorkerDesk(backing.engine, backing.logs).serve, lambda link: JsonLink(link, handover))
 
 
-def _parts(backing: Backing, streams: Streams, blob_limit: int) -> Parts:
-    engine, blobs = backing.engine, backing.blobs
+def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
+    engine, blobs, blob_limit = backing.engine, backing.blobs, settings.blob_limit_bytes
     targets = Targets(engine, Singles(engine))
     uploads = Uploads(engine, blobs, blob_limit)
     intake = Intake(targets, blobs, uploads, Ids(backing.clock, backing.entropy))
@@ -104,4 +125,5 @@ def _parts(backing: Backing, streams: Streams, blob_limit: int) -> Parts:
         graphs=Graphs(engine),
         fleet=Fleet(engine),
         workers=Workers(engine),
+        webhooks=Webhooks(engine, backing.entropy, settings.allowed),
     )

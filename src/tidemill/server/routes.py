@@ -19,8 +19,9 @@ from tidemill.server.streaming import EVENTS
 from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
 from tidemill.server.watch import Watches
+from tidemill.server.webhooks import Webhooks
 from tidemill.server.workers import Workers
-from tidemill.wire import api
+from tidemill.wire import api, hooks
 from tidemill.wire import forks as bodies
 
 PREFIX = "/api/v1"
@@ -62,10 +63,11 @@ class Parts:
     graphs: Graphs
     fleet: Fleet
     workers: Workers
+    webhooks: Webhooks
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
-    return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts))
+    return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts), *_webhooks(parts))
 
 
 def _submitting(parts: Parts) -> tuple[Endpoint, ...]:
@@ -169,4 +171,22 @@ def _known(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/graphs/{digest}", graphs.get, "The document of a graph", api.JSON),
         Endpoint("PUT", "/graphs/{digest}", graphs.put, "Publish a graph", api.PublishedGraph, api.JSON, status=201),
         Endpoint("GET", "/health", fleet.health, "How the server is", api.Health),
+    )
+
+
+def _webhooks(parts: Parts) -> tuple[Endpoint, ...]:
+    of, one = parts.webhooks, "/webhooks/{name}"
+    before = Query("before", "The last id of the page before")
+    page, delivery = hooks.DeliveryList, hooks.DeliveryView
+    return (
+        Endpoint("GET", "/webhooks", of.page, "Webhooks, by name", hooks.WebhookList),
+        Endpoint("PUT", one, of.put, "Register a webhook, or change it", hooks.WebhookView, hooks.WebhookSpec),
+        Endpoint("GET", one, of.get, "One of them", hooks.WebhookView),
+        Endpoint("DELETE", one, of.delete, "Remove it, and what was to be sent", "", status=204),
+        Endpoint("POST", one + "/test", of.test, "Send a test", delivery, status=202),
+        Endpoint("GET", one + "/deliveries", of.deliveries, "Deliveries, newest first", page, query=(before, LIMIT)),
+        Endpoint("GET", one + "/deliveries/{delivery}", of.delivery, "One delivery with its tries", delivery),
+        Endpoint(
+            "POST", one + "/deliveries/{delivery}/redeliver", of.redeliver, "Send it once more", delivery, status=202
+        ),
     )

@@ -62,8 +62,8 @@ class Uploads:
 class Plains:
     """Outputs of a run as plain data, for those who read JSON."""
 
-    def __init__(self, engine: Engine, blobs: Blobs) -> None:
-        self._reader, self._blobs = engine.reader, blobs
+    def __init__(self, engine: Engine, blobs: Blobs, limit: int = PLAIN_LIMIT_BYTES) -> None:
+        self._reader, self._blobs, self._limit = engine.reader, blobs, limit
 
     async def outputs(self, run: Run) -> dict[str, Any]:
         """Raises ValueTooLargeError."""
@@ -74,7 +74,7 @@ class Plains:
             case Given(value=Inline(data=data, encoding=encoding), fields=fields):
                 return pick(plain(data, encoding), fields)
             case Given(value=Blob(digest=digest, size=size, encoding=encoding), fields=fields):
-                if size > PLAIN_LIMIT_BYTES:
+                if size > self._limit:
                     raise ValueTooLargeError(f"an output has {size} bytes")
                 return pick(plain(await self._blobs.fetch(Digest(digest), size), encoding), fields)
             case GivenList(items=items):
@@ -83,7 +83,7 @@ class Plains:
                 return {name: await self._plain(run, part) for name, part in parts.items()}
             case Remote(path=path, port=port, fields=fields):
                 pieces = self._reader.read(run, path, port)
-                data = await self._reader.whole(pieces, PLAIN_LIMIT_BYTES)
+                data = await self._reader.whole(pieces, self._limit)
                 return pick(plain(data, Encoding.MSGPACK), fields)
             case Given():
                 raise TypeError(argument)

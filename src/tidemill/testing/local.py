@@ -29,7 +29,7 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.assembly.offers import offered
 from tidemill.assembly.programs import programs
-from tidemill.assembly.server import backing
+from tidemill.assembly.server import backing, sending
 from tidemill.assembly.setting_kinds import Durability
 from tidemill.assembly.settings import Settings, program_environment
 from tidemill.client.blobs import HttpBlobs
@@ -38,6 +38,7 @@ from tidemill.client.children import ChildClient
 from tidemill.client.remote import AsyncClient
 from tidemill.core.definitions import Pools
 from tidemill.core.rows import Changes
+from tidemill.net.addresses import allowed_of
 from tidemill.ports.backend import speaking
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
@@ -49,6 +50,8 @@ from tidemill.worker.settings import WorkerSettings
 
 NAME = "local"
 LOOK_S = 0.002
+INSIDE = "http://tidemill.local"
+LOOPBACK = ("127.0.0.0/8", "::1")  # where tests have receivers of webhooks
 
 
 def local(*workers: Worker, concurrency: int = 16) -> "Local":
@@ -131,9 +134,10 @@ class _House:
             self._threads.close()
 
     async def _serve(self) -> None:
-        async with backing(Settings(data=self._folder, synchronous=Durability.NORMAL)) as parts:
+        settings = Settings(data=self._folder, synchronous=Durability.NORMAL, webhook_allow=LOOPBACK)
+        async with backing(settings) as parts, sending(parts, settings, INSIDE):
             await parts.engine.record(Changes())  # returns when the engine makes beats
-            app = build_app(parts, WebSettings())
+            app = build_app(parts, WebSettings(allowed=allowed_of(LOOPBACK)))
             transport = AsgiTransport(app, self._loop)
             async with asyncio.TaskGroup() as group:
                 runtime = self._runtime(parts, transport, group)

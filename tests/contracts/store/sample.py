@@ -27,6 +27,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, Ready, Run, Running, RunState, Scope, Step
 from tidemill.core.values import Inline
+from tidemill.core.webhooks import Delivered, Delivery, Due, Webhook
 from tidemill.ports.store import Store
 
 AT: Instant = 1_800_000_000_000_000
@@ -74,6 +75,15 @@ def a_graph(number: int = 1, at: Instant = AT) -> GraphRow:
     return GraphRow(Digest(number.to_bytes(32, "big")), b"{}", f"g{number}", at)
 
 
+def a_webhook(name: str = "chat") -> Webhook:
+    return Webhook(name, "https://example.org/", ("whsec_" + "A" * 32,), AT)
+
+
+def a_delivery(number: int = 1, hook: str = "chat", due_at: Instant | None = AT) -> Delivery:
+    state = Delivered(AT) if due_at is None else Due(due_at)
+    return Delivery(number.to_bytes(16, "big"), hook, "run.failed", R1, AT, state)
+
+
 def everything() -> Changes:
     """One row of each kind."""
     return Changes(
@@ -98,6 +108,9 @@ def everything() -> Changes:
         lanes=[LaneRow(b"l" * 16, "a.x", "d1", "", Requirements(gpus=1))],
         schedules=[a_schedule()],
         fires=[a_fire()],
+        outbox=[a_delivery()],
+        sent=[a_delivery()],
+        registered=[a_webhook()],
     )
 
 

@@ -29,7 +29,9 @@ from tidemill.core.rows import (
     Timer,
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.webhooks import Delivery
 from tidemill.ports.store import Store
 
 quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -64,6 +66,7 @@ FINDERS: dict[str, Finder] = {
     "lanes": lambda store, row: store.lanes(),
     "schedules": lambda store, row: of_rules(store, Keys(schedules=[row.name])),
     "fires": lambda store, row: store.fires(row.schedule, 2**63 - 1, 10_000),
+    "registered": lambda store, row: store.registered(),
 }
 KINDS = {
     "scopes": any_of(ScopeRow),
@@ -79,6 +82,7 @@ KINDS = {
     "lanes": any_of(LaneRow),
     "schedules": any_of(Schedule),
     "fires": any_of(Fire).filter(lambda row: 0 < row.number < 2**63 - 1),
+    "registered": any_of(Registered),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 
@@ -115,6 +119,15 @@ async def test_runs_values_chunks_history_and_blobs_come_back(
     assert rows.chunks == {chunk_key: chunk}
     assert rows.blobs == {run.graph: 2**40}
     assert await store.feed(number - 1, history.run, 1) == [(number, history)]
+
+
+@given(any_of(Delivery))
+@quick
+async def test_what_is_sent_comes_back(open_store: OpenStore, delivery: Delivery) -> None:
+    store = await open_store()
+    await write(store, Changes(outbox=[delivery]))
+    await write(store, Changes(sent=[delivery]))
+    assert await store.delivery(delivery.id) == delivery
 
 
 @given(any_of(Queued), any_of(Timer))

@@ -22,6 +22,7 @@ from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
 from tidemill.core.ids import Instant, Path, RunId, SessionId
 from tidemill.core.rows import Changes, Keys, Lane, Queued, Rows, Timer
 from tidemill.core.run import Attempt, Step
+from tidemill.core.webhooks import KEPT
 from tidemill.ports.store import ClaimLostError, RowRefusedError
 
 _ROW_FAULTS = (
@@ -133,6 +134,11 @@ class SqliteBeat:
             db.executemany(sql["fires_sweep"], stale_fires(changes))
         if changes.submit_keys:
             db.execute(sql["submit_keys_sweep"], (max(row.made_at for row in changes.submit_keys),))
+        for hook in {row.hook for row in (*changes.outbox, *changes.sent) if row.due_at is None}:
+            db.execute(sql["outbox_sweep"], (hook, KEPT))
+        gone = [(name,) for kind, name in changes.registered_drop if kind == "webhook"]
+        if gone:
+            db.executemany(sql["outbox_drop"], gone)
 
     def _drop(self, db: apsw.Connection, rows: Sequence[Queued]) -> None:
         before = db.total_changes()

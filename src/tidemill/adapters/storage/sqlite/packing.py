@@ -25,7 +25,9 @@ from tidemill.core.rows import (
     Timer,
 )
 from tidemill.core.run import Attempt, AttemptEnded, Run, ScopeRow, Step
+from tidemill.core.served import KINDS, Registered
 from tidemill.core.values import Value
+from tidemill.core.webhooks import Delivery
 
 Bound = tuple[Any, ...]
 
@@ -49,6 +51,8 @@ unpack_schedule = msgspec.msgpack.Decoder(Schedule).decode
 unpack_fire = msgspec.msgpack.Decoder(Fire).decode
 unpack_cached = msgspec.msgpack.Decoder(Cached).decode
 unpack_submit_key = msgspec.msgpack.Decoder(SubmitKey).decode
+unpack_delivery = msgspec.msgpack.Decoder(Delivery).decode
+unpack_registered: Callable[[bytes], Registered] = msgspec.msgpack.Decoder(Registered).decode
 
 
 def queued_of(row: Bound) -> Queued:
@@ -93,6 +97,10 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("schedules", lambda c: [(r.name, r.next_at, int(r.is_busy), pack(r)) for r in c.schedules]),
     ("fires", lambda c: [(r.schedule, r.number, pack(r)) for r in c.fires]),
     ("submit_keys", lambda c: [(r.name, r.expires_at, pack(r)) for r in c.submit_keys]),
+    ("outbox", lambda c: [(r.id, r.hook, r.due_at, pack(r)) for r in c.outbox]),
+    ("sent", lambda c: [(r.due_at, pack(r), r.id) for r in c.sent]),
+    ("registered", lambda c: [(KINDS[type(r)], r.name, pack(r)) for r in c.registered]),
+    ("registered_drop", lambda c: list(c.registered_drop)),
 )
 
 

@@ -10,11 +10,13 @@ from tidemill.adapters.storage.sqlite.packing import (
     queued_of,
     unpack_artifact,
     unpack_attempt,
+    unpack_delivery,
     unpack_emitted,
     unpack_fire,
     unpack_graph,
     unpack_history,
     unpack_lane,
+    unpack_registered,
     unpack_run,
     unpack_schedule,
     unpack_scope,
@@ -43,7 +45,9 @@ from tidemill.core.rows import (
     TaskRow,
 )
 from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, ScopeRow, Step
+from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.webhooks import Delivery
 from tidemill.ports.store import RunFilter
 
 _ABOVE_ALL = b"\xff" * 17  # greater than any run's id
@@ -140,6 +144,20 @@ class SqliteQueries:
     async def graph(self, digest: Digest) -> GraphRow | None:
         rows = await self._fetch("graph", (digest,))
         return unpack_graph(rows[0][0]) if rows else None
+
+    async def registered(self) -> Sequence[Registered]:
+        return [unpack_registered(packed) for (packed,) in await self._fetch("registered")]
+
+    async def deliveries(self, hook: str, before: bytes | None, limit: int) -> Sequence[Delivery]:
+        rows = await self._fetch("deliveries", (hook, before or _ABOVE_ALL, limit))
+        return [unpack_delivery(packed) for (packed,) in rows]
+
+    async def delivery(self, id: bytes) -> Delivery | None:  # noqa: A002  # its name
+        rows = await self._fetch("delivery", (id,))
+        return unpack_delivery(rows[0][0]) if rows else None
+
+    async def due_deliveries(self, hook: str, limit: int) -> Sequence[Delivery]:
+        return [unpack_delivery(packed) for (packed,) in await self._fetch("due_deliveries", (hook, limit))]
 
     async def next_due(self) -> Instant | None:
         due_at: Instant | None = (await self._fetch("next_due"))[0][0]

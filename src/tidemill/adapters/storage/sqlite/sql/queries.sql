@@ -59,3 +59,11 @@ select packed from schedule where busy = 1 and name > ? order by name limit ?;
 select min(next_at) from schedule where next_at is not null;
 -- @fires
 select packed from fire where schedule = ? and number < ? order by number desc limit ?;
+-- @registered
+select packed from registered order by kind, name;
+-- @deliveries
+select packed from outbox where hook = ? and id < ? order by id desc limit ?;
+-- @delivery
+select packed from outbox where id = ?;
+-- @due_deliveries
+select packed from outbox where hook = ? and due_at is not null order by due_at, id limit ?;

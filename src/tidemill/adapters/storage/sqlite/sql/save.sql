@@ -81,3 +81,18 @@ insert into fire (schedule, number, packed) values (?, ?, ?)
 on conflict (schedule, number) do update set packed = excluded.packed;
 -- @fires_sweep
 delete from fire where schedule = ? and number <= ?;
+-- @outbox
+insert into outbox (id, hook, due_at, packed) values (?, ?, ?, ?)
+on conflict (id) do nothing;
+-- @sent
+update outbox set due_at = ?, packed = ? where id = ?;
+-- @outbox_sweep
+delete from outbox where id in
+  (select id from outbox where hook = ? and due_at is null order by id desc limit 100 offset ?);
+-- @registered
+insert into registered (kind, name, packed) values (?, ?, ?)
+on conflict (kind, name) do update set packed = excluded.packed;
+-- @registered_drop
+delete from registered where kind = ? and name = ?;
+-- @outbox_drop
+delete from outbox where hook = ?;

@@ -1,0 +1,80 @@
+"""Bodies of webhooks: what a server sends, and what an operator says and sees of it."""
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from tidemill.core.run import Failure
+
+
+class RunEvent(Struct, frozen=True, omit_defaults=True):
+    """The body of a webhook. ``results`` are there when they are small; else ``results_left_out`` says why not."""
+
+    type: str  # run.succeeded, run.failed, run.cancelled, run.halted, webhook.test
+    timestamp: str
+    run: str = ""
+    workflow: str = ""
+    status: str = ""
+    outcome: str = ""  # the custom status of a success
+    reason: str = ""
+    failure: Failure | None = None  # without its traceback
+    created_at: str = ""
+    ended_at: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    link: str = ""
+    results: dict[str, Any] | None = None
+    results_left_out: str = ""
+
+
+class WebhookSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A webhook to be. Without ``secrets`` it keeps those that it has; a new one gets one, which is told once."""
+
+    url: str
+    secrets: tuple[str, ...] = ()  # the newest first; several while they are rotated
+    events: tuple[str, ...] = ()  # () is all
+    workflows: tuple[str, ...] = ()  # names of workflows and tasks; * stands for any text
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class WebhookView(Struct, frozen=True, omit_defaults=True):
+    """``secrets`` are shown by the first digits of their sha256; ``secret`` is there when it was made just now."""
+
+    name: str
+    url: str  # without what follows a question mark
+    events: tuple[str, ...]
+    created_at: str
+    workflows: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    secret: str = ""
+
+
+class WebhookList(Struct, frozen=True):
+    webhooks: tuple[WebhookView, ...]
+
+
+class TriedView(Struct, frozen=True, omit_defaults=True):
+    at: str
+    took_s: float
+    status: int = 0  # 0: no answer
+    error: str = ""
+    answer: str = ""  # its first characters
+
+
+class DeliveryView(Struct, frozen=True, omit_defaults=True):
+    id: str
+    webhook: str
+    event: str
+    status: str  # due, delivered, given_up
+    made_at: str
+    run: str = ""
+    tries: int = 0
+    due_at: str = ""
+    ended_at: str = ""
+    reason: str = ""
+    tried: tuple[TriedView, ...] = ()  # the latest of them
+
+
+class DeliveryList(Struct, frozen=True, omit_defaults=True):
+    deliveries: tuple[DeliveryView, ...]
+    next: str = ""  # pass as ?before=
