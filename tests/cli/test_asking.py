@@ -59,6 +59,34 @@ def test_logs_are_lines_of_json(there: tuple[Mill, str]) -> None:
     assert "doubling 2" in mill.tidemill("runs", "logs", double, "--follow", "--url", url).out
 
 
+def test_logs_of_a_step_that_there_is_not_say_so(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    run = mill.tidemill("runs", "list", "--workflow", "grind", "--json", "--url", url).json["runs"][0]["id"]
+    for follow in ((), ("--follow",)):
+        wrong = mill.tidemill("runs", "logs", run, "--step", "totl", *follow, "--url", url)
+        assert (wrong.code, wrong.out) == (2, "")
+        assert f"the run {run} has no step 'totl'; there are total" in wrong.err
+    silent = mill.tidemill("runs", "logs", run, "--step", "total", "--url", url)
+    assert (silent.code, silent.out, silent.err) == (0, "", ""), "it is there, and said nothing"
+
+
+def test_the_beginning_of_a_run_is_enough_where_it_is_the_only_one(there: tuple[Mill, str]) -> None:
+    mill, url = there
+    ids = [each["id"] for each in mill.tidemill("runs", "list", "--json", "--url", url).json["runs"]]
+    newest, second = ids[:2]
+    shared = next(newest[:length] for length in range(len(newest), 0, -1) if second.startswith(newest[:length]))
+    enough = newest[: len(shared) + 1]
+    assert mill.tidemill("runs", "show", enough, "--json", "--url", url).json["run"]["id"] == newest
+    assert mill.tidemill("why", enough.upper(), "--json", "--url", url).json["run"] == newest
+    assert mill.tidemill("runs", "logs", enough.replace("-", ""), "--url", url).code == 0
+    streamed = mill.tidemill("runs", "stream", enough, "--url", url)
+    assert "the result of this run is no stream" in streamed.err, "it was found"
+    several = mill.tidemill("runs", "show", shared, "--url", url)
+    assert (several.code, newest in several.err, second in several.err) == (2, True, True)
+    none = mill.tidemill("runs", "show", "ffff", "--url", url)
+    assert (none.code, "no run is ffff, and none begins so" in none.err) == (2, True)
+
+
 def test_a_run_that_waits_says_why_and_can_be_cancelled(there: tuple[Mill, str]) -> None:
     mill, url = there
     (mill.folder / "other.py").write_text(

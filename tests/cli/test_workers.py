@@ -53,6 +53,9 @@ def test_ids_are_set_or_made_and_unique_and_lists_go_by_type_and_label(there: tu
 @pytest.mark.feature("D17")
 def test_one_worker_is_shown_with_what_it_offers(there: tuple[Mill, str, str]) -> None:
     mill, url, _ = there
+    assert mill.tidemill("workers", "show", "bo", "--json", "--url", url).json["worker"]["id"] == "box-1"
+    several = mill.tidemill("workers", "show", "mill@", "--url", url)
+    assert (several.code, several.err.startswith("tidemill: several workers begin with mill@: mill@")) == (2, True)
     said = mill.tidemill("workers", "show", "box-1", "--url", url)
     assert said.code == 0, said.err
     assert said.out.startswith("box-1 connected")

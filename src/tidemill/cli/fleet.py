@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 import click
 
 from tidemill.cli.asking import ask, print_json
+from tidemill.cli.beginnings import worker_of
 from tidemill.cli.main import Exit
 from tidemill.cli.manifests import manifest_named
 from tidemill.cli.options import Output, output_option, url_option
@@ -112,10 +113,13 @@ def _pair(text: str) -> tuple[str, str]:
 @url_option
 @output_option
 def show(name: str, url: str | None, output: Output) -> None:
-    """One worker: what it offers, what is free, and what it runs. With --json: {"worker", "attempts": [...]}."""
+    """One worker: what it offers, what is free, and what it runs. With --json: {"worker", "attempts": [...]}.
+
+    The beginning of its id is enough, where no other one begins so.
+    """
 
     def question(client: AsyncClient) -> Awaitable[WorkerDetail]:
-        return client.worker(name)
+        return worker_of(client, name)
 
     found = ask(url, question)
     if output is Output.JSON:

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from tidemill.cli.asking import ask, print_json
+from tidemill.cli.beginnings import check_step, run_of
 from tidemill.cli.ending import tell_adjustments, tell_failure
 from tidemill.cli.main import Exit
 from tidemill.cli.measures import lines_of_attempts
@@ -24,7 +25,10 @@ LOOK_S = 0.5
 
 @click.group()
 def runs() -> None:
-    """List runs, look at one, cancel it, read its logs."""
+    """List runs, look at one, cancel it, read its logs.
+
+    The beginning of a run's id is enough, where no other one begins so.
+    """
 
 
 @runs.command("list")
@@ -69,7 +73,7 @@ def show(run: str, url: str | None, output: Output, metrics: object) -> None:
     """
 
     async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView], Sequence[AttemptView]]:
-        found: AsyncRun[object] = client.run(run)
+        found: AsyncRun[object] = await run_of(client, run)
         return await found.view(), await Outline(found).read(), await found.attempts() if metrics else ()
 
     view, steps, attempts = ask(url, look)
@@ -92,7 +96,7 @@ def cancel(run: str, reason: str, url: str | None, output: Output) -> None:
     """Ask a run to stop, and wait until each of its steps has. With --json: the run."""
 
     async def stop(client: AsyncClient) -> RunView:
-        found: AsyncRun[object] = client.run(run)
+        found: AsyncRun[object] = await run_of(client, run)
         await found.cancel(reason)
         await found.ended()
         return await found.view()
@@ -116,14 +120,17 @@ def logs(run: str, url: str | None, output: Output, follow: object, **wanted: st
     """What a run's tasks logged and printed. With --json: one object on each line."""
 
     async def read(client: AsyncClient) -> None:
-        found: AsyncRun[object] = client.run(run)
+        found: AsyncRun[object] = await run_of(client, run)
         given = {name: value for name, value in wanted.items() if value}
-        lines = _following(found, given) if follow else _so_far(found, given)
+        lines, is_empty = _following(found, given) if follow else _so_far(found, given), True
         async for line in lines:
+            is_empty = False
             if output is Output.JSON:
                 print_json(line)
             else:
                 click.echo(f"{line.at[11:23]} {line.path} {line.level:<7} {line.text}")
+        if is_empty and "path" in given:
+            await check_step(found, given["path"])
 
     ask(url, read)
     return Exit.OK
@@ -140,7 +147,7 @@ def stream(run: str, url: str | None, output: Output, step: str, **place: int | 
     """The items of a run's stream, while they come and after. With --json: one object on each line."""
 
     async def read(client: AsyncClient) -> RunView:
-        found: AsyncRun[list[object]] = client.run(run)
+        found: AsyncRun[list[object]] = await run_of(client, run)
         await print_items(found, output, path=step, offset=place["offset"] or 0, attempt=place["attempt"] or 0)
         return await found.view()
 
@@ -161,7 +168,7 @@ def events(run: str, kind: str, url: str | None, output: Output, **how: int) -> 
     """What a run's tasks told of by ctx.emit. With --json: one object on each line."""
 
     async def read(client: AsyncClient) -> None:
-        found: AsyncRun[object] = client.run(run)
+        found: AsyncRun[object] = await run_of(client, run)
         told = found.emitted(kind, how["after"]) if how["follow"] else _told_so_far(found, kind, how["after"])
         async for event in told:
             if output is Output.JSON:

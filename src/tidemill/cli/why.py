@@ -1,10 +1,9 @@
 """`tidemill why`."""
 
-from collections.abc import Awaitable
-
 import click
 
 from tidemill.cli.asking import ask, print_json
+from tidemill.cli.beginnings import run_of
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.client.remote import AsyncClient
 from tidemill.wire.api import WhyAnswer
@@ -17,8 +16,8 @@ from tidemill.wire.api import WhyAnswer
 def why(run: str, url: str | None, output: Output) -> None:
     """Why each step of a run waits, and what would start it. With --json: {"run", "status", "steps": [...]}."""
 
-    def question(client: AsyncClient) -> Awaitable[WhyAnswer]:
-        return client.why(run)
+    async def question(client: AsyncClient) -> WhyAnswer:
+        return await client.why((await run_of(client, run)).id)
 
     found = ask(url, question)
     if output is Output.JSON:

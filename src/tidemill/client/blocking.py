@@ -135,6 +135,7 @@ class Run(Generic[R_co]):
     plan_fork = _of_run(AsyncRun.plan_fork)
     emitted_so_far = _of_run(AsyncRun.emitted_so_far)
     steps = _of_run(AsyncRun.steps)
+    step = _of_run(AsyncRun.step)
     attempts = _of_run(AsyncRun.attempts)
     logs = _of_run(AsyncRun.logs)
     artifacts = _of_run(AsyncRun.artifacts)

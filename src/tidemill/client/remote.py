@@ -191,6 +191,11 @@ class AsyncRun(Generic[R_co]):
         query = {"after": path, "limit": limit}
         return await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, query)
 
+    async def step(self, path: str) -> api.StepView | None:
+        """One step by its path; None while there is none."""
+        page = await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, {"path": path})
+        return page.steps[0] if page.steps else None
+
     async def attempts(self, path: str | None = None) -> Sequence[api.AttemptView]:
         found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
         return found.attempts
