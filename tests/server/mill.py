@@ -15,6 +15,7 @@ import uvicorn
 
 from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
+from tidemill.adapters.cron.almanac import CronAlmanac
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
@@ -113,6 +114,7 @@ async def mill(  # noqa: PLR0913, PLR0917  # each has a default
     engine = Engine(store, blobs, clock, entropy, EngineSettings())
     allowed, backing = allowed_of(allow), Backing(engine, blobs, logs, clock, entropy)
     app = build_app(backing, WebSettings(tuple(hosts), blob_limit, allowed))
+    app = build_app(Backing(engine, blobs, logs, clock, entropy, CronAlmanac()), WebSettings(tuple(hosts), blob_limit))
     beating = asyncio.create_task(engine.run())
     server, listening = _server(app, port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"

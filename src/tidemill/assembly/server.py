@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 import uvloop
 
+from tidemill.adapters.cron.almanac import CronAlmanac
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.connection import Synchronous
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
@@ -105,7 +106,7 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         with first_cause():
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(engine.run(), name="engine")
-                yield Backing(engine, blobs, logs, clock, entropy)
+                yield Backing(engine, blobs, logs, clock, entropy, CronAlmanac())
                 beating.cancel()
 
 

@@ -50,9 +50,10 @@ class Catalog:
     def names(self) -> Sequence[str]:
         return sorted(self._by_name)
 
-    def nearest(self, name: str) -> tuple[str, ...]:
-        """Up to three announced names that look like ``name``."""
-        close = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
+    def nearest(self, name: str, others: Iterable[str] = ()) -> tuple[str, ...]:
+        """Up to three announced names, or ones of ``others``, that look like ``name``."""
+        every = dict.fromkeys([*self._by_name, *others])
+        close = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
         tail = name.rpartition(".")[2]
-        same = [known for known in sorted(self._by_name) if known.rpartition(".")[2] == tail]
+        same = [known for known in sorted(every) if known.rpartition(".")[2] == tail]
         return tuple(dict.fromkeys([*close, *same]))[:3]

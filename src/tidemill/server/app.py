@@ -9,6 +9,7 @@ from tidemill.core.webhooks import PATIENCE, Patience
 from tidemill.engine.engine import Engine
 from tidemill.engine.rehearsal import Rehearsal
 from tidemill.net.addresses import PUBLIC, Allowed
+from tidemill.ports.almanac import Almanac
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.courier import Courier
@@ -29,6 +30,7 @@ from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
 from tidemill.server.runs import Runs
 from tidemill.server.sender import Means, Sender
+from tidemill.server.schedules import Schedules
 from tidemill.server.sessions import WorkerDesk
 from tidemill.server.singles import Singles
 from tidemill.server.site import site_routes
@@ -64,6 +66,7 @@ class Backing:
     logs: Logs
     clock: Clock
     entropy: Entropy
+    almanac: Almanac
 
 
 @dataclass(frozen=True)
@@ -126,4 +129,5 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         fleet=Fleet(engine),
         workers=Workers(engine),
         webhooks=Webhooks(engine, backing.entropy, settings.allowed),
+        schedules=Schedules(engine, intake, backing.almanac, backing.entropy),
     )

@@ -14,6 +14,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unknown_run": (404, "No such run"),
     "no_graph": (404, "No graph of this digest was published"),
     "no_task": (404, "No worker has announced this task"),
+    "unknown_schedule": (404, "No such schedule"),
     "unknown_worker": (404, "No worker of this id was ever here"),
     "unknown_step": (404, "No such step"),
     "unknown_value": (404, "No such value"),

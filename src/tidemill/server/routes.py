@@ -15,6 +15,7 @@ from tidemill.server.forks import Forks
 from tidemill.server.parameters import Query
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
+from tidemill.server.schedules import Schedules
 from tidemill.server.streaming import EVENTS
 from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
@@ -23,6 +24,7 @@ from tidemill.server.webhooks import Webhooks
 from tidemill.server.workers import Workers
 from tidemill.wire import api, hooks
 from tidemill.wire import forks as bodies
+from tidemill.wire import schedules as wire
 
 PREFIX = "/api/v1"
 
@@ -68,6 +70,11 @@ class Parts:
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
     return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts), *_webhooks(parts))
+    schedules: Schedules
+
+
+def table(parts: Parts) -> tuple[Endpoint, ...]:
+    return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts), *_schedules(parts))
 
 
 def _submitting(parts: Parts) -> tuple[Endpoint, ...]:
@@ -152,6 +159,27 @@ def _blobs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/blobs/{digest}", blobs.get, "A blob, or a range of it", OCTETS),
         Endpoint("PUT", "/blobs/{digest}", blobs.put, "Upload a blob", api.BlobView, OCTETS, status=201),
         Endpoint("POST", "/blobs", blobs.post, "Upload bytes of an unknown digest", api.BlobView, OCTETS, status=201),
+    )
+
+
+def _schedules(parts: Parts) -> tuple[Endpoint, ...]:
+    at, view = parts.schedules, wire.ScheduleView
+    one = "/schedules/{schedule}"
+    revision = Query("revision", "Of the one to change, 0 where there is none; else the answer is 409", "integer")
+    names, later = Query("after", "The last name of the page before"), Query("after", "Later than this instant")
+    older = Query("before", "Lines before this one", "integer")
+    pause, fire, fill = wire.PauseRequest, wire.FireView, wire.BackfillRequest
+    return (
+        Endpoint("GET", "/schedules", at.page, "Schedules, by name", wire.SchedulePage, query=(names, LIMIT)),
+        Endpoint("GET", one, at.get, "One, with its next ten instants", view),
+        Endpoint("PUT", one, at.put, "Make or change one", view, wire.ScheduleSpec, query=(revision,)),
+        Endpoint("DELETE", one, at.remove, "Remove one; its runs go on", "", status=204),
+        Endpoint("POST", f"{one}/pause", at.pause, "Nothing is due until it is resumed", view, pause),
+        Endpoint("POST", f"{one}/resume", at.resume, "Go on from now", view),
+        Endpoint("POST", f"{one}/trigger", at.trigger, "Fire now", fire, wire.TriggerRequest, status=201),
+        Endpoint("POST", f"{one}/backfill", at.backfill, "Runs for a range", wire.DueList, fill, status=202),
+        Endpoint("GET", f"{one}/due", at.due, "Instants to come", wire.DueList, query=(later, LIMIT)),
+        Endpoint("GET", f"{one}/fires", at.fires, "What became of each", wire.FirePage, query=(older, LIMIT)),
     )
 
 
