@@ -112,9 +112,8 @@ async def mill(  # noqa: PLR0913, PLR0917  # each has a default
     store = SqliteStore(folder / "store.db", threads, entropy)
     logs = SqliteLogs(folder / "logs.db", threads)
     engine = Engine(store, blobs, clock, entropy, EngineSettings())
-    allowed, backing = allowed_of(allow), Backing(engine, blobs, logs, clock, entropy)
+    allowed, backing = allowed_of(allow), Backing(engine, blobs, logs, clock, entropy, CronAlmanac())
     app = build_app(backing, WebSettings(tuple(hosts), blob_limit, allowed))
-    app = build_app(Backing(engine, blobs, logs, clock, entropy, CronAlmanac()), WebSettings(tuple(hosts), blob_limit))
     beating = asyncio.create_task(engine.run())
     server, listening = _server(app, port)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -29,8 +29,8 @@ from tidemill.server.openapi import document
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
 from tidemill.server.runs import Runs
-from tidemill.server.sender import Means, Sender
 from tidemill.server.schedules import Schedules
+from tidemill.server.sender import Means, Sender
 from tidemill.server.sessions import WorkerDesk
 from tidemill.server.singles import Singles
 from tidemill.server.site import site_routes

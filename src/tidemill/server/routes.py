@@ -66,15 +66,12 @@ class Parts:
     fleet: Fleet
     workers: Workers
     webhooks: Webhooks
-
-
-def table(parts: Parts) -> tuple[Endpoint, ...]:
-    return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts), *_webhooks(parts))
     schedules: Schedules
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
-    return (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts), *_known(parts), *_schedules(parts))
+    of_work = (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts))
+    return (*of_work, *_known(parts), *_webhooks(parts), *_schedules(parts))
 
 
 def _submitting(parts: Parts) -> tuple[Endpoint, ...]:
