@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.catalog import Catalog, NotInCatalogError, UnknownNamespaceError, task_named
     from tidemill.sdk.clamps import Clamp
     from tidemill.sdk.codecs import Codec, PickleCodec
+    from tidemill.sdk.comparing import has, in_, status_of
     from tidemill.sdk.context import Context
     from tidemill.sdk.definition import LocalTask, Task
     from tidemill.sdk.depends import Depends, Scope
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     )
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
+    from tidemill.sdk.machine import StateMachine
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
     from tidemill.sdk.needs import Needs
     from tidemill.sdk.options import FOREVER, Backend, Backoff, Cache, OnFailure, RateLimit, collect, injected
+    from tidemill.sdk.places import End, State
     from tidemill.sdk.processes import Processes
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.standin import TraceError
@@ -57,6 +60,7 @@ _HOMES = {
     "tidemill.sdk.catalog": ("Catalog", "NotInCatalogError", "UnknownNamespaceError", "task_named"),
     "tidemill.sdk.clamps": ("Clamp",),
     "tidemill.sdk.codecs": ("Codec", "PickleCodec"),
+    "tidemill.sdk.comparing": ("has", "in_", "status_of"),
     "tidemill.sdk.context": ("Context",),
     "tidemill.sdk.definition": ("LocalTask", "Task"),
     "tidemill.sdk.depends": ("Depends", "Scope"),
@@ -72,9 +76,11 @@ _HOMES = {
     ),
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
+    "tidemill.sdk.machine": ("StateMachine",),
     "tidemill.sdk.middleware": ("Middleware", "Proceed", "ProceedSync", "TaskCall"),
     "tidemill.sdk.needs": ("Needs",),
     "tidemill.sdk.options": ("FOREVER", "Backend", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
+    "tidemill.sdk.places": ("End", "State"),
     "tidemill.sdk.processes": ("Processes",),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.standin": ("TraceError",),
@@ -113,6 +119,7 @@ __all__ = [
     "DefinitionError",
     "Depends",
     "Directory",
+    "End",
     "Failure",
     "File",
     "Final",
@@ -137,6 +144,8 @@ __all__ = [
     "RunFailedError",
     "Scope",
     "ServerUnreachableError",
+    "State",
+    "StateMachine",
     "StreamRestartedError",
     "Streamed",
     "StubCalledError",
@@ -157,13 +166,16 @@ __all__ = [
     "call",
     "collect",
     "detect_resources",
+    "has",
     "if_some",
+    "in_",
     "injected",
     "loop",
     "map_over",
     "not_",
     "record",
     "size",
+    "status_of",
     "stub",
     "stub_stream",
     "switch",

@@ -11,8 +11,10 @@ from good import (
     Shout,
     Size,
     album,
+    article,
     assess,
     caption,
+    check,
     compose,
     corner,
     count,
@@ -32,6 +34,7 @@ from good import (
     style,
     thumb,
     words,
+    write,
 )
 from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
@@ -282,3 +285,40 @@ webhooks.verify({}, 3, "secret")  # E
 webhooks.verify({}, b"", b"secret")  # E
 Client().webhooks.add("chat")  # E
 Client().webhooks.add("chat", "https://example.org", event="run.failed")  # E
+
+
+@article.state
+def state_1(draft: Draft = check.output) -> Draft:  # E
+    return draft
+
+
+@article.state
+def state_2(draft: Draft = write.output.topic) -> Draft:  # E
+    return draft
+
+
+@article.state
+def state_3(draft: Draft = write.output) -> Verdict:
+    return draft  # E
+
+
+@article.state
+def state_4(last: Verdict = article.previous("check", Verdict)) -> Verdict:  # E
+    return last
+
+
+@article.state
+def state_5(last: Draft | None = article.previous("check", Verdict)) -> Draft | None:  # E
+    return last
+
+
+write.when(write.output, to=check)  # E
+write.when(write.output.pages > "4", to=check)  # E
+write.when(write.output.page > 4, to=check)  # E
+write.when(write.output.topic * 2.5 > 3, to=check)  # E
+write.otherwise(check)  # E
+write.otherwise(to=3)  # E
+write.on(3, to=check)  # E
+write.otherwise(to=check, max_visits="two")  # E
+article.end("ended")  # E
+article.start("write")  # E

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict, assert_type
 
-from stubs import Draft, Verdict, judge, notes, parts, shorten
+from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import webhooks
@@ -36,6 +36,8 @@ from tidemill import (
     Processes,
     Result,
     Scope,
+    State,
+    StateMachine,
     Streamed,
     Task,
     TaskCall,
@@ -48,13 +50,16 @@ from tidemill import (
     branch,
     call,
     collect,
+    has,
     if_some,
+    in_,
     injected,
     loop,
     map_over,
     not_,
     record,
     size,
+    status_of,
     switch,
     task_named,
     workflow,
@@ -517,4 +522,44 @@ async def of_async_webhooks(client: AsyncClient) -> None:
     await client.webhooks.remove("chat")
 
 
-WORKFLOWS = (album, atlas, chain, verdict, both, retold, shrunk)
+article = StateMachine("article")
+
+
+@article.state
+def write(topic: str, photos: list[File], last: Verdict | None = article.previous("check", Verdict)) -> Draft:
+    remarks = if_some(last, then=lambda verdict: verdict.notes, otherwise=lambda: None)
+    return compose(topic, map_over(caption, photos), remarks)
+
+
+@article.state
+def check(draft: Draft = write.output) -> Verdict:
+    return judge(draft)
+
+
+@article.state("cover")
+def cover_of(draft: Draft = write.output, score: float = check.output.score, size: int = 256) -> File:
+    return pdf(draft)
+
+
+least = article.input("least", float)
+write.otherwise(to=check)
+check.when(all_of(check.output.score * 2 >= 1.6, size(write.output.topic) > 3), to=cover_of)
+check.when(in_(write.output.kind, ["long", "short"]), to="cover", max_visits=2)
+check.on("timeout", to=article.end("failure", status="too slow"))
+check.otherwise(to=write, max_visits=5)
+cover_of.when(any_of(status_of(check.output) == "success", has(least)), to=article.end("success", output=write.output))
+cover_of.otherwise(to=article.end("success", output=cover_of.output, status="printed"))
+
+state_of_check: State[Verdict] = check
+assert_type(write.output, Draft)
+assert_type(cover_of.output, File)
+assert_type(least, float)
+assert_type(article.previous("check", Verdict), Verdict | None)
+
+
+def of_machines(client: Client, photo: File) -> None:
+    run = client.submit(article, topic="cats", photos=[photo], least=0.5)
+    print(run.result(), article(topic="cats", photos=[photo], least=0.5))
+
+
+WORKFLOWS = (article, album, atlas, chain, verdict, both, retold, shrunk)

@@ -32,7 +32,7 @@ from tidemill.core.graph import (
     WaitNode,
     Workflow,
 )
-from tidemill.core.machine_paths import always_done, endless, reachable
+from tidemill.core.machine_paths import FAILURES, SUCCESS, always_done, endless, reachable
 from tidemill.core.node_types import ANY, or_null, ports_of, type_of
 from tidemill.core.plan import bodies_of, refs_in, refs_of, sources_of
 from tidemill.core.shape import misshapen
@@ -310,6 +310,7 @@ def _machine_problems(machine: _Machine, place: str, definitions: Definitions) -
         if not lost:
             yield from inputs_fit(known, state.inputs, _known(body), set(body.inputs) - set(body.optional), here)
         yield from _transition_problems(machine, state, machine.seen(done[name] | {name}), here)
+        yield from _status_problems(state, definitions, here)
         yield from graph_problems(body, here, definitions)
 
 
@@ -340,6 +341,21 @@ def _transition_problems(machine: _Machine, state: State, known: Graph, here: st
             yield from _condition_problems(known, transition.when, here)
         if isinstance(transition.to, End):
             yield from _end_problems(machine, transition.to, known, here)
+
+
+def _status_problems(state: State, definitions: Definitions, here: str) -> Iterator[Problem]:
+    """Transitions by a status that the task whose output the state gives never sets."""
+    output = state.body.outputs.get(VALUE)
+    node = state.body.nodes.get(output.node) if isinstance(output, Ref) else None
+    announced = definitions.get(node.task) if isinstance(node, TaskNode) else None
+    if announced is None or not announced.statuses:
+        return
+    known = (SUCCESS, *announced.statuses, *sorted(FAILURES))
+    for each in state.transitions:
+        if each.status and each.status not in known:
+            near = get_close_matches(each.status, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it sets {', '.join(announced.statuses)}"
+            yield Problem(here, f"a transition is for {each.status!r}, which {announced.name} never sets; {hint}")
 
 
 def _end_problems(machine: _Machine, end: End, known: Graph, here: str) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from tidemill.core.graph import End, State, Transition
 from tidemill.core.run import Code
 
+SUCCESS = "success"
 FAILURE = "failure"  # the status that stands for any failure
 FAILURES = frozenset((FAILURE, *(code.value for code in Code)))  # statuses of states that failed
 

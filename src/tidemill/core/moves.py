@@ -34,12 +34,12 @@ from tidemill.core.graph import (
 from tidemill.core.ground import after
 from tidemill.core.ids import Path, text_of
 from tidemill.core.loops import begin_loop, round_done
+from tidemill.core.machine_paths import SUCCESS
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import join, scope_path
 from tidemill.core.requirements import key_of
-from tidemill.core.resolve import SUCCESS
 from tidemill.core.retry import ALONE_AFTER, Policy
 from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
 from tidemill.core.run import (

@@ -26,7 +26,7 @@ from tidemill.core.graph import (
     WaitNode,
 )
 from tidemill.core.ids import Path, RunId
-from tidemill.core.machine_paths import FAILURE
+from tidemill.core.machine_paths import FAILURE, SUCCESS
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Layout, Place, element_path, join, visit_path
 from tidemill.core.run import Code, Failure, LoopScope, MachineScope, MapScope, Scope, Step, StepFailed, StepSucceeded
@@ -42,7 +42,6 @@ from tidemill.core.values import (
     Source,
 )
 
-SUCCESS = "success"
 _encode_json = msgspec.json.Encoder().encode
 
 

@@ -54,6 +54,8 @@ def argument_of(tracer: Tracer, value: Any, plan: TypePlan, place: str) -> Input
 
 def _of_standin(tracer: Tracer, value: Standin, plan: TypePlan, place: str) -> Input:
     facts = facts_of(value)
+    if isinstance(facts.expression, Calc):
+        raise TraceError(f"{place}: {facts.text} can only be part of a condition; use a task that calculates it")
     misfit = fits(facts.plan.schema, plan.schema)
     if misfit is not None:
         raise TraceError(f"{place} takes {plan.name}, and {facts.text} is {facts.plan.name}: {misfit.text}")

@@ -30,6 +30,10 @@ class Arm(Struct, frozen=True):
 class Trace(Tracer):
     """A tracer that calls of tasks, workflows and words are recorded in."""
 
+    def __init__(self, outer: Tracer | None, captures: Captures) -> None:
+        super().__init__(outer, captures)
+        self.used: list[Definition[..., Any]] = outer.used if isinstance(outer, Trace) else []
+
     def record(self, definition: Definition[..., Any], bound: Mapping[str, Any]) -> Any:
         """A task or workflow that was called becomes a node; what comes back stands for its result."""
         name, signature = definition.node_name, definition.signature
@@ -39,6 +43,7 @@ class Trace(Tracer):
             for param, value in bound.items()
         }
         self.nodes[name] = definition.node_of(inputs)
+        self.used += [definition, *getattr(definition, "used", ())]
         ports = {port: self.output(name, port, plan) for port, plan in signature.outputs.items()}
         return ports[VALUE] if signature.tuple_type is None else signature.tuple_type(**ports)
 

@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -20,7 +21,7 @@ from tidemill.sdk.files import TaskFiles
 from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import ChildRun, IfExists
-from tidemill.sdk.result import FAILURE, Final, Result, Streamed
+from tidemill.sdk.result import FAILURE, SUCCESS, Final, Result, Streamed
 from tidemill.sdk.saving import SavedNames
 from tidemill.sdk.scopes import Calls, WorkerScope
 from tidemill.sdk.signature import Body, Signature
@@ -28,6 +29,9 @@ from tidemill.sdk.traits import Trait
 
 if TYPE_CHECKING:
     from tidemill.sdk.definition import Definition
+
+# What the tasks of a state of a machine gave, each with its status, while the state runs plainly.
+heard: ContextVar[list[tuple[Any, str]] | None] = ContextVar("heard", default=None)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -214,4 +218,17 @@ def _data(given: Any) -> Any:
         return given
     if given.status == FAILURE:
         raise given.error if isinstance(given.error, Exception) else PermanentError(given.error)
+    if (listener := heard.get()) is not None:
+        listener.append((given.data, given.status))
     return given.data
+
+
+def with_status(body: Callable[[], R]) -> tuple[R, str]:
+    """What a body gives, and its status: that of the task which gave this very value, where one did."""
+    token = heard.set([])
+    try:
+        value = body()
+        statuses = [status for each, status in heard.get() or () if each is value]
+    finally:
+        heard.reset(token)
+    return value, statuses[-1] if statuses else SUCCESS

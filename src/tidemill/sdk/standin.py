@@ -18,6 +18,7 @@ from msgspec import Struct
 from tidemill.core.conditions import text_of
 from tidemill.core.terms import (
     Calc,
+    Calculation,
     Compare,
     Comparison,
     Condition,
@@ -53,7 +54,7 @@ class Facts(Struct, frozen=True, eq=False):
         return f"<{self.plan.name} from {text_of(self.expression)}>"
 
 
-_FILE_FIELDS: dict[str, tuple[str, Any]] = {
+FILE_FIELDS: dict[str, tuple[str, Any]] = {
     "digest": (KEY, str),
     "size": ("size", int),
     "media_type": ("media_type", str),
@@ -103,6 +104,36 @@ class Standin:
 
     def __ge__(self, other: object) -> Any:
         return _compared(facts_of(self), Comparison.AT_LEAST, other)
+
+    def __add__(self, other: object) -> Any:
+        return calculated(Calculation.PLUS, self, other)
+
+    def __radd__(self, other: object) -> Any:
+        return calculated(Calculation.PLUS, other, self)
+
+    def __sub__(self, other: object) -> Any:
+        return calculated(Calculation.MINUS, self, other)
+
+    def __rsub__(self, other: object) -> Any:
+        return calculated(Calculation.MINUS, other, self)
+
+    def __mul__(self, other: object) -> Any:
+        return calculated(Calculation.TIMES, self, other)
+
+    def __rmul__(self, other: object) -> Any:
+        return calculated(Calculation.TIMES, other, self)
+
+    def __truediv__(self, other: object) -> Any:
+        return calculated(Calculation.DIVIDED, self, other)
+
+    def __rtruediv__(self, other: object) -> Any:
+        return calculated(Calculation.DIVIDED, other, self)
+
+    def __mod__(self, other: object) -> Any:
+        return calculated(Calculation.MODULO, self, other)
+
+    def __rmod__(self, other: object) -> Any:
+        return calculated(Calculation.MODULO, other, self)
 
     def __hash__(self) -> int:  # noqa: PLE0309  # it never returns
         refuse_use(facts_of(self), "be a key or a member of a set", "a list")
@@ -168,10 +199,11 @@ _REFUSED: tuple[tuple[str, str, str], ...] = (
     *((name, "be turned into a number", _IN_A_TASK) for name in ("int", "float", "complex", "index", "round")),
     *(
         (side + name, "be calculated with", _IN_A_TASK)
-        for name in "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and or xor".split()  # noqa: SIM905
+        for name in "matmul floordiv divmod pow lshift rshift and or xor".split()  # noqa: SIM905
         for side in ("", "r", "i")
         if side + name != "idivmod"
     ),
+    *((f"i{name}", "be calculated with", _IN_A_TASK) for name in ("add", "sub", "mul", "truediv", "mod")),
     *((name, "be calculated with", _IN_A_TASK) for name in ("neg", "pos", "abs", "invert")),
 )
 for _name, _what, _instead in _REFUSED:
@@ -238,8 +270,8 @@ def field_of(facts: Facts, name: str) -> Any:
 
 
 def _file_field(facts: Facts, name: str) -> Any:
-    if name in _FILE_FIELDS:
-        return child(facts, *_FILE_FIELDS[name])
+    if name in FILE_FIELDS:
+        return child(facts, *FILE_FIELDS[name])
     return refuse_use(facts, f"give .{name}", "a task that reads the file")
 
 
@@ -322,6 +354,35 @@ def _check_comparable(facts: Facts, op: Comparison) -> None:
         is_plain = kind in allowed or kind in (Any, type(None)) or is_enum
         if not (is_plain or (values and all(isinstance(value, allowed) for value in values))):
             refuse_use(facts, f"be compared by {op.value}: its form on the wire has no such order", _IN_A_TASK)
+
+
+_NUMBERS = (int, float, Any)
+
+
+def calculated(op: Calculation, left: object, right: object) -> Standin:
+    """A number that conditions may compare; nothing else may take it."""
+    (one, ours), (other, theirs) = _number(left), _number(right)
+    facts = ours or theirs
+    assert facts is not None  # noqa: S101  # one of them is a stand-in
+    owner = facts.owner if ours is None or theirs is None else ours.owner.innermost(theirs.owner)
+    whole = op is not Calculation.DIVIDED and all(_is_whole(each) for each in (left, right))
+    operands = [side if each is None else owner.operand(each) for side, each in ((one, ours), (other, theirs))]
+    return Standin(Facts(Calc(op, *operands), plan_of(int if whole else float), owner))
+
+
+def _number(value: object) -> tuple[Operand, Facts | None]:
+    if isinstance(value, Standin):
+        facts = facts_of(value)
+        if bare(facts.plan.kind) not in _NUMBERS:
+            refuse_use(facts, "be calculated with: conditions calculate with numbers", _IN_A_TASK)
+        return facts.expression, facts
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TraceError(f"{value!r} cannot be calculated with; conditions calculate with numbers")
+    return Constant(value), None
+
+
+def _is_whole(value: object) -> bool:
+    return bare(facts_of(value).plan.kind) is int if isinstance(value, Standin) else isinstance(value, int)
 
 
 def _literal(facts: Facts, value: object) -> Any:

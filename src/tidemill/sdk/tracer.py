@@ -97,6 +97,13 @@ class Tracer:
     def condition(self, criterion: Criterion) -> Condition:
         return self._moved_condition(criterion.condition, criterion.owner)
 
+    def strange(self, ref: Ref) -> str:
+        """What to say where something of this graph is used in one that cannot see it."""
+        return (
+            f"{ref.node or ref.port!r} belongs to another body; give it back from that body, and use what the word "
+            "around it gives"
+        )
+
     def innermost(self, other: "Tracer") -> "Tracer":
         """Of two traces, one inside the other, the inner one."""
         return other if other.is_inside(self) else self
@@ -127,10 +134,7 @@ class Tracer:
         if owner is self:
             return ref
         if self.outer is None or not self.is_inside(owner):
-            raise TraceError(
-                f"{ref.node or ref.port!r} belongs to another body; give it back from that body, and use what the "
-                "word around it gives"
-            )
+            raise TraceError(owner.strange(ref))
         outer = self.outer._captured(ref, owner)  # noqa: SLF001  # another of its own kind
         root = (outer.node, outer.port)
         name = self.captures.name(root)

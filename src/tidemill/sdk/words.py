@@ -27,6 +27,7 @@ from tidemill.sdk.standin import (
     members,
     some,
 )
+from tidemill.sdk.tracer import Tracer
 
 P = ParamSpec("P")
 A = TypeVar("A")
@@ -232,9 +233,24 @@ def record(cls: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     return cast(R, Standin(Facts(recorded(trace, cls, values), plan, trace)))
 
 
+def _graph_of(*conditions: object) -> Tracer | None:
+    """Where conditions stand: in the trace under way, else in the graph of the machine that they are of."""
+    trace = _trace()
+    if trace is not None:
+        return trace
+    owners = (_owner_of(each) for each in conditions)
+    return next((owner for owner in owners if owner is not None), None)
+
+
+def _owner_of(value: object) -> Tracer | None:
+    if isinstance(value, Criterion):
+        return cast("Tracer", value.owner)
+    return cast("Tracer", facts_of(value).owner) if isinstance(value, Standin) else None
+
+
 def not_(condition: Condition, /) -> Condition:
     """``not``, of conditions."""
-    trace = _trace()
+    trace = _graph_of(condition)
     inner = condition if trace is None else condition_of(condition)
     if trace is None or isinstance(inner, bool):
         return not inner
@@ -243,7 +259,7 @@ def not_(condition: Condition, /) -> Condition:
 
 def all_of(*conditions: Condition) -> Condition:
     """``and``, of conditions."""
-    trace = _trace()
+    trace = _graph_of(*conditions)
     if trace is None:
         return all(conditions)
     criteria = [condition_of(each) for each in conditions]
@@ -255,7 +271,7 @@ def all_of(*conditions: Condition) -> Condition:
 
 def any_of(*conditions: Condition) -> Condition:
     """``or``, of conditions."""
-    trace = _trace()
+    trace = _graph_of(*conditions)
     if trace is None:
         return any(conditions)
     criteria = [condition_of(each) for each in conditions]

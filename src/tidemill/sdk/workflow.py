@@ -50,22 +50,27 @@ class Workflow(Definition[P, R_co]):
     """A traced function."""
 
     kind = "workflow"
+    used: tuple[Definition[..., Any], ...] = ()  # what its body called, once there is its graph
     _is_tracing = False
 
     @functools.cached_property
     def compiled(self) -> Compiled:
         """Raises DefinitionError: what no trace can follow, with the place; two traces that differ."""
+        document = document_of(self.built)
+        return Compiled(self.built, document, digest_text(digest_of_document(document)))
+
+    @functools.cached_property
+    def built(self) -> ir.Workflow:
         workflow = ir.Workflow(FORMAT, self.name, "", {"": State(self.graph)})
         problems = check(workflow, {})
         if problems:
-            raise TraceError(f"workflow {self.name}: " + "; ".join(problem.text for problem in problems))
-        document = document_of(workflow)
-        return Compiled(workflow, document, digest_text(digest_of_document(document)))
+            raise TraceError(f"{self.kind} {self.name}: " + "; ".join(problem.text for problem in problems))
+        return workflow
 
     @functools.cached_property
     def graph(self) -> ir.Graph:
         if self._is_tracing:
-            raise TraceError(f"workflow {self.name} contains itself; a graph has an end, so loop inside a task")
+            raise TraceError(f"{self.kind} {self.name} contains itself; a graph has an end, so loop inside a task")
         self._is_tracing = True
         try:
             check_body(self._fn)
@@ -74,8 +79,8 @@ class Workflow(Definition[P, R_co]):
             self._is_tracing = False
         if first != second:
             raise TraceError(
-                f"workflow {self.name} gave two graphs in two traces: its body reads a clock, chance, the environment "
-                "or what it changed itself; make that an input, or do it in a task"
+                f"{self.kind} {self.name} gave two graphs in two traces: its body reads a clock, chance, the "
+                "environment or what it changed itself; make that an input, or do it in a task"
             )
         return first
 
@@ -98,9 +103,10 @@ class Workflow(Definition[P, R_co]):
             value = self._fn(**standins)
             outputs = self._outputs(trace, value)
         except DefinitionError as error:
-            raise TraceError(f"workflow {self.name}{self._place_of(error)}: {error}") from error
+            raise TraceError(f"{self.kind} {self.name}{self._place_of(error)}: {error}") from error
         finally:
             recording.reset(token)
+        self.used = tuple(trace.used)
         types = {port: plan.schema for port, plan in signature.outputs.items()}
         optional = {
             name: each.plan.plain(each.default) for name, each in signature.parameters.items() if not each.is_required
