@@ -234,6 +234,16 @@ def problems(flow: Workflow) -> str:
     return "; ".join(each.text for each in check(flow, {}))
 
 
+def test_what_a_failed_state_would_have_given_may_be_null() -> None:
+    def flow(status: str) -> Workflow:
+        end = End(Ending.SUCCESS, outputs={"value": Ref(node="write")})
+        state = State(Graph({}, {}, {"value": Constant(1)}, {"value": NUMBER}), {}, (Transition(end, status=status),))
+        return Workflow(FORMAT, "scene", "write", {"write": state}, types={"value": NUMBER})
+
+    assert problems(flow("success")) == ""
+    assert re.search("the end's output value: .*None", problems(flow("timeout")))
+
+
 def test_a_good_machine_has_no_problems() -> None:
     assert problems(writing(max_visits=5)) == ""
 

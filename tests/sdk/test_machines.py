@@ -160,7 +160,7 @@ def made(plan: dict[str, Any]) -> StateMachine:
             compared = machine.input("number", int) if subject == "number" else machine.previous(subject, int)
             to: Any = target
             if target in ("done", "broken"):
-                outputs = (machine.previous("a", int), machine.previous("b", int), place.output)  # type: ignore[attr-defined]
+                outputs = (machine.previous("a", int), machine.previous("b", int), machine.previous(name, int))
                 to = machine.end("success", output=outputs) if target == "done" else machine.end("failure")
                 visits = None
             match kind:

@@ -309,7 +309,7 @@ def _machine_problems(machine: _Machine, place: str, definitions: Definitions) -
         yield from lost
         if not lost:
             yield from inputs_fit(known, state.inputs, _known(body), set(body.inputs) - set(body.optional), here)
-        yield from _transition_problems(machine, state, machine.seen(done[name] | {name}), here)
+        yield from _transition_problems(machine, name, done[name], here)
         yield from _status_problems(state, definitions, here)
         yield from graph_problems(body, here, definitions)
 
@@ -331,9 +331,10 @@ def _strange_targets(machine: _Machine, place: str) -> Iterator[Problem]:
                 yield Problem(_in(place, name), f"it leads to {transition.to!r}, and there is no such state{hint}")
 
 
-def _transition_problems(machine: _Machine, state: State, known: Graph, here: str) -> Iterator[Problem]:
+def _transition_problems(machine: _Machine, name: str, done: set[str], here: str) -> Iterator[Problem]:
     always = False
-    for transition in state.transitions:
+    for transition in machine.states[name].transitions:
+        known = machine.seen(done if transition.status in FAILURES else done | {name})
         if always and not transition.status:
             yield Problem(here, "a transition stands after one that always fits, so it is never taken")
         always = always or not (transition.status or transition.when or transition.max_visits)

@@ -5,8 +5,9 @@ from typing import Any, TypeVar, cast
 
 from tidemill.core.terms import Constant, Contains, Has, Operand, Ref, StatusOf
 from tidemill.sdk.errors import DoesNotFitError
+from tidemill.sdk.kinds import bare
 from tidemill.sdk.plans import TypePlan, plan_of
-from tidemill.sdk.standin import Criterion, Facts, Standin, TraceError, bare, element_kind, facts_of
+from tidemill.sdk.standin import Criterion, Facts, Standin, TraceError, element_kind, facts_of
 
 T = TypeVar("T")
 

@@ -8,19 +8,9 @@ from tidemill.core.terms import Calc, Constant, Input, ListExpr, Operand, Record
 from tidemill.core.terms import Size as SizeOf
 from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.forms import fields_of, is_named_tuple, name_of, union_of
+from tidemill.sdk.kinds import bare, fixed_kinds, keys_of, members, record_names
 from tidemill.sdk.plans import TypePlan, plan_of
-from tidemill.sdk.standin import (
-    Criterion,
-    Standin,
-    TraceError,
-    bare,
-    facts_of,
-    fixed_kinds,
-    holds_standins,
-    keys_of,
-    members,
-    record_names,
-)
+from tidemill.sdk.standin import Criterion, Standin, TraceError, facts_of, holds_standins
 from tidemill.sdk.tracer import Tracer
 
 

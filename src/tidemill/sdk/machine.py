@@ -4,28 +4,20 @@ It is built when it is first used, so that a transition may name what is declare
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar, overload
 
-from msgspec import NODEFAULT
-
 from tidemill.core import graph as ir
-from tidemill.core.build import check
-from tidemill.core.definitions import TaskDefinition
-from tidemill.core.fit import fits
-from tidemill.core.graph import FORMAT, Ending, MachineNode, NodeOptions
-from tidemill.core.terms import VALUE, Condition, Input, Ref
+from tidemill.core.graph import Ending, MachineNode, NodeOptions
+from tidemill.core.terms import VALUE, Input
 from tidemill.sdk.declaring import check_name, local_names
-from tidemill.sdk.definition import Task
 from tidemill.sdk.errors import DefinitionError
-from tidemill.sdk.expressions import argument_of, expression_of, kind_of
 from tidemill.sdk.forms import union_of
-from tidemill.sdk.places import End, MachineGraph, Outcome, Place, State, Way
+from tidemill.sdk.machine_build import build, check_same, signature_of
+from tidemill.sdk.places import End, MachineGraph, Outcome, Place, State
 from tidemill.sdk.plans import TypePlan, plan_of
-from tidemill.sdk.schemas import closed_document
-from tidemill.sdk.signature import Body, Parameter, Signature
-from tidemill.sdk.standin import Standin, TraceError, facts_of, holds_standins
+from tidemill.sdk.signature import Signature
+from tidemill.sdk.standin import TraceError
 from tidemill.sdk.workflow import Workflow
 
 R = TypeVar("R")
@@ -59,8 +51,8 @@ class StateMachine(Workflow[..., Any]):
         self.scene = MachineGraph(name)
         self.places: dict[str, Place] = {}
         self._start: Place | None = None
-        self._inputs: dict[str, TypePlan] = {}
-        self._previous: list[tuple[str, TypePlan]] = []
+        self.inputs: dict[str, TypePlan] = {}  # that `input` said
+        self.asked_back: list[tuple[str, TypePlan]] = []  # what `previous` said of states
 
     # Declaring -------------------------------------------------------------------------------------
 
@@ -102,13 +94,13 @@ class StateMachine(Workflow[..., Any]):
         Args:
             output: its type, which is compared with that of the state when the machine is built.
         """
-        self._previous.append((state, plan_of(output)))
+        self.asked_back.append((state, plan_of(output)))
         return self.scene.output(state, VALUE, plan_of(union_of([output, type(None)])))  # type: ignore[return-value]
 
     def input(self, name: str, kind: type[T], /) -> T:
         """An input of the run, for conditions, ends and DAGs; the same as a parameter of this name."""
         plan = plan_of(kind)
-        self._check_same(name, self._inputs.setdefault(name, plan), plan)
+        check_same(self, name, self.inputs.setdefault(name, plan), plan)
         self.changed()
         return self.scene.input(name, plan)  # type: ignore[return-value]
 
@@ -135,10 +127,7 @@ class StateMachine(Workflow[..., Any]):
     @functools.cached_property
     def signature(self) -> Signature:
         """Raises DefinitionError."""
-        parameters = dict(self._parameters())
-        kinds = list(dict.fromkeys(self._kinds_of_ends()))
-        result = plan_of(union_of(kinds) if kinds else type(None))
-        return Signature(parameters, {VALUE: result}, result, Body.SYNC)
+        return signature_of(self)
 
     @functools.cached_property
     def built(self) -> ir.Workflow:
@@ -148,30 +137,9 @@ class StateMachine(Workflow[..., Any]):
             raise TraceError(f"machine {self.name} has no state; declare one with @{self.name}.state")
         self._is_tracing = True
         try:
-            return self._built()
+            return build(self, self._start or next(iter(self.places.values())))
         finally:
             self._is_tracing = False
-
-    def _built(self) -> ir.Workflow:
-        signature = self.signature
-        self._check_previous()
-        start = self._start or next(iter(self.places.values()))
-        states = {name: self._state(place) for name, place in self.places.items()}
-        inputs = {name: closed_document(each.plan.schema) for name, each in signature.parameters.items()}
-        optional = {
-            n: each.plan.plain(each.default) for n, each in signature.parameters.items() if not each.is_required
-        }
-        types = {VALUE: signature.result.schema}
-        workflow = ir.Workflow(FORMAT, self.name, start.name, states, inputs, types, optional)
-        problems = check(workflow, self._known())
-        if problems:
-            raise TraceError(f"machine {self.name}: " + "; ".join(problem.text for problem in problems))
-        return workflow
-
-    def _known(self) -> dict[str, TaskDefinition]:
-        """Tasks that say which statuses they set."""
-        used = (each for place in self.places.values() for each in place.body.used)
-        return {each.name: each.definition for each in used if isinstance(each, Task) and each.statuses}
 
     @property
     def graph(self) -> ir.Graph:
@@ -189,80 +157,6 @@ class StateMachine(Workflow[..., Any]):
         from tidemill.sdk.machine_run import walk  # noqa: PLC0415  # for plain calls alone
 
         return walk(self, bound)
-
-    def _parameters(self) -> Iterator[tuple[str, Parameter]]:
-        found: dict[str, Parameter] = {}
-        for place in self.places.values():
-            for each in place.given.values():
-                if holds_standins(each.default):
-                    continue
-                known = found.setdefault(each.name, each)
-                self._check_same(each.name, known.plan, each.plan)
-                if known.default is not each.default and known.default != each.default:
-                    raise DefinitionError(
-                        f"machine {self.name}: the input {each.name!r} has one default in one state and another (or "
-                        "none) in the next; an input has one, so write the same in each"
-                    )
-        for name, plan in self._inputs.items():
-            self._check_same(name, found.setdefault(name, Parameter(name, plan, NODEFAULT)).plan, plan)
-        yield from found.items()
-
-    def _check_same(self, name: str, one: TypePlan, other: TypePlan) -> None:
-        if one.schema != other.schema:
-            raise DefinitionError(
-                f"machine {self.name}: the input {name!r} is {one.name} in one place and {other.name} in another; "
-                "it is one input, so give one of them another name"
-            )
-
-    def _check_previous(self) -> None:
-        for name, plan in self._previous:
-            if name not in self.places:
-                near = get_close_matches(name, self.places, 1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; there is {', '.join(self.places)}"
-                raise TraceError(f"machine {self.name}: previous({name!r}, …) names no state{hint}")
-            gives = self.places[name].body.signature.result
-            misfit = fits(gives.schema, plan.schema)
-            if misfit is not None:
-                said = f"machine {self.name}: previous({name!r}, {plan.name})"
-                raise TraceError(f"{said}, and {name} gives {gives.name}: {misfit.text}")
-
-    def _state(self, place: Place) -> ir.State:
-        inputs: dict[str, Input] = {}
-        for name, each in place.given.items():
-            if holds_standins(each.default):
-                inputs[name] = argument_of(self.scene, each.default, each.plan, f"{self.name}: {place.name}({name})")
-            else:
-                inputs[name] = Ref("", name)
-        return ir.State(place.body.graph, inputs, tuple(self._transition(place, way) for way in place.ways))
-
-    def _transition(self, place: Place, way: Way) -> ir.Transition:
-        to = way.to
-        if isinstance(to, End):
-            end = ir.End(to.outcome, to.status, self._outputs_of(to))
-            return ir.Transition(end, way.status, self._condition(place, way))
-        name = to if isinstance(to, str) else to.name
-        return ir.Transition(name, way.status, self._condition(place, way), way.max_visits)
-
-    def _condition(self, place: Place, way: Way) -> Condition | None:
-        if way.when is None:
-            return None
-        if isinstance(way.when, str):
-            raise TraceError(f"{place}: a condition as text")
-        return self.scene.condition(way.when)
-
-    def _outputs_of(self, end: End) -> dict[str, Input]:
-        if end.outcome is Ending.FAILURE:
-            return {}
-        kind = self.signature.result.kind
-        if isinstance(end.output, Standin):  # its own type fits the union of all
-            return {VALUE: self.scene.operand(facts_of(end.output))}
-        return {VALUE: expression_of(self.scene, end.output, kind, f"{self.name}.end(output)")}
-
-    def _kinds_of_ends(self) -> Iterator[Any]:
-        for place in self.places.values():
-            for way in place.ways:
-                if isinstance(way.to, End) and way.to.outcome is Ending.SUCCESS:
-                    yield kind_of(way.to.output)
 
 
 def _no_function() -> NoReturn:

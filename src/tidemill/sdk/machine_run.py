@@ -15,8 +15,9 @@ from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.failures import classify
 from tidemill.sdk.file import File
 from tidemill.sdk.forms import is_named_tuple
+from tidemill.sdk.kinds import FILE_FIELDS, keys_of, record_names
 from tidemill.sdk.plans import plan_of
-from tidemill.sdk.standin import FILE_FIELDS, Standin, facts_of, holds_standins, keys_of, record_names
+from tidemill.sdk.standin import Standin, facts_of, holds_standins
 
 if TYPE_CHECKING:
     from tidemill.sdk.machine import StateMachine

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from msgspec import NODEFAULT, Struct
 
-from tidemill.core.graph import Ending
+from tidemill.core.graph import Ending, Graph
 from tidemill.core.terms import VALUE, Ref
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.plans import TypePlan
@@ -76,6 +76,11 @@ class Place:
     def given(self) -> Mapping[str, Parameter]:
         """What its body takes, each with its default: none for an input of the run, or of the graph of the machine."""
         raise NotImplementedError
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of its body, with an output for each port that others may refer to."""
+        return self.body.graph
 
     def visit_here(self, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
         """Run its body on real values; give its outputs by port, and its status."""

@@ -4,14 +4,12 @@ A stand-in knows its type. It gives the fields that the type has and the conditi
 everything else that Python can do with a value raises, with the words to use instead.
 """
 
-import dataclasses
 import datetime
 import difflib
-import types
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, is_typeddict
+from typing import Any, Literal, NoReturn, get_args, get_origin, is_typeddict
 
 from msgspec import Struct
 
@@ -33,8 +31,9 @@ from tidemill.core.terms import (
 )
 from tidemill.core.terms import Size as SizeOf
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError
-from tidemill.sdk.file import KEY, File
-from tidemill.sdk.forms import fields_of, is_named_tuple, is_record, is_struct, union_of
+from tidemill.sdk.file import File
+from tidemill.sdk.forms import is_record
+from tidemill.sdk.kinds import FILE_FIELDS, bare, fixed_kinds, keys_of, members, record_names
 from tidemill.sdk.plans import TypePlan, plan_of
 
 
@@ -54,12 +53,6 @@ class Facts(Struct, frozen=True, eq=False):
         return f"<{self.plan.name} from {text_of(self.expression)}>"
 
 
-FILE_FIELDS: dict[str, tuple[str, Any]] = {
-    "digest": (KEY, str),
-    "size": ("size", int),
-    "media_type": ("media_type", str),
-    "name": ("name", str),
-}
 _EQUATED = (bool, int, float, str, datetime.date, uuid.UUID, type(None))
 _ORDERED = (int, float, str, datetime.date)
 
@@ -212,34 +205,6 @@ for _name in ("bool", "and", "or", "xor", "rand", "ror", "invert", "str", "forma
     setattr(Criterion, f"__{_name}__", _refusal("decide or become a value", _BRANCHES))
 
 
-def bare(kind: Any) -> Any:
-    """A type without its annotations."""
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    return kind
-
-
-def members(kind: Any) -> Sequence[Any]:
-    """The alternatives of a union, or the type alone."""
-    kind = bare(kind)
-    return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-
-
-def some(kind: Any) -> Any:
-    """A type without None."""
-    rest = [each for each in members(kind) if each is not type(None)]
-    return union_of(rest) if rest else type(None)
-
-
-def fixed_kinds(kind: Any) -> Sequence[Any] | None:
-    """The types of a NamedTuple's or a fixed tuple's items; None for what has no fixed length."""
-    kind = bare(kind)
-    if is_named_tuple(get_origin(kind) or kind):
-        return list(fields_of(kind).values())
-    arguments = get_args(kind)
-    return arguments if get_origin(kind) is tuple and ... not in arguments else None
-
-
 def child(facts: Facts, key: str | int, kind: Any) -> Any:
     """The stand-in of a part of a value."""
     expression = facts.expression
@@ -281,23 +246,6 @@ def _refuse_field(facts: Facts, name: str, known: Sequence[str]) -> NoReturn:
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean .{near[0]}?" if near else f"; it has {', '.join(known)}" if known else ""
     raise TraceError(f"{facts.plan.name} has no field .{name}{hint}")
-
-
-def keys_of(kind: Any) -> dict[str, tuple[str | int, Any]]:
-    """A record's fields by name: the key in the wire form, and the type."""
-    cls = get_origin(kind) or kind
-    if hasattr(cls, "__pydantic_validator__"):
-        fields = cls.model_fields.items()
-        return {
-            key: (each.alias or name, each.annotation) for name, each in fields for key in (name, each.alias or name)
-        }
-    if not is_record(cls):
-        return {}
-    hints = fields_of(kind)
-    if is_named_tuple(cls) or (is_struct(cls) and cls.__struct_config__.array_like):
-        return {name: (index, hint) for index, (name, hint) in enumerate(hints.items())}
-    wire = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)) if is_struct(cls) else {}
-    return {name: (wire.get(name, name), hint) for name, hint in hints.items()}
 
 
 def item_of(facts: Facts, key: Any) -> Any:
@@ -427,12 +375,3 @@ def holds_standins(value: Any) -> bool:
     if isinstance(value, list | tuple | set | frozenset):
         return any(map(holds_standins, value))
     return any(holds_standins(getattr(value, name, None)) for name in record_names(value))
-
-
-def record_names(value: Any) -> Sequence[str]:
-    """The fields of a dataclass or Struct instance; none for anything else."""
-    if isinstance(value, Struct):
-        return value.__struct_fields__
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [field.name for field in dataclasses.fields(value)]
-    return ()

@@ -10,23 +10,12 @@ from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.expressions import recorded
 from tidemill.sdk.failures import classify
+from tidemill.sdk.kinds import bare, members, some
 from tidemill.sdk.nodes import Arm, Trace
 from tidemill.sdk.options import ELEMENT_FAILURES, Collect, OnFailure
 from tidemill.sdk.plans import plan_of
 from tidemill.sdk.result import Failure
-from tidemill.sdk.standin import (
-    Criterion,
-    Facts,
-    Standin,
-    TraceError,
-    bare,
-    condition_of,
-    facts_of,
-    holds_standins,
-    measured,
-    members,
-    some,
-)
+from tidemill.sdk.standin import Criterion, Facts, Standin, TraceError, condition_of, facts_of, holds_standins, measured
 from tidemill.sdk.tracer import Tracer
 
 P = ParamSpec("P")
