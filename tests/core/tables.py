@@ -5,7 +5,9 @@ from typing import Any
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Keys, Queued, Rows
 
-TABLES = ("runs", "scopes", "steps", "attempts", "values", "chunks")
+TABLES = (
+    "runs", "scopes", "steps", "attempts", "values", "chunks", "submit_keys", "waits", "mailboxes", "signals", "told",
+)  # fmt: skip
 
 
 class Tables:
@@ -24,10 +26,14 @@ class Tables:
         self.bytes: dict[bytes, bytes] = {}  # of blobs
         self.blobs: dict[Any, int] = {}
         self.submit_keys: dict[Any, Any] = {}
+        self.waits: dict[Any, Any] = {}
+        self.mailboxes: dict[Any, Any] = {}
+        self.signals: dict[Any, Any] = {}
+        self.told: dict[Any, Any] = {}
 
     def load(self, keys: Keys) -> Rows:
         rows = Rows()
-        for name in (*TABLES, "submit_keys"):
+        for name in TABLES:
             table = getattr(self, name)
             setattr(rows, name, {key: table.get(key) for key in getattr(keys, name)})
         rows.blobs = {digest: self.blobs.get(digest) for digest in keys.blobs}
@@ -40,7 +46,7 @@ class Tables:
             items += row.items
         for key in overlay.values_drop:
             self.values.pop(key, None)
-        for name in (*TABLES, "submit_keys"):
+        for name in TABLES:
             getattr(self, name).update(getattr(overlay, name).changed)
         for key in [*overlay.left, *overlay.left_by_key]:
             del self.queue[key]

@@ -34,9 +34,10 @@ from tidemill.core.graph import (
 )
 from tidemill.core.machine_paths import FAILURES, SUCCESS, always_done, endless, reachable
 from tidemill.core.node_types import ANY, or_null, ports_of, type_of
-from tidemill.core.plan import bodies_of, refs_in, refs_of, sources_of
+from tidemill.core.plan import bodies_of, refs_in, refs_of, sources_of, wait_nodes
 from tidemill.core.shape import misshapen
 from tidemill.core.terms import VALUE, Condition, Constant, Input, ListExpr, RecordExpr, Ref
+from tidemill.core.wait_shape import signals_of
 
 Definitions = Mapping[str, TaskDefinition]
 
@@ -61,7 +62,13 @@ def check(workflow: Workflow, definitions: Definitions) -> list[Problem]:
     if workflow.start not in workflow.states:
         return [Problem("", f"there is no state {workflow.start!r} to start in")]
     faults = [Problem(place, reason) for place, reason in misshapen(workflow)]
-    return faults or list(_problems(workflow, definitions))
+    return faults or [*_ambiguous_signals(workflow), *_problems(workflow, definitions)]
+
+
+def _ambiguous_signals(workflow: Workflow) -> Iterator[Problem]:
+    for (name, _), schema in signals_of(wait_nodes(workflow)).items():
+        if schema is None:
+            yield Problem("", f"two waits for the signal {name!r} expect different types: name one of them otherwise")
 
 
 def _problems(workflow: Workflow, definitions: Definitions) -> Iterator[Problem]:

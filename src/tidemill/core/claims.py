@@ -15,7 +15,7 @@ from tidemill.core.inputs import inputs_of
 from tidemill.core.limits import FREE, Admitted, Parked, TooSoon, Verdict, admit, park
 from tidemill.core.match import Claim
 from tidemill.core.moves import Mover
-from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
+from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.pausing import placed
 from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
@@ -32,6 +32,7 @@ from tidemill.core.run import (
     StepCancelled,
     Waiting,
 )
+from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.values import Argument
 
 MARGIN = timedelta(seconds=15)  # past a timeout that the worker enforces itself

@@ -112,6 +112,17 @@ class GiveBack(Struct, frozen=True, gc=False):
     number: int
 
 
+class AnswerSignal(Struct, frozen=True, gc=False):
+    """To the sender of a signal: it is kept, or was taken by a step; to who decided an approval: so it is."""
+
+    taken: tuple[RunId, Path] | None = None
+
+
+class RefuseSignal(Struct, frozen=True, gc=False):
+    type: str
+    detail: str
+
+
 class SlotFreed(Struct, frozen=True, gc=False):
     """An attempt of the session ended: it holds one less."""
 
@@ -135,5 +146,7 @@ Command = (
     | Sweep
     | Requeue
     | StopChildren
+    | AnswerSignal
+    | RefuseSignal
     | SlotFreed
 )

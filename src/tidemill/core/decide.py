@@ -4,17 +4,19 @@
 and is asked again from the start. Instants and chance come with the overlay.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core import attempts, children, emitting, keys, pausing, submitting, sweep
+from tidemill.core import attempts, children, emitting, keys, pausing, signalling, submitting, sweep, waits
 from tidemill.core.branches import judge
 from tidemill.core.commands import FetchLists, FetchOperands, Requeue, Sweep
 from tidemill.core.errors import InputError
 from tidemill.core.events import (
+    ApprovalGiven,
     AttemptFailed,
     AttemptLost,
     AttemptReleased,
@@ -36,11 +38,12 @@ from tidemill.core.events import (
     ResumeRequested,
     RunChanged,
     RunSubmitted,
+    SignalSent,
     StepsFound,
     TimerDue,
 )
 from tidemill.core.fill import Filler
-from tidemill.core.graph import BranchNode, LoopNode, MapNode, State, TaskNode
+from tidemill.core.graph import BranchNode, LoopNode, MapNode, State, TaskNode, WaitNode
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.loops import round_done, turn
@@ -48,12 +51,13 @@ from tidemill.core.machines import go_on, stop_visit, visit_done
 from tidemill.core.mapping import look_at_lists
 from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
-from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
-from tidemill.core.plan import element_path, operands_in, scope_path
+from tidemill.core.overlay import Draft, Overlay
+from tidemill.core.plan import element_path, expressions_of, operands_in, scope_path
 from tidemill.core.rows import Keys, Timer, TimerKind
 from tidemill.core.rules import SubmitRule
 from tidemill.core.run import MOVING, Code, Failure, LoopScope, MachineScope, Ready, Waiting
-from tidemill.core.terms import Condition
+from tidemill.core.tables import GraphMissingError, RowsMissingError
+from tidemill.core.terms import Operand
 
 ANSWER_WITHIN = timedelta(seconds=10)
 NO_RULE = SubmitRule()
@@ -126,6 +130,8 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901, PLR0915  # one
             _operands_fetched(draft, event)
         case FetchFailed():
             _fetch_failed(draft, event)
+        case SignalSent() | ApprovalGiven():
+            signalling.reached(draft, event)
         case ChildrenGone(run=run):
             draft.timers_drop.append((run, "", TimerKind.CHILDREN))
         case _:
@@ -150,6 +156,14 @@ def keys_of(event: Event) -> Keys:
             return _keys_of_step(event.run, event.path, event.number)
         case ProgressMade(run=run, path=path, number=number) | MeasuresTaken(run=run, path=path, number=number):
             return Keys(attempts=[(run, path, number)])
+        case SignalSent(run=run, address=address, id=id_):
+            return Keys(runs=[run], mailboxes=[address], signals=[(address, id_)])
+        case ApprovalGiven(run=run, path=path):
+            return Keys(runs=[run], steps=[(run, path)], waits=[(run, path)], scopes=[(run, scope_path(path))])
+        case TimerDue(timer=timer) if timer.kind in (TimerKind.WAIT, TimerKind.WAKE):
+            needed = _keys_of_step(timer.run, timer.path, timer.number)
+            needed.waits.append((timer.run, timer.path))
+            return needed
         case TimerDue(timer=timer):
             return _keys_of_step(timer.run, timer.path, timer.number)
         case _:
@@ -190,6 +204,8 @@ def _due(draft: Draft, event: TimerDue) -> None:  # noqa: C901  # one match over
                 return
             _ask_again_later(draft, timer)
             draft.order(Requeue(timer.run, timer.number, timer.after))
+        case TimerKind.WAKE | TimerKind.WAIT:
+            _wait_due(draft, timer)
         case TimerKind.CHILDREN:
             if children.remember(draft, timer.run):
                 _ask_again_later(draft, timer)
@@ -217,6 +233,12 @@ def _retry_due(draft: Draft, run: RunId, path: Path) -> None:
     _, _, node = mover.layout.node(path)
     if isinstance(node, TaskNode):
         mover.make_ready(step, node)
+
+
+def _wait_due(draft: Draft, timer: Timer) -> None:
+    mover = _mover(draft, timer.run)
+    if mover is not None:
+        (waits.woke if timer.kind is TimerKind.WAKE else waits.late)(mover, timer.path)
 
 
 def _queue_expired(draft: Draft, event: QueueExpired) -> None:
@@ -264,24 +286,30 @@ def _fetch(draft: Draft, timer: Timer) -> None:
     _, _, node = mover.layout.node(path)
     if isinstance(node, MapNode):
         draft.order(FetchLists(run, path, look_at_lists(mover.resolver, path, node).fetch))
-    elif isinstance(node, BranchNode | State | LoopNode):
+    elif isinstance(node, BranchNode | State | LoopNode | WaitNode):
         draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
 
 
-def _conditions_of(mover: Mover, path: Path, node: BranchNode | State | LoopNode) -> tuple[Path, list[Condition]]:
-    """The conditions that are being judged for a step, and the scope that they stand in."""
+def _operands_of(
+    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode
+) -> tuple[Path, Iterable[Operand]]:
+    """What a step looks into, and the scope that it stands in."""
     match node:
         case LoopNode(until=until):
-            return element_path(path, mover.resolver.loop_scope(path).round), [until]
+            return element_path(path, mover.resolver.loop_scope(path).round), operands_in(until)
         case BranchNode(cases=arms) | State(transitions=arms):
-            return scope_path(path), [arm.when for arm in arms if arm.when is not None]
+            return scope_path(path), (each for arm in arms if arm.when is not None for each in operands_in(arm.when))
+        case WaitNode():
+            return scope_path(path), expressions_of(node)
 
 
-def _large_operands(mover: Mover, path: Path, node: BranchNode | State | LoopNode) -> tuple[tuple[Path, str], ...]:
+def _large_operands(
+    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode
+) -> tuple[tuple[Path, str], ...]:
     filler = Filler(mover.resolver)
-    scope, conditions = _conditions_of(mover, path, node)
+    scope, operands = _operands_of(mover, path, node)
     found: dict[tuple[Path, str], None] = {}
-    for operand in (each for condition in conditions for each in operands_in(condition)):
+    for operand in operands:
         try:
             found.update(dict.fromkeys(filler.large_in(scope, operand)))
         except InputError:
@@ -319,6 +347,8 @@ def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
         round_done(mover, mover.layout.scope(at), at)
     elif isinstance(node, State):
         visit_done(mover, event.path)
+    elif isinstance(node, WaitNode):
+        waits.begin_wait(mover, event.path, node)
 
 
 def _fetch_failed(draft: Draft, event: FetchFailed) -> None:

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from tidemill.core import waits
 from tidemill.core.attempts import report_of
 from tidemill.core.commands import AcknowledgeEvents, TurnAway
 from tidemill.core.events import EventsEmitted, MeasuresTaken
@@ -32,11 +33,12 @@ def _record(mover: Mover, event: EventsEmitted, each: Emission) -> None:
     run = mover.run
     number = run.emitted + 1
     mover.draft.put_run(replace(run, emitted=number))
-    if number > EMISSIONS_OF_RUN:
-        return
     row = Emitted(run.id, number, mover.draft.at, event.path, event.number, each.type, each.payload, each.message)
-    mover.draft.emitted.append(row)
-    mover.note("emitted", event.path, event.number, event=number, type=each.type, message=each.message)
+    if number <= EMISSIONS_OF_RUN:
+        mover.draft.emitted.append(row)
+        mover.note("emitted", event.path, event.number, event=number, type=each.type, message=each.message)
+    if each.type in mover.layout.awaited:
+        waits.told(mover, row)
 
 
 def measured(draft: Draft, event: MeasuresTaken) -> None:

@@ -8,6 +8,7 @@ from tidemill.core.rules import SubmitRule
 from tidemill.core.run import Adjustment, End, Failure, Fork, Lost
 from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Inline, Value
+from tidemill.core.wait_rows import Address
 
 
 class AttemptSucceeded(Struct, frozen=True, gc=False):
@@ -167,6 +168,29 @@ class StepsFound(Struct, frozen=True, gc=False):
     rest_after: Path  # "" when this was the last bite
 
 
+class SignalSent(Struct, frozen=True, gc=False):
+    """A message from outside; its sender, or the server, gave it the id."""
+
+    address: Address
+    id: str
+    value: Value
+    digest: Digest  # of the payload
+
+    @property
+    def run(self) -> RunId:
+        return self.address.run
+
+
+class ApprovalGiven(Struct, frozen=True, gc=False):
+    """A person decided what the step at ``path`` asks."""
+
+    run: RunId
+    path: Path
+    choice: str
+    comment: str = ""
+    who: str = ""
+
+
 class ChildrenGone(Struct, frozen=True, gc=False):
     """No child of a run that has ended is alive any more."""
 
@@ -221,6 +245,8 @@ Event = (
     | RunChanged
     | QueuedFound
     | StepsFound
+    | SignalSent
+    | ApprovalGiven
     | ChildrenGone
     | ListFetched
     | OperandsFetched

@@ -15,11 +15,11 @@ from tidemill.core.errors import TidemillError
 from tidemill.core.fill import Filler
 from tidemill.core.graph import MapNode, Node, TaskNode
 from tidemill.core.ids import Path
-from tidemill.core.overlay import GraphMissingError, RowsMissingError
 from tidemill.core.plan import expressions_of, scope_path
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import Cached
 from tidemill.core.run import Failure, Fork, MapScope, StepFailed, StepSucceeded
+from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Input
 from tidemill.core.values import (
     Element,

@@ -213,12 +213,13 @@ class Late(Enum):
 
 
 class WaitNode(Anywhere, frozen=True, tag="wait", omit_defaults=True):
-    """Nothing runs; ``within_s`` is None where it may wait for ever, and of a time."""
+    """Nothing runs. A wait for anything but an instant says ``within_s``, or ``forever``."""
 
     what: SignalWait | EventWait | TimeWait | ApprovalWait
     type: Schema = field(name="schema")
     within_s: float | None = None
     late: Late = Late.FAIL
+    forever: bool = False  # says that it may wait for ever: without it and without ``within_s`` it is refused
 
 
 class CallNode(Anywhere, frozen=True, tag="call", omit_defaults=True):

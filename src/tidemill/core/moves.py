@@ -56,6 +56,7 @@ from tidemill.core.run import (
     Waiting,
 )
 from tidemill.core.values import Inline, Source, blobs_of
+from tidemill.core.waits import begin_wait
 
 
 class Mover(Ending):
@@ -108,7 +109,9 @@ class Mover(Ending):
                 judge(self, path, node)
             case CallNode() | MachineNode():
                 self.open_scope(path)
-            case ConstNode() | OpNode() | JoinNode() | WaitNode():
+            case WaitNode():
+                begin_wait(self, path, node)
+            case ConstNode() | OpNode() | JoinNode():
                 raise InternalError(f"{path!r} cannot be run yet")
 
     def _begin_task(self, path: Path, node: TaskNode) -> None:

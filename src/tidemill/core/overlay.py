@@ -6,7 +6,6 @@ are missing or the decision fails, and is laid into the overlay when it is done.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Generic, TypeVar
 
 from tidemill.core.catalog import Catalog
 from tidemill.core.commands import Command
@@ -36,47 +35,9 @@ from tidemill.core.rows import (
     ValueKey,
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.tables import GraphMissingError, RowsMissingError, Table
 from tidemill.core.values import Blob, Inline, Value
-
-K = TypeVar("K")
-R = TypeVar("R")
-
-
-class RowsMissingError(InternalError):
-    """A decision looked at rows that are not loaded yet. Never leaves `decide`."""
-
-    def __init__(self, keys: Keys) -> None:
-        super().__init__("rows are missing")
-        self.keys = keys
-
-
-class GraphMissingError(InternalError):
-    """A decision needs a graph that is not loaded yet. Never leaves `decide`."""
-
-    def __init__(self, digest: Digest) -> None:
-        super().__init__("a graph is missing")
-        self.digest = digest
-
-
-class Table(Generic[K, R]):
-    """Rows of one kind, by key; None says that there is none."""
-
-    __slots__ = ("changed", "rows")
-
-    def __init__(self) -> None:
-        self.rows: dict[K, R | None] = {}
-        self.changed: dict[K, R] = {}
-
-    def learn(self, rows: dict[K, R | None]) -> None:
-        """Take loaded rows; what the beat has changed already stays."""
-        known = self.rows
-        for key, row in rows.items():
-            if key not in known:
-                known[key] = row
-
-    def put(self, changed: dict[K, R]) -> None:
-        self.rows.update(changed)
-        self.changed.update(changed)
+from tidemill.core.wait_rows import Address, EventKey, Mailbox, SignalKey, SignalRow, WaitRow
 
 
 class Overlay:
@@ -102,6 +63,10 @@ class Overlay:
         self.cached: Table[bytes, Cached] = Table()
         self.submit_keys: Table[bytes, SubmitKey] = Table()
         self.values_drop: dict[ValueKey, None] = {}
+        self.waits: Table[StepKey, WaitRow] = Table()
+        self.mailboxes: Table[Address, Mailbox] = Table()
+        self.signals: Table[SignalKey, SignalRow] = Table()
+        self.told: Table[EventKey, Emitted] = Table()  # the latest event of a type
         self.freed: dict[bytes, None] = {}  # limits with a slot that another step may have
         self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
         self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
@@ -130,6 +95,10 @@ class Overlay:
         self.cached.learn(rows.cached)
         self.schedules.learn(rows.schedules)
         self.submit_keys.learn(rows.submit_keys)
+        self.waits.learn(rows.waits)
+        self.mailboxes.learn(rows.mailboxes)
+        self.signals.learn(rows.signals)
+        self.told.learn(rows.told)
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""
@@ -140,11 +109,12 @@ class Overlay:
             self._lay_timers(draft)
         if draft.limits or draft.cached or draft.submit_keys:
             self._lay_rules(draft)
+        if draft.waits or draft.mailboxes or draft.signals or draft.told:
+            self._lay_waits(draft)
         if draft.blob_refs:
             self.blob_refs.update(draft.blob_refs)
-        if draft.streams:
+        if draft.streams or draft.artifacts or draft.emitted:
             self.streams += draft.streams
-        if draft.artifacts or draft.emitted:
             self.artifacts += draft.artifacts
             self.emitted += draft.emitted
         for run, entries in draft.history.items():
@@ -187,6 +157,12 @@ class Overlay:
         self.cached.put(draft.cached)
         self.submit_keys.put(draft.submit_keys)
 
+    def _lay_waits(self, draft: "Draft") -> None:
+        self.waits.put(draft.waits)
+        self.mailboxes.put(draft.mailboxes)
+        self.signals.put(draft.signals)
+        self.told.put(draft.told)
+
     def _lay_timers(self, draft: "Draft") -> None:
         """Drops, then puts: a timer that is due goes, and may set itself anew."""
         for key in draft.timers_drop:
@@ -218,18 +194,22 @@ class Draft:
         "left",
         "left_by_key",
         "limits",
+        "mailboxes",
         "over",
         "ready",
         "runs",
         "scopes",
+        "signals",
         "steps",
         "streams",
         "submit_keys",
         "timers_drop",
         "timers_put",
+        "told",
         "unready",
         "values",
         "values_drop",
+        "waits",
     )
 
     def __init__(self, over: Overlay) -> None:
@@ -245,6 +225,10 @@ class Draft:
         self.cached: dict[bytes, Cached] = {}
         self.submit_keys: dict[bytes, SubmitKey] = {}
         self.values_drop: list[ValueKey] = []
+        self.waits: dict[StepKey, WaitRow] = {}
+        self.mailboxes: dict[Address, Mailbox] = {}
+        self.signals: dict[SignalKey, SignalRow] = {}
+        self.told: dict[EventKey, Emitted] = {}
         self.freed: dict[bytes, None] = {}
         self.ready: dict[StepKey, Queued] = {}
         self.unready: list[StepKey] = []

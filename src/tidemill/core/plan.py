@@ -212,6 +212,16 @@ def operands_in(condition: Condition) -> Iterator[Operand]:
                 yield from operands_in(part)
 
 
+def wait_nodes(workflow: Workflow) -> Iterator[WaitNode]:
+    """All waits of a workflow, wherever they stand."""
+    graphs = list(workflow.bodies.values())
+    while graphs:
+        for node in graphs.pop().nodes.values():
+            if isinstance(node, WaitNode):
+                yield node
+            graphs += [body for _, body in bodies_of(node)]
+
+
 def scope_path(step: Path) -> Path:
     """The scope that a step belongs to."""
     head, _, _ = step.rpartition("/")
@@ -240,6 +250,9 @@ class Layout:
         self.root = Place(body=root, machine=workflow.is_machine)
         self._final = body_of(workflow.final.body) if workflow.final is not None else None
         self._known: dict[Path, Place] = {"": self.root}
+        self.awaited = frozenset(
+            node.what.event for node in wait_nodes(workflow) if isinstance(node.what, EventWait)
+        )  # types of events
 
     def scope(self, path: Path) -> Place:
         """Raises NoSuchPathError."""

@@ -13,6 +13,7 @@ from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.wait_rows import Address, EventKey, Mailbox, SignalKey, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
 
 Lane = bytes  # digest of all that decides fit; `core.lanes` makes it
@@ -69,6 +70,10 @@ class Keys(Struct):
     cached: list[bytes] = field(default_factory=list)
     schedules: list[str] = field(default_factory=list)
     submit_keys: list[bytes] = field(default_factory=list)
+    waits: list[StepKey] = field(default_factory=list)
+    mailboxes: list[Address] = field(default_factory=list)
+    signals: list[SignalKey] = field(default_factory=list)
+    told: list[EventKey] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)
@@ -88,6 +93,10 @@ class Rows(Struct):
     cached: dict[bytes, Cached | None] = field(default_factory=dict)
     schedules: dict[str, "Schedule | None"] = field(default_factory=dict)
     submit_keys: dict[bytes, SubmitKey | None] = field(default_factory=dict)
+    waits: dict[StepKey, WaitRow | None] = field(default_factory=dict)
+    mailboxes: dict[Address, Mailbox | None] = field(default_factory=dict)
+    signals: dict[SignalKey, SignalRow | None] = field(default_factory=dict)
+    told: dict[EventKey, "Emitted | None"] = field(default_factory=dict)  # the latest of its type
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -119,6 +128,8 @@ class TimerKind(Enum):
     SWEEP = "sweep"  # stop what lives below ``path``, in bites
     FEED = "feed"  # open further elements of a map
     FETCH = "fetch"  # read a large value that the engine must look into
+    WAKE = "wake"  # the instant that a step waits for
+    WAIT = "wait"  # a step has waited for as long as it may
     CHILDREN = "children"  # runs that a task of the run started: remember them, or stop them
     START = "start"  # begin a run that was submitted for later
     REQUEUE = "requeue"  # put the queue rows of a run where they belong, in bites
@@ -335,6 +346,10 @@ class Changes(Struct):
     sent: list[Delivery] = field(default_factory=list)  # what became of them; those that are gone stay gone
     registered: list[Registered] = field(default_factory=list)
     registered_drop: list[tuple[str, str]] = field(default_factory=list)  # (kind, name); after the puts of a beat
+    waits: list[WaitRow] = field(default_factory=list)
+    mailboxes: list[Mailbox] = field(default_factory=list)
+    mailboxes_drop: list[Address] = field(default_factory=list)
+    signals: list[SignalRow] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -26,13 +26,13 @@ from tidemill.core.graph import (
 from tidemill.core.ids import Path
 from tidemill.core.plan import bodies_of, expressions_of, join
 from tidemill.core.terms import Condition, Constant, Input, ListExpr, RecordExpr, Ref
+from tidemill.core.wait_shape import faults_of_wait
 
 DEPTH_LIMIT = 32  # graphs within graphs, and lists within lists of one expression
 CONDITION_LIMIT_BYTES = 1024
 CONSTANT_LIMIT_BYTES = 64 * 1024  # what one frame to a worker may carry
 MOST_ROUNDS = 1_000_000  # of a loop
 MOST_VISITS = 100_000  # of a state
-MOST_SECONDS = 36_525 * 86_400.0  # a hundred years
 _RESERVED = frozenset("/[]#~")  # what paths are made with
 
 _encode = msgspec.json.Encoder().encode
@@ -130,16 +130,15 @@ def _faults_of(node: Node) -> Iterator[str]:  # noqa: C901  # one match over a u
             yield from _faults_of_arms(node)
         case ConstNode(value=value):
             yield from _large(Constant(value))
-        case WaitNode(within_s=within_s):
-            if within_s is not None and not 0 < within_s <= MOST_SECONDS:
-                yield f"a wait is a number of seconds above zero, at most a hundred years, not {within_s}"
+        case WaitNode():
+            yield from faults_of_wait(node)
         case TaskNode() | CallNode() | OpNode() | MachineNode():
             return
 
 
 def _not_yet(node: Node) -> Iterator[str]:
     """What documents may say already, and no engine does."""
-    if isinstance(node, OpNode | JoinNode | WaitNode):
+    if isinstance(node, OpNode | JoinNode):
         yield "a node of this kind cannot be run yet"
     elif not isinstance(node, ConstNode) and node.rescue is not None:
         yield "a rescue cannot be run yet"

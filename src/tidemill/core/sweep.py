@@ -2,8 +2,10 @@
 
 from msgspec.structs import replace
 
+from tidemill.core import mail, waits
 from tidemill.core.attempts import stop
 from tidemill.core.events import CancelRequested, StepsFound
+from tidemill.core.graph import WaitNode
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Queued, Timer, TimerKind
@@ -37,10 +39,11 @@ def sweep(draft: Draft, event: StepsFound) -> None:
         return
     mover = Mover(draft, run)
     queued = {row.path: row for row in event.queued}
-    for path in event.paths:
-        step = draft.step(event.run, path)
-        if step is not None and _lies_below(path, event.prefix):
-            _sweep_step(draft, mover, step, queued.get(path))
+    steps = [step for path in event.paths if (step := draft.step(event.run, path)) is not None]
+    mail.require(draft, event.run, [step.path for step in steps if _is_wait(mover, step)])
+    for step in steps:
+        if _lies_below(step.path, event.prefix):
+            _sweep_step(draft, mover, step, queued.get(step.path))
     if event.rest_after:
         timer = Timer(event.run, event.prefix, TimerKind.SWEEP, draft.at, after=event.rest_after)
         draft.timers_put.append(timer)
@@ -48,6 +51,10 @@ def sweep(draft: Draft, event: StepsFound) -> None:
     draft.timers_drop.append((event.run, event.prefix, TimerKind.SWEEP))
     if not event.prefix:
         mover.swept()
+
+
+def _is_wait(mover: Mover, step: Step) -> bool:
+    return isinstance(step.state, Waiting) and isinstance(mover.layout.node(step.path)[2], WaitNode)
 
 
 def _lies_below(path: str, prefix: str) -> bool:
@@ -63,15 +70,21 @@ def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -
                 draft.unready.append((step.run, step.path))
             draft.put_step(replace(step, state=StepCancelled()))
             mover.count(live=-1)
-        case Waiting(until_at=until):
-            if until is not None:
-                draft.timers_drop.append((step.run, step.path, TimerKind.RETRY))
-                mover.count(live=-1)
-            draft.timers_drop += [(step.run, step.path, TimerKind.FETCH), (step.run, step.path, TimerKind.FEED)]
-            draft.put_step(replace(step, state=StepCancelled()))
+        case Waiting():
+            _stop_waiting(draft, mover, step, step.state)
         case Blocked():
             draft.put_step(replace(step, state=StepCancelled()))
         case Held():
             stop(draft, mover, step, "the run is being cancelled")
         case _:
             pass
+
+
+def _stop_waiting(draft: Draft, mover: Mover, step: Step, state: Waiting) -> None:
+    if _is_wait(mover, step):
+        waits.stop_wait(mover, step.path)
+    elif state.until_at is not None:
+        draft.timers_drop.append((step.run, step.path, TimerKind.RETRY))
+        mover.count(live=-1)
+    draft.timers_drop += [(step.run, step.path, TimerKind.FETCH), (step.run, step.path, TimerKind.FEED)]
+    draft.put_step(replace(step, state=StepCancelled()))

@@ -31,6 +31,10 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         fires=overlay.fires,
         submit_keys=list(overlay.submit_keys.changed.values()),
         values_drop=list(overlay.values_drop),
+        waits=list(overlay.waits.changed.values()),
+        mailboxes=[each for each in overlay.mailboxes.changed.values() if not each.is_empty],
+        mailboxes_drop=[each.address for each in overlay.mailboxes.changed.values() if each.is_empty],
+        signals=list(overlay.signals.changed.values()),
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:

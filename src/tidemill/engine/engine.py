@@ -3,8 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
-from tidemill.core.commands import Command
-from tidemill.core.events import CancelRequested, Event, PauseRequested, ResumeRequested, RunChanged
+from tidemill.core.commands import AnswerSignal, Command, RefuseSignal
+from tidemill.core.events import (
+    ApprovalGiven,
+    CancelRequested,
+    Event,
+    PauseRequested,
+    ResumeRequested,
+    RunChanged,
+    SignalSent,
+)
 from tidemill.core.ids import RunId, SessionId
 from tidemill.core.rows import Changes, GraphRow, Keys
 from tidemill.core.run import Ended, Run
@@ -65,6 +73,13 @@ class Engine(Beats):
     async def _changed(self, event: PauseRequested | ResumeRequested | RunChanged) -> Run | None:
         await self._decided(event)
         return (await self._store.rows(Keys(runs=[event.run]))).runs[event.run]
+
+    async def signal(self, event: SignalSent | ApprovalGiven) -> AnswerSignal | RefuseSignal:
+        """Hand in a signal, or the answer to an approval; returns after the commit."""
+        for command in await self._decided(event):
+            if isinstance(command, AnswerSignal | RefuseSignal):
+                return command
+        return RefuseSignal("halted", "the server could not decide it; its log says why")
 
     async def publish(self, document: bytes) -> Published:
         """Make a graph known. The same document again changes nothing. Raises what `row_of` raises."""

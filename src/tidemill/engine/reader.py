@@ -12,10 +12,11 @@ from tidemill.core.fill import GATHER_AT_ONCE, Filler
 from tidemill.core.graph import TaskNode
 from tidemill.core.ids import Digest, Path
 from tidemill.core.inputs import inputs_of
-from tidemill.core.overlay import Draft, GraphMissingError, Overlay, RowsMissingError
+from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import NoSuchPathError, scope_path
 from tidemill.core.resolve import NotThereError, Resolver
 from tidemill.core.run import Run
+from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Ref
 from tidemill.core.values import (
     Argument,

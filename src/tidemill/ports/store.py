@@ -33,6 +33,7 @@ from tidemill.core.rows import (
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
 from tidemill.ports.faults import durable
 
@@ -122,6 +123,17 @@ class RunFilter(Struct, frozen=True):
     parent: RunId | None = None  # beside it only ``before`` counts
 
 
+class WaitFilter(Struct, frozen=True):
+    """Open waits, by run and path; empty means all. ``after`` is the last of the page before."""
+
+    kinds: tuple[WaitKind, ...] = ()
+    workflow: str = ""
+    run: RunId | None = None  # beside it only ``after`` and ``open_only`` count
+    open_only: bool = True
+    after: tuple[RunId, Path] | None = None
+    limit: int = 50
+
+
 class QueueCount(Struct, frozen=True):
     lane: Lane
     waiting: int
@@ -207,6 +219,10 @@ class Queries(Protocol):
         ...
 
     async def queue_counts(self) -> Sequence[QueueCount]: ...
+
+    async def waits(self, which: WaitFilter) -> Sequence[WaitRow]:
+        """Steps that wait; those of one run that waited, too, if they are asked for."""
+        ...
 
     async def next_due(self) -> Instant | None:
         """When the earliest timer is due."""

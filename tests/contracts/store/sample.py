@@ -27,6 +27,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, Ready, Run, Running, RunState, Scope, Step
 from tidemill.core.values import Inline
+from tidemill.core.wait_rows import Address, Mailbox, SignalRow, WaitKind, WaitRow
 from tidemill.core.webhooks import Delivered, Delivery, Due, Webhook
 from tidemill.ports.store import Store
 
@@ -71,6 +72,13 @@ def a_task(name: str = "w.ocr", digest: str = "d1", at: Instant = AT) -> TaskRow
     return TaskRow(TaskDefinition(name, {"type": "object"}, {"value": {}}, digest), "w1", at)
 
 
+ADDRESS = Address(R1, WaitKind.SIGNAL, "paid")
+
+
+def a_wait(run: RunId = R1, path: str = "hold", kind: WaitKind = WaitKind.SIGNAL, workflow: str = "shelf") -> WaitRow:
+    return WaitRow(run, path, kind, workflow, AT, "paid")
+
+
 def a_graph(number: int = 1, at: Instant = AT) -> GraphRow:
     return GraphRow(Digest(number.to_bytes(32, "big")), b"{}", f"g{number}", at)
 
@@ -111,6 +119,9 @@ def everything() -> Changes:
         outbox=[a_delivery()],
         sent=[a_delivery()],
         registered=[a_webhook()],
+        waits=[a_wait()],
+        mailboxes=[Mailbox(ADDRESS, ((R1, "hold"),))],
+        signals=[SignalRow(ADDRESS, "s1", GRAPH, AT, Inline(b"\x01"))],
     )
 
 

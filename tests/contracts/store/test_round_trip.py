@@ -31,8 +31,9 @@ from tidemill.core.rows import (
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.wait_rows import Mailbox, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
-from tidemill.ports.store import Store
+from tidemill.ports.store import Store, WaitFilter
 
 quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -48,6 +49,11 @@ async def by_key(store: Store, keys: Keys) -> list[Any]:
 async def of_rules(store: Store, keys: Keys) -> list[Any]:
     rows = await store.rows(keys)
     return [*rows.limits.values(), *rows.cached.values(), *rows.schedules.values(), *rows.submit_keys.values()]
+
+
+async def of_waits(store: Store, keys: Keys) -> list[Any]:
+    rows = await store.rows(keys)
+    return [*rows.mailboxes.values(), *rows.signals.values()]
 
 
 # How a query finds the row, among others.
@@ -67,6 +73,9 @@ FINDERS: dict[str, Finder] = {
     "schedules": lambda store, row: of_rules(store, Keys(schedules=[row.name])),
     "fires": lambda store, row: store.fires(row.schedule, 2**63 - 1, 10_000),
     "registered": lambda store, row: store.registered(),
+    "waits": lambda store, row: store.waits(WaitFilter(run=row.run, open_only=False, limit=10_000)),
+    "mailboxes": lambda store, row: of_waits(store, Keys(mailboxes=[row.address])),
+    "signals": lambda store, row: of_waits(store, Keys(signals=[(row.address, row.id)])),
 }
 KINDS = {
     "scopes": any_of(ScopeRow),
@@ -83,6 +92,9 @@ KINDS = {
     "schedules": any_of(Schedule),
     "fires": any_of(Fire).filter(lambda row: 0 < row.number < 2**63 - 1),
     "registered": any_of(Registered),
+    "waits": any_of(WaitRow),
+    "mailboxes": any_of(Mailbox),
+    "signals": any_of(SignalRow).filter(lambda row: row.expires_at < 2**63),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 

@@ -139,6 +139,8 @@ class SqliteBeat:
         gone = [(name,) for kind, name in changes.registered_drop if kind == "webhook"]
         if gone:
             db.executemany(sql["outbox_drop"], gone)
+        if changes.signals:
+            db.execute(sql["signals_sweep"], (max(row.sent_at for row in changes.signals),))
 
     def _drop(self, db: apsw.Connection, rows: Sequence[Queued]) -> None:
         before = db.total_changes()

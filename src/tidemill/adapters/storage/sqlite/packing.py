@@ -27,6 +27,7 @@ from tidemill.core.rows import (
 from tidemill.core.run import Attempt, AttemptEnded, Run, ScopeRow, Step
 from tidemill.core.served import KINDS, Registered
 from tidemill.core.values import Value
+from tidemill.core.wait_rows import Address, Mailbox, SignalKey, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
 
 Bound = tuple[Any, ...]
@@ -53,6 +54,9 @@ unpack_cached = msgspec.msgpack.Decoder(Cached).decode
 unpack_submit_key = msgspec.msgpack.Decoder(SubmitKey).decode
 unpack_delivery = msgspec.msgpack.Decoder(Delivery).decode
 unpack_registered: Callable[[bytes], Registered] = msgspec.msgpack.Decoder(Registered).decode
+unpack_wait = msgspec.msgpack.Decoder(WaitRow).decode
+unpack_mailbox = msgspec.msgpack.Decoder(Mailbox).decode
+unpack_signal = msgspec.msgpack.Decoder(SignalRow).decode
 
 
 def queued_of(row: Bound) -> Queued:
@@ -101,6 +105,15 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("sent", lambda c: [(r.due_at, pack(r), r.id) for r in c.sent]),
     ("registered", lambda c: [(KINDS[type(r)], r.name, pack(r)) for r in c.registered]),
     ("registered_drop", lambda c: list(c.registered_drop)),
+    (
+        "waits",
+        lambda c: [
+            (r.run, r.path, r.workflow, r.kind.value, int(r.closed is None), r.opened_at, pack(r)) for r in c.waits
+        ],
+    ),
+    ("mailboxes", lambda c: [(*address_key(r.address), pack(r)) for r in c.mailboxes]),
+    ("mailboxes_drop", lambda c: [address_key(each) for each in c.mailboxes_drop]),
+    ("signals", lambda c: [(*signal_key((r.address, r.id)), r.expires_at, pack(r)) for r in c.signals]),
 )
 
 
@@ -108,6 +121,14 @@ def stale_fires(changes: Changes) -> list[Bound]:
     """Lines that are no longer kept; of a schedule that is gone, none is."""
     newest = {row.schedule: row.number - FIRES_KEPT for row in changes.fires}
     return [*newest.items(), *((row.id, row.lines) for row in changes.schedules_drop)]
+
+
+def address_key(address: Address) -> Bound:
+    return (address.run, address.kind.value, address.name, address.key)
+
+
+def signal_key(key: SignalKey) -> Bound:
+    return (*address_key(key[0]), key[1])
 
 
 def history_bindings(changes: Changes) -> list[Bound]:

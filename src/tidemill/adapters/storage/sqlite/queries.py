@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import islice
 
 import apsw
 
@@ -25,6 +26,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_stream,
     unpack_task,
     unpack_value,
+    unpack_wait,
 )
 from tidemill.adapters.storage.sqlite.reading import load_rows
 from tidemill.adapters.storage.sqlite.statements import statements
@@ -47,8 +49,9 @@ from tidemill.core.rows import (
 from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
 from tidemill.core.values import Value
+from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
-from tidemill.ports.store import RunFilter
+from tidemill.ports.store import RunFilter, WaitFilter
 
 _ABOVE_ALL = b"\xff" * 17  # greater than any run's id
 
@@ -158,6 +161,24 @@ class SqliteQueries:
 
     async def due_deliveries(self, hook: str, limit: int) -> Sequence[Delivery]:
         return [unpack_delivery(packed) for (packed,) in await self._fetch("due_deliveries", (hook, limit))]
+
+    async def waits(self, which: WaitFilter) -> Sequence[WaitRow]:
+        run, path = which.after or (b"", "")
+        if which.run is not None:
+            bound: Bindings = (which.run, _following(path), int(which.open_only), which.limit)
+            return [unpack_wait(packed) for (packed,) in await self._fetch("waits_of_run", bound)]
+        kinds = which.kinds or tuple(WaitKind)
+        if which.workflow:
+            many: list[tuple[str, Bindings]] = [("waits_of_workflow", (which.workflow, kind.value)) for kind in kinds]
+        elif which.kinds:
+            many = [("waits_of_kind", (kind.value,)) for kind in kinds]
+        else:
+            many = [("waits", ())]
+        pages = [await self._fetch(name, (*bound, run, path, which.limit)) for name, bound in many]
+        rows = heapq.merge(
+            *([unpack_wait(packed) for (packed,) in page] for page in pages), key=lambda row: (row.run, row.path)
+        )
+        return list(islice(rows, which.limit))
 
     async def next_due(self) -> Instant | None:
         due_at: Instant | None = (await self._fetch("next_due"))[0][0]

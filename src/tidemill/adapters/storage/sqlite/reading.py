@@ -6,15 +6,21 @@ import apsw
 
 from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch_each
 from tidemill.adapters.storage.sqlite.packing import (
+    address_key,
+    signal_key,
     unpack_attempt,
     unpack_cached,
+    unpack_emitted,
     unpack_limit,
+    unpack_mailbox,
     unpack_run,
     unpack_schedule,
     unpack_scope,
+    unpack_signal,
     unpack_step,
     unpack_submit_key,
     unpack_value,
+    unpack_wait,
 )
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.rows import Keys, Rows
@@ -34,6 +40,10 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         cached=dict.fromkeys(keys.cached),
         schedules=dict.fromkeys(keys.schedules),
         submit_keys=dict.fromkeys(keys.submit_keys),
+        waits=dict.fromkeys(keys.waits),
+        mailboxes=dict.fromkeys(keys.mailboxes),
+        signals=dict.fromkeys(keys.signals),
+        told=dict.fromkeys(keys.told),
     )
     _load_states(db, sql, rows)
     for run, path, port, packed in _each(db, sql["values"], keys.values):
@@ -43,6 +53,7 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
     for digest, size in _each(db, sql["blobs"], [(digest,) for digest in keys.blobs]):
         rows.blobs[digest] = size
     _load_limits(db, sql, rows)
+    _load_waits(db, sql, rows)
     return rows
 
 
@@ -59,6 +70,21 @@ def _load_limits(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> Non
     for (packed,) in _each(db, sql["submit_keys"], [(name,) for name in rows.submit_keys]):
         named = unpack_submit_key(packed)
         rows.submit_keys[named.name] = named
+
+
+def _load_waits(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:
+    for (packed,) in _each(db, sql["waits"], rows.waits):
+        wait = unpack_wait(packed)
+        rows.waits[wait.run, wait.path] = wait
+    for (packed,) in _each(db, sql["mailboxes"], [address_key(each) for each in rows.mailboxes]):
+        box = unpack_mailbox(packed)
+        rows.mailboxes[box.address] = box
+    for (packed,) in _each(db, sql["signals"], [signal_key(each) for each in rows.signals]):
+        signal = unpack_signal(packed)
+        rows.signals[signal.address, signal.id] = signal
+    for (packed,) in _each(db, sql["told"], rows.told):
+        told = unpack_emitted(packed)
+        rows.told[told.run, told.type] = told
 
 
 def _load_states(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:

@@ -20,3 +20,11 @@ select packed from cached where key = ?;
 select packed from schedule where name = ?;
 -- @submit_keys
 select packed from submit_key where name = ?;
+-- @waits
+select packed from wait where run = ? and path = ?;
+-- @mailboxes
+select packed from mailbox where run = ? and kind = ? and name = ? and key = ?;
+-- @signals
+select packed from signal where run = ? and kind = ? and name = ? and key = ? and id = ?;
+-- @told
+select packed from emitted where run = ? and type = ? order by number desc limit 1;

@@ -67,3 +67,12 @@ select packed from outbox where hook = ? and id < ? order by id desc limit ?;
 select packed from outbox where id = ?;
 -- @due_deliveries
 select packed from outbox where hook = ? and due_at is not null order by due_at, id limit ?;
+-- @waits
+select packed from wait where is_open = 1 and (run, path) > (?, ?) order by run, path limit ?;
+-- @waits_of_kind
+select packed from wait where is_open = 1 and kind = ? and (run, path) > (?, ?) order by run, path limit ?;
+-- @waits_of_workflow
+select packed from wait where is_open = 1 and workflow = ? and kind = ? and (run, path) > (?, ?)
+order by run, path limit ?;
+-- @waits_of_run
+select packed from wait where run = ? and path >= ? and is_open >= ? order by path limit ?;

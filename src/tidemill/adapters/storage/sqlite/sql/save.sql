@@ -96,3 +96,17 @@ on conflict (kind, name) do update set packed = excluded.packed;
 delete from registered where kind = ? and name = ?;
 -- @outbox_drop
 delete from outbox where hook = ?;
+-- @waits
+insert into wait (run, path, workflow, kind, is_open, opened_at, packed) values (?, ?, ?, ?, ?, ?, ?)
+on conflict (run, path) do update set is_open = excluded.is_open, opened_at = excluded.opened_at, packed = excluded.packed;
+-- @mailboxes
+insert into mailbox (run, kind, name, key, packed) values (?, ?, ?, ?, ?)
+on conflict (run, kind, name, key) do update set packed = excluded.packed;
+-- @mailboxes_drop
+delete from mailbox where run = ? and kind = ? and name = ? and key = ?;
+-- @signals
+insert into signal (run, kind, name, key, id, expires_at, packed) values (?, ?, ?, ?, ?, ?, ?)
+on conflict (run, kind, name, key, id) do update set expires_at = excluded.expires_at, packed = excluded.packed;
+-- @signals_sweep
+delete from signal where (run, kind, name, key, id) in (
+  select run, kind, name, key, id from signal where expires_at <= ? order by expires_at limit 100);
