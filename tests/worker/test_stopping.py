@@ -211,17 +211,17 @@ async def test_what_comes_after_the_timeout_came_too_late(tmp_path: Path, task: 
             gate.open(f"slow {task}")
         failed = await server.hear(wire.Failed)
         assert (failed.failure.code, failed.proof) == (Code.TIMEOUT, End.STOPPED)
-        assert re.fullmatch(r"no end after 0.03 s: what it gave after 0\.\d+ s came too late", failed.failure.message)
+        assert re.fullmatch(r"no end after 0.03 s: what it gave after [\d.]+ s came too late", failed.failure.message)
         await server.silence()
         assert not server.all_of(wire.Succeeded)
 
 
 async def test_what_ended_in_time_counts_however_late_that_is_heard(tmp_path: Path) -> None:
     async with Bench(tmp_path, w).connected() as server:
-        await server.say(assign("w.plods", inputs=given(name="in time"), timeout_s=0.2))
+        await server.say(assign("w.plods", inputs=given(name="in time"), timeout_s=1.0))
         await gate.reached("in time")
         gate.open("in time")
-        time.sleep(0.3)  # the control loop is busy meanwhile
+        time.sleep(1.1)  # the control loop is busy meanwhile
         assert value_of(await server.hear(wire.Succeeded)) == "in time"
 
 

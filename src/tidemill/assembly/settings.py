@@ -1,5 +1,6 @@
 """The one reader of the environment: what it says is checked here, and handed on as a typed object."""
 
+import contextlib
 import difflib
 import os
 import re
@@ -132,6 +133,13 @@ def program_environment(settings: Settings, environment: Mapping[str, str] | Non
     return {
         name: value for name, value in environment.items() if passes.fullmatch(name) or name in settings.program_env
     }
+
+
+def variables_now() -> dict[str, str]:
+    """This process's environment, whole, while other threads may change it."""
+    while True:
+        with contextlib.suppress(KeyError):  # one was taken out meanwhile
+            return dict(os.environ)
 
 
 def variables_in(folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:

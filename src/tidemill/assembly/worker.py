@@ -34,7 +34,7 @@ from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.assembly.offers import offered
 from tidemill.assembly.programs import programs
 from tidemill.assembly.setting_kinds import SettingsError, WorkerShare
-from tidemill.assembly.settings import Settings, program_environment
+from tidemill.assembly.settings import Settings, program_environment, variables_now
 from tidemill.assembly.signals import Ends, told_to_stop
 from tidemill.core.definitions import Pools
 from tidemill.core.tallies import Sample
@@ -123,7 +123,7 @@ def _processes(workers: list[Worker], command: Sequence[str]) -> Mapping[Backend
     if not command[-2]:
         raise SettingsError(f"{min(crews)} runs in a process of its own, which cannot find it: serve it from a file")
     limits = {worker.name: worker.processes for worker in workers if worker.name in crews.values()}
-    return {Backend.PROCESS: ProcessBackend(Command(command, str(Path.cwd())), crews, limits, _cores())}
+    return {Backend.PROCESS: ProcessBackend(Command(command, str(Path.cwd()), variables_now), crews, limits, _cores())}
 
 
 def _cores() -> int:

@@ -25,6 +25,7 @@ from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
 from tidemill.assembly.programs import programs
+from tidemill.assembly.settings import variables_now
 from tidemill.ports.backend import BackendPort, speaking
 from tidemill.sdk.options import Backend
 from tidemill.sdk.processes import Processes
@@ -60,9 +61,8 @@ class Place:
 
 def processes(folder: Path, limits: Processes | None = None, target: str = str(ZOO)) -> ProcessBackend:
     command = (sys.executable, "-P", "-m", "tidemill.cli.child", target, str(folder))
-    return ProcessBackend(
-        Command(command, str(folder)), dict.fromkeys(zoo.zoo.tasks, "zoo"), {"zoo": limits or Processes(count=1)}, 1
-    )
+    crews, limit = dict.fromkeys(zoo.zoo.tasks, "zoo"), limits or Processes(count=1)
+    return ProcessBackend(Command(command, str(folder), variables_now), crews, {"zoo": limit}, 1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["inline", "process", "program"])

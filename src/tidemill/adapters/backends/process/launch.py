@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ class Command:
 
     arguments: Sequence[str]
     folder: str  # it is started here, as the worker was, whatever tasks have done to the worker's own
+    variables: Callable[[], Mapping[str, str]]  # a copy: a thread that sets one now may move those that a start reads
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Launch:
                 pass_fds=(ends.channel, ends.lifeline),
                 start_new_session=True,
                 cwd=self._command.folder,
+                env=self._command.variables(),
             )
         except OSError as error:
             self._tell(_settle, started, error)
