@@ -37,6 +37,7 @@ COMMANDS = {
     "retry": ("forks", "Go on where a run failed, in a new run."),
     "fork": ("forks", "Run a run again with other inputs; take over what they do not reach."),
     "whatif": ("forks", "Which recorded runs would go another way in a changed workflow."),
+    "continue": ("breaks", "Let steps at a breakpoint begin."),
     "why": ("why", "Why each step of a run waits."),
     "tasks": ("fleet", "Tasks that workers have announced."),
     "workflows": ("fleet", "Workflows that were published."),
@@ -47,6 +48,7 @@ COMMANDS = {
     "settings": ("settings", "Each setting, its value and where that comes from."),
     "doctor": ("doctor", "Whether all is in order here."),
 }
+_NAMES = {"continue": "go_on"}  # of functions that cannot be called as their command is
 EPILOG = """\b
 Exit codes: 0 done, 1 the run failed, 2 wrong command line or input,
 3 no server answers, 4 the run was cancelled, 5 left running, 70 a
@@ -62,7 +64,7 @@ class _Commands(click.Group):
         home = COMMANDS.get(cmd_name)
         if home is None:
             return None
-        command: click.Command = getattr(import_module(f"tidemill.cli.{home[0]}"), cmd_name)
+        command: click.Command = getattr(import_module(f"tidemill.cli.{home[0]}"), _NAMES.get(cmd_name, cmd_name))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from tidemill.cli.asking import ask, print_json
 from tidemill.cli.beginnings import check_step, run_of
+from tidemill.cli.breaks import inputs, value
 from tidemill.cli.ending import tell_adjustments, tell_failure
 from tidemill.cli.main import Exit
 from tidemill.cli.measures import lines_of_attempts
@@ -29,6 +30,10 @@ def runs() -> None:
 
     The beginning of a run's id is enough, where no other one begins so.
     """
+
+
+runs.add_command(inputs)
+runs.add_command(value)
 
 
 @runs.command("list")

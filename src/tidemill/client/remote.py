@@ -17,6 +17,7 @@ from tidemill.client.forking import ForkOptions, forked, looked_at, planned
 from tidemill.client.identity import Identity
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
+from tidemill.client.standing import Inspected
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
 from tidemill.client.targets import Decode, Target, bind_plain, named, target_of
@@ -41,16 +42,12 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(Generic[R_co]):
+class AsyncRun(Inspected, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
         self._core, self._awaited, self._decode = core, awaited, decode
         self._is_watched = True
-
-    @property
-    def id(self) -> str:
-        return self._awaited.id
 
     async def result(self, timeout: float | timedelta | None = None) -> R_co:
         """Wait for the end.

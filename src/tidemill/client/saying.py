@@ -1,6 +1,6 @@
 """What a submission says beside its inputs, as users write it and as it travels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ class SubmitOptions(Options, total=False):
     debounce_max: Seconds  # from the first submission to the start; ten times ``debounce`` where nothing is said
     delay: Seconds  # begin so long after the submission
     start_at: datetime  # or then; it has a time zone
+    breakpoints: Sequence[str]  # paths of steps that stop before they begin: "embed", "pages[3]/embed"
 
 
 NAMES = frozenset(SubmitOptions.__annotations__) - frozenset(Options.__annotations__)
@@ -35,6 +36,8 @@ def said_of(options: SubmitOptions) -> dict[str, Any]:
     for name in _LENGTHS:
         if name in given:
             said[f"{name}_s"] = float(seconds(given[name]) or 0)
+    if "breakpoints" in said:
+        said["breakpoints"] = tuple(said["breakpoints"])
     if "tags" in said:
         said["tags"] = dict(said["tags"])
     at = said.get("start_at")

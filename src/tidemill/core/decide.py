@@ -11,7 +11,7 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core import attempts, children, emitting, keys, pausing, signalling, submitting, sweep, waits
+from tidemill.core import attempts, breaks, children, emitting, keys, pausing, signalling, submitting, sweep, waits
 from tidemill.core.branches import judge
 from tidemill.core.commands import FetchLists, FetchOperands, Requeue, Sweep
 from tidemill.core.errors import InputError
@@ -24,6 +24,7 @@ from tidemill.core.events import (
     AttemptSucceeded,
     CancelRequested,
     ChildrenGone,
+    Continued,
     Event,
     EventsEmitted,
     FetchFailed,
@@ -35,12 +36,14 @@ from tidemill.core.events import (
     ProgressMade,
     QueuedFound,
     QueueExpired,
+    Report,
     ResumeRequested,
     RunChanged,
     RunSubmitted,
     SignalSent,
     StepsFound,
     TimerDue,
+    Wish,
 )
 from tidemill.core.fill import Filler
 from tidemill.core.graph import BranchNode, LoopNode, MapNode, State, TaskNode, WaitNode
@@ -86,14 +89,37 @@ def decide(overlay: Overlay, event: Event) -> Draft | Needs:
     return draft
 
 
-def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901, PLR0915  # one match over a union
+def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match over a union
+    match event:
+        case RunSubmitted():
+            submitting.submitted(draft, event)
+        case TimerDue():
+            _due(draft, event)
+        case QueueExpired():
+            _queue_expired(draft, event)
+        case ListFetched() | OperandsFetched() | FetchFailed():
+            _fetched(draft, event)
+        case ChildrenGone(run=run):
+            draft.timers_drop.append((run, "", TimerKind.CHILDREN))
+        case CancelRequested() | PauseRequested() | ResumeRequested() | RunChanged() | Continued():
+            _wish(draft, event)
+        case SignalSent() | ApprovalGiven():
+            signalling.reached(draft, event)
+        case StepsFound():
+            sweep.sweep(draft, event)
+        case QueuedFound():
+            pausing.requeue(draft, event)
+        case _:
+            _report(draft, event)
+
+
+def _report(draft: Draft, event: Report) -> None:  # noqa: C901  # one match over a union
+    """What a worker says of an attempt, or its silence."""
     match event:
         case AttemptSucceeded():
             attempts.succeeded(draft, event)
         case AttemptStarted():
             attempts.started(draft, event)
-        case RunSubmitted():
-            submitting.submitted(draft, event)
         case AttemptFailed():
             attempts.failed(draft, event)
         case ItemsStreamed():
@@ -108,10 +134,13 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901, PLR0915  # one
             attempts.released(draft, event)
         case AttemptLost():
             attempts.lost(draft, event)
-        case TimerDue():
-            _due(draft, event)
-        case QueueExpired():
-            _queue_expired(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _wish(draft: Draft, event: Wish) -> None:
+    """What somebody wants of a run."""
+    match event:
         case CancelRequested():
             sweep.cancel(draft, event)
         case PauseRequested():
@@ -120,25 +149,24 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901, PLR0915  # one
             pausing.resume(draft, event)
         case RunChanged():
             pausing.change(draft, event)
-        case QueuedFound():
-            pausing.requeue(draft, event)
-        case StepsFound():
-            sweep.sweep(draft, event)
+        case Continued():
+            if (mover := _mover(draft, event.run)) is not None:
+                breaks.go_on(mover, event)
+        case _:
+            assert_never(event)
+
+
+def _fetched(draft: Draft, event: ListFetched | OperandsFetched | FetchFailed) -> None:
+    match event:
         case ListFetched():
             _lists_fetched(draft, event)
         case OperandsFetched():
             _operands_fetched(draft, event)
         case FetchFailed():
             _fetch_failed(draft, event)
-        case SignalSent() | ApprovalGiven():
-            signalling.reached(draft, event)
-        case ChildrenGone(run=run):
-            draft.timers_drop.append((run, "", TimerKind.CHILDREN))
-        case _:
-            assert_never(event)
 
 
-def keys_of(event: Event) -> Keys:
+def keys_of(event: Event) -> Keys:  # noqa: C901  # one match over a union
     """The rows that deciding an event needs at least; the engine loads them for a whole beat at once."""
     match event:
         case RunSubmitted(run=run, parent=parent):
@@ -166,6 +194,8 @@ def keys_of(event: Event) -> Keys:
             return needed
         case TimerDue(timer=timer):
             return _keys_of_step(timer.run, timer.path, timer.number)
+        case Continued(run=run, paths=paths):
+            return Keys(runs=[run], steps=[(run, path) for path in paths])
         case _:
             return Keys(runs=[event.run])
 

@@ -43,6 +43,7 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     rule: SubmitRule = SubmitRule()
     fork: Fork | None = None
     edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
+    breakpoints: tuple[Path, ...] = ()
 
 
 class AttemptFailed(Struct, frozen=True, gc=False):
@@ -191,6 +192,15 @@ class ApprovalGiven(Struct, frozen=True, gc=False):
     who: str = ""
 
 
+class Continued(Struct, frozen=True, gc=False):
+    """Steps at a breakpoint may begin. ``breakpoints`` replaces those of the run; None leaves them."""
+
+    run: RunId
+    paths: tuple[Path, ...] = ()
+    is_stepped: bool = False  # the next ones stop
+    breakpoints: tuple[Path, ...] | None = None
+
+
 class ChildrenGone(Struct, frozen=True, gc=False):
     """No child of a run that has ended is alive any more."""
 
@@ -226,10 +236,9 @@ class FetchFailed(Struct, frozen=True, gc=False):
     failure: Failure
 
 
-Event = (
+Report = (
     AttemptSucceeded
     | AttemptStarted
-    | RunSubmitted
     | AttemptFailed
     | AttemptReleased
     | AttemptLost
@@ -237,12 +246,14 @@ Event = (
     | EventsEmitted
     | MeasuresTaken
     | ProgressMade
+)
+Wish = CancelRequested | PauseRequested | ResumeRequested | RunChanged | Continued
+Event = (
+    Report
+    | Wish
+    | RunSubmitted
     | TimerDue
     | QueueExpired
-    | CancelRequested
-    | PauseRequested
-    | ResumeRequested
-    | RunChanged
     | QueuedFound
     | StepsFound
     | SignalSent

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tidemill.core import caching, lanes
 from tidemill.core.branches import judge
+from tidemill.core.breaks import is_stopped
 from tidemill.core.ending import Ending
 from tidemill.core.errors import InternalError
 from tidemill.core.forks import taken_over
@@ -43,6 +44,7 @@ from tidemill.core.requirements import key_of
 from tidemill.core.retry import ALONE_AFTER, Policy
 from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
 from tidemill.core.run import (
+    AtBreakpoint,
     Blocked,
     Failed,
     Failure,
@@ -120,6 +122,9 @@ class Mover(Ending):
                 self.reuse(path, known)
             case Failure() as failure:
                 self.node_failed(path, failure)
+            case None if is_stopped(self.run, path):
+                self.set_step(Step(self.id, path, AtBreakpoint(self.draft.at)))
+                self.note("at_breakpoint", path)
             case None:
                 self.make_ready(Step(self.id, path, Blocked(0)), node)
 

@@ -158,6 +158,8 @@ class Run(Struct, frozen=True, gc=False):
     emitted: int = 0  # events that its tasks told of, those that were not kept too
     trace: str = ""  # the traceparent that it was submitted with
     fork: Fork | None = None
+    breakpoints: tuple[Path, ...] = ()  # steps that stop before they begin; `core.breaks` says which they mean
+    is_stepped: bool = False  # each step stops
     has_leftovers: bool = False  # a part of it was stopped while the rest went on: the end looks for what is left
     keys: tuple[tuple[bytes, int], ...] = ()  # by which submissions find it, and for how long after its end
     orderings: int = 0  # how often its queued steps were put in another order or lane
@@ -270,6 +272,12 @@ class Waiting(Struct, frozen=True, gc=False, tag="waiting"):
     fetching: bool = False  # values that it looks into are being read
 
 
+class AtBreakpoint(Struct, frozen=True, gc=False, tag="at_breakpoint"):
+    """It has what it needs, and begins when somebody lets it."""
+
+    since_at: Instant
+
+
 class StepSucceeded(Struct, frozen=True, gc=False, tag="succeeded"):
     status: str = "success"
     arm: str = ""  # of a branch: the case that was taken; of a visit: the state that came next
@@ -284,7 +292,7 @@ class StepCancelled(Struct, frozen=True, gc=False, tag="cancelled"):
     pass
 
 
-StepState = Blocked | Ready | Held | Waiting | StepSucceeded | StepFailed | StepCancelled
+StepState = Blocked | Ready | Held | Waiting | AtBreakpoint | StepSucceeded | StepFailed | StepCancelled
 FINAL = (StepSucceeded, StepFailed, StepCancelled)
 
 

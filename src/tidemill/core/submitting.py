@@ -56,6 +56,7 @@ def _made(draft: Draft, event: RunSubmitted, parent: Run | None) -> Run:
         parent=event.parent,
         depth=parent.depth + 1 if parent else 0,
         fork=event.fork,
+        breakpoints=event.breakpoints,
         trace=event.trace or (traceparent(parent.id, parent.trace, span_id(parent.id)) if parent else ""),
         keys=keys.claim(draft, event, event.run),
     )

@@ -11,6 +11,7 @@ from tidemill.core.overlay import Draft
 from tidemill.core.rows import Queued, Timer, TimerKind
 from tidemill.core.run import (
     MOVING,
+    AtBreakpoint,
     Blocked,
     Cancelled,
     Halted,
@@ -72,7 +73,7 @@ def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -
             mover.count(live=-1)
         case Waiting():
             _stop_waiting(draft, mover, step, step.state)
-        case Blocked():
+        case Blocked() | AtBreakpoint():
             draft.put_step(replace(step, state=StepCancelled()))
         case Held():
             stop(draft, mover, step, "the run is being cancelled")

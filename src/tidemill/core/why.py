@@ -13,7 +13,7 @@ from tidemill.core.plan import Layout
 from tidemill.core.requirements import NOTHING, Requirements, Unmet, narrowed, suited_gpus
 from tidemill.core.reserve import Free, reserve, thousandths
 from tidemill.core.rows import Queued, Session
-from tidemill.core.run import Attempt, Blocked, Held, Paused, Ready, Run, Step, Waiting, pending_of
+from tidemill.core.run import AtBreakpoint, Attempt, Blocked, Held, Paused, Ready, Run, Step, Waiting, pending_of
 from tidemill.core.serving import Station
 from tidemill.core.sizes import size_text
 
@@ -80,7 +80,9 @@ def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Flee
     return [_explain(step, layout.node(step.path)[2], catalog, fleet) for step in steps]
 
 
-def _explain(step: Step, node: Node | State, catalog: Catalog, fleet: Fleet) -> Reason:
+def _explain(  # noqa: C901  # one match over a union
+    step: Step, node: Node | State, catalog: Catalog, fleet: Fleet
+) -> Reason:
     task = node.task if isinstance(node, TaskNode) else ""
     match step.state:
         case Ready() if (row := fleet.queued.get(step.path)) is not None and row.home:
@@ -91,6 +93,8 @@ def _explain(step: Step, node: Node | State, catalog: Catalog, fleet: Fleet) -> 
             reasons, advice = (f"{missing} steps before it are not done",), ""
         case Held(running=running):
             reasons, advice = _held(step, "is running" if running else "was sent, and is not started yet", fleet)
+        case AtBreakpoint():
+            reasons, advice = ("it stands at a breakpoint",), f"tidemill continue {text_of(step.run)}"
         case Waiting(until_at=None):
             reasons, advice = ("steps inside it are not done",), ""
         case Waiting(until_at=int() as until_at) if step.turn_at:

@@ -7,6 +7,7 @@ from tidemill.core.commands import AnswerSignal, Command, RefuseSignal
 from tidemill.core.events import (
     ApprovalGiven,
     CancelRequested,
+    Continued,
     Event,
     PauseRequested,
     ResumeRequested,
@@ -70,7 +71,11 @@ class Engine(Beats):
         """Another priority or other tags, for what is queued too."""
         return await self._changed(event)
 
-    async def _changed(self, event: PauseRequested | ResumeRequested | RunChanged) -> Run | None:
+    async def go_on(self, event: Continued) -> Run | None:
+        """Let steps begin that stopped at a breakpoint."""
+        return await self._changed(event)
+
+    async def _changed(self, event: PauseRequested | ResumeRequested | RunChanged | Continued) -> Run | None:
         await self._decided(event)
         return (await self._store.rows(Keys(runs=[event.run]))).runs[event.run]
 

@@ -28,6 +28,7 @@ class Order(Struct, frozen=True):
     rule: SubmitRule = SubmitRule()
     fork: Fork | None = None
     edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
+    breakpoints: tuple[Path, ...] = ()
 
 
 def event_of(order: Order) -> RunSubmitted:
@@ -45,6 +46,7 @@ def event_of(order: Order) -> RunSubmitted:
         rule=order.rule,
         fork=order.fork,
         edits=order.edits,
+        breakpoints=order.breakpoints,
     )
 
 

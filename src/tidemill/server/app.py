@@ -16,6 +16,7 @@ from tidemill.ports.courier import Courier
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.logs import Logs
 from tidemill.server.blobs import BlobRoutes
+from tidemill.server.breaks import Breaks
 from tidemill.server.faults import Faults
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
@@ -119,6 +120,7 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
     return Parts(
         submissions=Submissions(engine, intake),
         runs=Runs(engine),
+        breaks=Breaks(engine, Plains(engine, blobs)),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=Results(engine, Plains(engine, blobs), streams),
         watches=Watches(engine, streams),

@@ -32,6 +32,7 @@ PRIORITIES = range(-1000, 1001)
 RETRIES = range(101)
 YEAR_S = 365 * 86400
 MOST_TAGS = 64
+MOST_BREAKPOINTS = 64
 MOST_CHILDREN = 1000  # of one run
 TAG_LIMIT = 256
 
@@ -168,6 +169,7 @@ class Intake:
             watch=watch,
             parent=parent,
             trace=submission.traceparent,
+            breakpoints=_breakpoints(submission),
             start_at=start_of(submission, self._ids.clock.now()),
             rule=rule_of(submission),
         )
@@ -242,6 +244,12 @@ def _digest(text: str) -> Digest:
         return parse_digest(text)
     except BadIdError as error:
         raise invalid("invalid_body", (("$.graph", str(error)),)) from None
+
+
+def _breakpoints(submission: Submission) -> tuple[str, ...]:
+    if len(submission.breakpoints) > MOST_BREAKPOINTS:
+        raise invalid("invalid_body", (("$.breakpoints", f"are at most {MOST_BREAKPOINTS}"),))
+    return submission.breakpoints
 
 
 def _check_options(submission: Submission) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from tidemill.core.run import STATUSES
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
+from tidemill.server.breaks import Breaks
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.forks import Forks
@@ -23,6 +24,7 @@ from tidemill.server.watch import Watches
 from tidemill.server.webhooks import Webhooks
 from tidemill.server.workers import Workers
 from tidemill.wire import api, hooks
+from tidemill.wire import breaks as standing
 from tidemill.wire import forks as bodies
 from tidemill.wire import schedules as wire
 
@@ -57,6 +59,7 @@ class Parts:
     submissions: Submissions
     runs: Runs
     forks: Forks
+    breaks: Breaks
     results: Results
     watches: Watches
     feeds: Feeds
@@ -103,6 +106,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}/result", results.result, "Its result", api.Result, query=(wait,)),
         Endpoint("POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, api.CancelRequest, status=202),
         *_of_forks(parts.forks),
+        *_of_breaks(parts.breaks),
         Endpoint(
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
@@ -111,6 +115,15 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),
         Endpoint("GET", "/runs/{run}/artifacts/{name:path}", blobs.artifact, "One of them", OCTETS, query=(step,)),
         Endpoint("GET", "/runs/{run}/values/{path:path}", results.value, "A step's value", api.MSGPACK, query=(PORT,)),
+    )
+
+
+def _of_breaks(breaks: Breaks) -> tuple[Endpoint, ...]:
+    go_on, request = breaks.go_on, standing.ContinueRequest
+    return (
+        Endpoint("GET", "/runs/{run}/stopped", breaks.stopped, "Its steps at a breakpoint", standing.Stopped),
+        Endpoint("POST", "/runs/{run}/continue", go_on, "Let them begin", standing.Stopped, request, status=202),
+        Endpoint("GET", "/runs/{run}/inputs/{path:path}", breaks.inputs, "A step's inputs", standing.StepInputs),
     )
 
 

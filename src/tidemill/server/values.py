@@ -1,6 +1,6 @@
 """Plain data as stored values, and back."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -67,7 +67,11 @@ class Plains:
 
     async def outputs(self, run: Run) -> dict[str, Any]:
         """Raises ValueTooLargeError."""
-        return {port: await self._plain(run, each) for port, each in (await self._reader.outputs(run)).items()}
+        return await self.of(run, await self._reader.outputs(run))
+
+    async def of(self, run: Run, arguments: Mapping[str, Argument]) -> dict[str, Any]:
+        """Arguments as plain data. Raises ValueTooLargeError."""
+        return {name: await self._plain(run, each) for name, each in arguments.items()}
 
     async def _plain(self, run: Run, argument: Argument) -> Any:
         match argument:

@@ -79,6 +79,7 @@ def run_view(run: Run) -> RunView:
         paused_at=time_text(run.state.since_at) if isinstance(run.state, Paused) else "",
         paused_by=run.state.by if isinstance(run.state, Paused) else "",
         origin=text_of(run.fork.origin) if run.fork else "",
+        breakpoints=run.breakpoints,
     )
 
 

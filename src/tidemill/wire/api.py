@@ -48,6 +48,7 @@ class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     debounce_max_s: float = 0.0  # from the first submission to the start; 0: ten times debounce_s
     delay_s: float = 0.0  # it begins so long after now
     start_at: str = ""  # or then, RFC 3339
+    breakpoints: tuple[str, ...] = ()  # paths of steps that stop before they begin; without numbers: each of them
 
 
 class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):
@@ -120,6 +121,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     paused_at: str = ""
     paused_by: str = ""
     origin: str = ""  # the run that it was forked from
+    breakpoints: tuple[str, ...] = ()
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):
