@@ -64,3 +64,17 @@ async def test_a_wrong_webhook_is_refused_in_words(command: Command) -> None:
     assert (refused.code, "10.0.0.1 has no public address" in refused.err) == (2, True)
     refused = await command("webhooks", "add", "chat", "https://example.org", "--tag", "team")
     assert (refused.code, "is not NAME=VALUE" in refused.err) == (2, True)
+
+
+@pytest.mark.feature("E12")
+async def test_a_task_is_served_listed_and_removed(command: Command, served: str) -> None:
+    made = await command("serve", "media.add", "--path", "/add", "--version", "v1")
+    assert made.out.startswith("media.add is served at /w/add: newest\n  /w/add/v1  sha256:")
+    async with speaking(served) as http:
+        assert (await http.post("/w/add/v1", {"a": 1})).json == 3
+    assert (await command("serve", "media.add", "--path", "add", "--default", "v1", "--json")).json["default"] == "v1"
+    assert "/w/add  media.add  v1       v1" in (await command("endpoints", "list")).out
+    wrong = await command("serve", "media.none", "--path", "/none")
+    assert (wrong.code, "'media.none' is not known here" in wrong.err) == (2, True)
+    assert (await command("endpoints", "remove", "/add")).code == 0
+    assert (await command("endpoints", "list", "--json")).json == {"endpoints": []}

@@ -42,6 +42,8 @@ COMMANDS = {
     "tasks": ("fleet", "Tasks that workers have announced."),
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),
+    "serve": ("endpoints", "Serve a task or workflow by HTTP under a path of its own."),
+    "endpoints": ("endpoints", "What is served under a path of its own."),
     "webhooks": ("webhooks", "Who is told when runs end, and what was sent."),
     "conformance": ("conformance", "Check a worker in any language against the protocol."),
     "completion": ("completion", "Let your shell complete commands and options."),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
-from tidemill.client.blocking_webhooks import Webhooks
+from tidemill.client.blocking_webhooks import Endpoints, Webhooks
 from tidemill.client.forking import ForkOptions
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
@@ -187,6 +187,11 @@ class Client:
 
     def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[Run[R]]:
         return [Run(run, self._thread) for run in self._thread.wait(self._client.submit_many(target, inputs))]
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Tasks and workflows that have paths of their own."""
+        return Endpoints(self._client.endpoints, self._thread)
 
     @property
     def webhooks(self) -> Webhooks:

@@ -1,12 +1,14 @@
-"""`client.webhooks` for those who wait."""
+"""`client.webhooks` and `client.endpoints` for those who wait."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
+from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.webhooks import AsyncWebhooks
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Waiting(Protocol):
@@ -15,21 +17,23 @@ class Waiting(Protocol):
     def wait(self, work: Coroutine[Any, Any, T], /) -> T: ...
 
 
+class _Waits(Generic[A]):
+    def __init__(self, other: A, thread: Waiting) -> None:
+        self._other, self._thread = other, thread
+
+
 def _blocking(
-    method: Callable[Concatenate[AsyncWebhooks, P], Coroutine[Any, Any, T]],
-) -> "Callable[Concatenate[Webhooks, P], T]":
-    def blocking(self: "Webhooks", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._thread.wait(method(self._webhooks, *args, **kwargs))
+    method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[_Waits[A], P], T]:
+    def blocking(self: _Waits[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._thread.wait(method(self._other, *args, **kwargs))
 
     blocking.__doc__ = method.__doc__
     return blocking
 
 
-class Webhooks:
+class Webhooks(_Waits[AsyncWebhooks]):
     """Webhooks of a server; see `AsyncWebhooks`."""
-
-    def __init__(self, webhooks: AsyncWebhooks, thread: Waiting) -> None:
-        self._webhooks, self._thread = webhooks, thread
 
     add = _blocking(AsyncWebhooks.add)
     list = _blocking(AsyncWebhooks.list)
@@ -39,3 +43,12 @@ class Webhooks:
     log = _blocking(AsyncWebhooks.log)
     delivery = _blocking(AsyncWebhooks.delivery)
     redeliver = _blocking(AsyncWebhooks.redeliver)
+
+
+class Endpoints(_Waits[AsyncEndpoints]):
+    """What a server answers at ``/w/…``; see `AsyncEndpoints`."""
+
+    serve = _blocking(AsyncEndpoints.serve)
+    list = _blocking(AsyncEndpoints.list)
+    get = _blocking(AsyncEndpoints.get)
+    remove = _blocking(AsyncEndpoints.remove)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from msgspec.structs import replace
 
 from tidemill.client.connection import Connection
+from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
 from tidemill.client.forking import ForkOptions, forked, looked_at, planned
@@ -300,6 +301,11 @@ class AsyncClient:
         found = AsyncRun[Any](self._core, self._core.outcomes.shared(run), decode)
         found._is_watched = False  # noqa: SLF001  # its own module
         return found
+
+    @property
+    def endpoints(self) -> AsyncEndpoints:
+        """Tasks and workflows that have paths of their own."""
+        return AsyncEndpoints(self._core.calls)
 
     @property
     def webhooks(self) -> AsyncWebhooks:

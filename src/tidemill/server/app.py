@@ -17,6 +17,7 @@ from tidemill.ports.entropy import Entropy
 from tidemill.ports.logs import Logs
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.breaks import Breaks
+from tidemill.server.endpoints import Endpoints
 from tidemill.server.faults import Faults
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
@@ -27,6 +28,7 @@ from tidemill.server.intake import Ids, Intake, Targets
 from tidemill.server.json_link import JsonLink
 from tidemill.server.metrics import Metrics
 from tidemill.server.openapi import document
+from tidemill.server.openapi_served import ServedDocument
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
 from tidemill.server.runs import Runs
@@ -99,11 +101,14 @@ class App:
 
 def build_app(backing: Backing, settings: WebSettings) -> App:
     streams = Streams()
-    endpoints = table(_parts(backing, streams, settings))
+    parts = _parts(backing, streams, settings)
+    endpoints = table(parts)
+    described = ServedDocument(document(endpoints), backing.engine, parts.endpoints.target)
     faults = Faults(backing.entropy)
     routes: list[BaseRoute] = [WebSocketRoute(PATH, _worker_socket(backing).serve)]
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
-    routes += [*site_routes(document(endpoints)), Route("/metrics", Metrics(backing.engine).send, methods=["GET"])]
+    routes += [Route(path, parts.endpoints.call, methods=["POST"]) for path in ("/w/{name}", "/w/{name}/{version}")]
+    routes += [*site_routes(described), Route("/metrics", Metrics(backing.engine).send, methods=["GET"])]
     return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
 
 
@@ -117,12 +122,13 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
     targets = Targets(engine, Singles(engine))
     uploads = Uploads(engine, blobs, blob_limit)
     intake = Intake(targets, blobs, uploads, Ids(backing.clock, backing.entropy))
+    results = Results(engine, Plains(engine, blobs), streams)
     return Parts(
         submissions=Submissions(engine, intake),
         runs=Runs(engine),
         breaks=Breaks(engine, Plains(engine, blobs)),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
-        results=Results(engine, Plains(engine, blobs), streams),
+        results=results,
         watches=Watches(engine, streams),
         feeds=Feeds(engine, streams),
         tails=Tails(engine, backing.logs, streams),
@@ -132,4 +138,5 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         workers=Workers(engine),
         webhooks=Webhooks(engine, backing.entropy, settings.allowed),
         schedules=Schedules(engine, intake, backing.almanac, backing.entropy),
+        endpoints=Endpoints(engine, targets, intake, results),
     )

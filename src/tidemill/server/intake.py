@@ -85,6 +85,15 @@ class Targets:
             case _:
                 raise invalid("invalid_body", (("$", "give exactly one of task, workflow and graph"),))
 
+    async def task(self, name: str, digest: str) -> Target:
+        """A task in one version; with digest "" in its newest. Raises RequestError."""
+        if not digest:
+            return await self._task(name, NodeOptions())
+        definition = self._catalog.find(name, digest)
+        if definition is None:
+            raise unknown("unknown_task", f"{name} {digest}", ())
+        return await self._target(definition, NodeOptions())
+
     async def _task(self, name: str, options: NodeOptions) -> Target:
         definition = self._catalog.latest(name)
         if definition is None:
@@ -145,12 +154,19 @@ class Intake:
 
     async def order(self, submission: Submission, watch: str = "") -> Order:
         """Raises RequestError with all that is wrong."""
+        return await self._order(submission, None, watch)
+
+    async def order_to(self, submission: Submission, target: Target) -> Order:
+        """The same, to a target that was found already."""
+        return await self._order(submission, target, "")
+
+    async def _order(self, submission: Submission, target: Target | None, watch: str) -> Order:
         run = _run_id(submission.id) if submission.id else self._ids.next()
         parent = _run_id(submission.parent, "$.parent") if submission.parent else None
         _check_options(submission)
         if parent is not None:
             await self._refuse_too_many(run, parent)
-        target = await self._targets.find(submission)
+        target = target or await self._targets.find(submission)
         if submission.values is not None:
             inputs = await self._checked_values(submission.values, target)
         else:

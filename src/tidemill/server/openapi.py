@@ -10,6 +10,7 @@ from tidemill.core.version import VERSION
 from tidemill.server.parameters import Query
 from tidemill.server.routes import PREFIX, Endpoint
 from tidemill.wire.api import JSON, MSGPACK, PROBLEM, Problem
+from tidemill.wire.hooks import Started
 
 DESCRIPTION = """\
 Submit runs, follow them, read their results. Bodies are JSON; the same in msgpack where a client asks for it.
@@ -19,7 +20,7 @@ Lists come in pages: pass the `next` of one page on to get the one after it."""
 
 def document(endpoints: Sequence[Endpoint]) -> bytes:
     """The document in JSON."""
-    types = {kind for each in endpoints for kind in (each.body, each.answer) if isinstance(kind, type)}
+    types = {kind for each in endpoints for kind in (each.body, each.answer) if isinstance(kind, type)} | {Started}
     ordered = [*sorted(types, key=lambda kind: kind.__name__), Problem]
     schemas, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     references = dict(zip(ordered, schemas, strict=True))

@@ -22,6 +22,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unknown_blob": (404, "No such blob"),
     "unknown_watch": (404, "No such watch"),
     "no_webhook": (404, "No such webhook"),
+    "no_endpoint": (404, "Nothing is served there"),
     "no_delivery": (404, "No such delivery"),
     "method_not_allowed": (405, "This method is not served here"),
     "conflict": (409, "It is not what it was"),

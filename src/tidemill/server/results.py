@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidemill.core.ids import RunId, text_of
+from tidemill.core.ids import RunId, parse_run_id, text_of
 from tidemill.core.run import Cancelled, Ended, Failed, Halted, Run, Succeeded
 from tidemill.core.terms import VALUE
 from tidemill.core.values import Argument
@@ -33,17 +33,30 @@ class Results:
         """Waits for the end for as long as it is asked to; 202 with the run when that is too short."""
         run = await parameters.known_run(request, self._engine.queries)
         wait_s = parameters.seconds(request, "wait", LONGEST_WAIT_S)
-        if not isinstance(run.state, Ended | Halted) and wait_s:
-            await self._ended(run.id, wait_s)
-            run = await parameters.known_run(request, self._engine.queries)
-        if isinstance(run.state, Halted):
-            raise refuse("run_halted", run.state.reason)
+        run = await self._awaited(run, wait_s)
         if not isinstance(run.state, Ended):
             return answer(request, run_view(run), 202)
         if wants_msgpack(request):
             outputs = await self._engine.reader.outputs(run) if isinstance(run.state.outcome, Succeeded) else None
             return answer(request, finished(run, outputs))
-        return await self._for_people(request, run, run.state)
+        return answer(request, await self._plain(run, run.state))
+
+    async def plain(self, run_text: str, wait_s: float) -> Result | None:
+        """The outputs of a run; None when it has not ended in time. Raises RequestError for an end without outputs."""
+        run = await parameters.find_run(parse_run_id(run_text), self._engine.queries)
+        if run is None:
+            raise refuse("unknown_run", f"no run {run_text}")
+        run = await self._awaited(run, wait_s)
+        return await self._plain(run, run.state) if isinstance(run.state, Ended) else None
+
+    async def _awaited(self, run: Run, wait_s: float) -> Run:
+        """The run as it is after a wait for its end. Raises RequestError for one that is halted."""
+        if not isinstance(run.state, Ended | Halted) and wait_s:
+            await self._ended(run.id, wait_s)
+            run = await parameters.find_run(run.id, self._engine.queries) or run
+        if isinstance(run.state, Halted):
+            raise refuse("run_halted", run.state.reason)
+        return run
 
     async def _ended(self, run: RunId, wait_s: float) -> None:
         watch = self._engine.watch(f"/result/{next(self._waits)}")  # no token of a client has a slash
@@ -57,12 +70,12 @@ class Results:
         finally:
             watch.close()
 
-    async def _for_people(self, request: Request, run: Run, state: Ended) -> Response:
+    async def _plain(self, run: Run, state: Ended) -> Result:
         match state.outcome:
             case Succeeded(status=status):
                 plain = await self._plains.outputs(run)
                 value = plain[VALUE] if plain.keys() == {VALUE} else plain
-                return answer(request, Result(text_of(run.id), "succeeded", value, status, run.adjustments))
+                return Result(text_of(run.id), "succeeded", value, status, run.adjustments)
             case Failed(failure=failure):
                 code, title = KINDS["run_failed"]
                 raise RequestError(

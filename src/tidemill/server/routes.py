@@ -10,6 +10,7 @@ from tidemill.core.run import STATUSES
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
 from tidemill.server.breaks import Breaks
+from tidemill.server.endpoints import Endpoints
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.forks import Forks
@@ -70,11 +71,13 @@ class Parts:
     workers: Workers
     webhooks: Webhooks
     schedules: Schedules
+    endpoints: Endpoints
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
-    of_work = (*_submitting(parts), *_of_runs(parts), *_live(parts), *_blobs(parts))
-    return (*of_work, *_known(parts), *_webhooks(parts), *_schedules(parts))
+    of_work = (_submitting, _of_runs, _live, _blobs)
+    groups = (*of_work, _known, _webhooks, _schedules, _endpoints)
+    return tuple(endpoint for group in groups for endpoint in group(parts))
 
 
 def _submitting(parts: Parts) -> tuple[Endpoint, ...]:
@@ -227,4 +230,16 @@ def _webhooks(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint(
             "POST", one + "/deliveries/{delivery}/redeliver", of.redeliver, "Send it once more", delivery, status=202
         ),
+    )
+
+
+def _endpoints(parts: Parts) -> tuple[Endpoint, ...]:
+    of, one = parts.endpoints, "/endpoints/{name}"
+    spec, view = hooks.EndpointSpec, hooks.EndpointView
+    return (
+        Endpoint("GET", "/endpoints", of.page, "What has a path of its own, by name", hooks.EndpointList),
+        Endpoint("PUT", one, of.put, "Serve a task or workflow at /w/{name}, or one more version of it", view, spec),
+        Endpoint("GET", one, of.get, "One of them", view),
+        Endpoint("DELETE", one, of.delete, "Serve it no more", "", status=204),
+        Endpoint("DELETE", one + "/versions/{version}", of.delete_version, "Serve a version no more", "", status=204),
     )

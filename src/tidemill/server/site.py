@@ -1,5 +1,6 @@
 """The pages for people, and the description of the API. Files of the package, read once."""
 
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from starlette.requests import Request
@@ -16,14 +17,19 @@ SCRIPTS = ("app.js", "list.js", "run.js", "show.js", "tree.js")
 _TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 
-def site_routes(openapi: bytes) -> list[BaseRoute]:
+def site_routes(openapi: Callable[[], Awaitable[bytes]]) -> list[BaseRoute]:
+    """``openapi`` gives the description of the API as it is now."""
+
+    async def described(request: Request) -> Response:
+        return await _Fixed(await openapi(), JSON).send(request)
+
     page = _file("index.html")
     return [
         Route("/", page.send, methods=["GET"]),
         Route("/runs/{run}", page.send, methods=["GET"]),
         Route("/pages/app.css", _file("app.css").send, methods=["GET"]),
         *(Route(f"/pages/{name}", _file(name).send, methods=["GET"]) for name in SCRIPTS),
-        Route("/api/v1/openapi.json", _Fixed(openapi, JSON).send, methods=["GET"]),
+        Route("/api/v1/openapi.json", described, methods=["GET"]),
         Route("/api/v1", _Fixed(b'{"openapi": "/api/v1/openapi.json"}', JSON).send, methods=["GET"]),
         Route("/healthz", _Fixed(b"ok\n", "text/plain; charset=utf-8").send, methods=["GET"]),
     ]

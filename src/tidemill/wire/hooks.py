@@ -78,3 +78,41 @@ class DeliveryView(Struct, frozen=True, omit_defaults=True):
 class DeliveryList(Struct, frozen=True, omit_defaults=True):
     deliveries: tuple[DeliveryView, ...]
     next: str = ""  # pass as ?before=
+
+
+class EndpointSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A task or workflow under a path of its own. With ``version`` that version is added, and never changes."""
+
+    target: str  # the name of a task or of a published workflow
+    version: str = ""
+    digest: str = ""  # of the version: a task's definition, or a graph; "" is the newest there is now
+    default: str = ""  # the version that the path alone means, or "newest"; "" leaves it as it is
+
+
+class VersionView(Struct, frozen=True):
+    name: str
+    path: str
+    digest: str
+    added_at: str
+
+
+class EndpointView(Struct, frozen=True):
+    name: str
+    path: str
+    kind: str  # task, workflow
+    target: str
+    created_at: str
+    default: str
+    versions: tuple[VersionView, ...]
+
+
+class EndpointList(Struct, frozen=True):
+    endpoints: tuple[EndpointView, ...]
+
+
+class Started(Struct, frozen=True):
+    """A run that has not ended yet; ``link`` answers with its result."""
+
+    run: str
+    status: str
+    link: str
