@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tidemill.client.streams import Numbered, Restarted
     from tidemill.core.rules import OnActive
     from tidemill.core.run import Code
+    from tidemill.graphs.phases import CycleError
+    from tidemill.graphs.view import Graph
     from tidemill.sdk.batch import Batch
     from tidemill.sdk.catalog import Catalog, NotInCatalogError, UnknownNamespaceError, task_named
     from tidemill.sdk.clamps import Clamp
@@ -56,6 +58,8 @@ _HOMES = {
     "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.rules": ("OnActive",),
     "tidemill.core.run": ("Code",),
+    "tidemill.graphs.phases": ("CycleError",),
+    "tidemill.graphs.view": ("Graph",),
     "tidemill.sdk.batch": ("Batch",),
     "tidemill.sdk.catalog": ("Catalog", "NotInCatalogError", "UnknownNamespaceError", "task_named"),
     "tidemill.sdk.clamps": ("Clamp",),
@@ -116,6 +120,7 @@ __all__ = [
     "Code",
     "Codec",
     "Context",
+    "CycleError",
     "DefinitionError",
     "Depends",
     "Directory",
@@ -123,6 +128,7 @@ __all__ = [
     "Failure",
     "File",
     "Final",
+    "Graph",
     "InvalidInputError",
     "LocalTask",
     "Middleware",

@@ -150,7 +150,7 @@ def test_what_one_place_does_not_say_is_left_to_the_next() -> None:
         run = client.options(priority=7, retries=0, timeout=9).submit(once.options(max_cost=2.5), 1)
         with pytest.raises(RunFailedError):
             run.result(20)
-        [node] = run.graph().body.nodes.values()
+        [node] = run.graph().workflow.body.nodes.values()
         assert isinstance(node, TaskNode)
         assert (node.options.retries, node.options.timeout_s) == (0, 9.0)
         assert node.options.requires is not None

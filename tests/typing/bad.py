@@ -51,6 +51,7 @@ from tidemill import (
     Result,
     File,
     Final,
+    Graph,
     Task,
     TaskCall,
     TaskFiles,
@@ -322,3 +323,6 @@ write.on(3, to=check)  # E
 write.otherwise(to=check, max_visits="two")  # E
 article.end("ended")  # E
 article.start("write")  # E
+Graph(judge)  # E
+Graph(3)  # E
+Graph(b"{}").phases(1)  # E

@@ -25,6 +25,7 @@ from tidemill import (
     Failure,
     File,
     Final,
+    Graph,
     LocalTask,
     Needs,
     Numbered,
@@ -560,6 +561,20 @@ assert_type(article.previous("check", Verdict), Verdict | None)
 def of_machines(client: Client, photo: File) -> None:
     run = client.submit(article, topic="cats", photos=[photo], least=0.5)
     print(run.result(), article(topic="cats", photos=[photo], least=0.5))
+
+
+
+def of_graphs(client: Client) -> None:
+    graph = Graph(album)
+    assert_type(graph.phases(), list[list[str]])
+    assert_type(graph.needs("map"), dict[str, set[str]])
+    assert_type(graph.svg(), str)
+    assert_type(client.graph("album"), Graph)
+    assert_type(client.run("0").graph(), Graph)
+    client.publish(graph)
+    client.publish(album)
+    Graph(article)
+    assert_type(client.submit_graph(graph, {"topic": "sea"}), Run[Any])
 
 
 WORKFLOWS = (article, album, atlas, chain, verdict, both, retold, shrunk)

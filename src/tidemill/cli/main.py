@@ -39,6 +39,7 @@ COMMANDS = {
     "whatif": ("forks", "Which recorded runs would go another way in a changed workflow."),
     "continue": ("breaks", "Let steps at a breakpoint begin."),
     "why": ("why", "Why each step of a run waits."),
+    "graph": ("graph", "Check, look at, compare, draw and carry workflows as graphs."),
     "tasks": ("fleet", "Tasks that workers have announced."),
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),

@@ -18,8 +18,9 @@ from tidemill.cli.outputs import FOLDER
 from tidemill.cli.screen import screen_for
 from tidemill.cli.targets import TargetError
 from tidemill.cli.watching import interruptible, watch
-from tidemill.client.remote import AsyncClient
+from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
+from tidemill.graphs.view import Graph
 
 
 def plain_inputs(rest: Sequence[str], ours: Sequence[str] = ()) -> dict[str, Any]:
@@ -62,6 +63,7 @@ class Named:
     out: Path | None = None
     is_detached: bool = False
     rules: SubmitOptions = field(default_factory=SubmitOptions)
+    graph: Graph | None = None  # instead of the one of that name
 
 
 async def run_named(asked: Named, settings: Settings, missing: TargetError) -> Exit:
@@ -72,7 +74,7 @@ async def run_named(asked: Named, settings: Settings, missing: TargetError) -> E
     screen = screen_for(asked.output)
     with interruptible() as interrupts:
         async with AsyncClient(found.url) as client:
-            run = await client.options(**asked.rules).submit_named(asked.name, asked.inputs)
+            run = await _submit(client.options(**asked.rules), asked)
             if asked.is_detached:
                 click.echo(run.id)
                 return Exit.OK
@@ -85,3 +87,9 @@ async def run_named(asked: Named, settings: Settings, missing: TargetError) -> E
             ending = await gather(client, run, finished, asked.out or FOLDER / asked.name, command)
     tell(ending, asked.output)
     return ending.code
+
+
+async def _submit(client: AsyncClient, asked: Named) -> AsyncRun[Any]:
+    if asked.graph is not None:
+        return await client.submit_graph(asked.graph, asked.inputs)
+    return await client.submit_named(asked.name, asked.inputs)

@@ -29,7 +29,7 @@ class Outline:
 
     async def read(self) -> list[StepView]:
         """As they are now."""
-        self._places = self._places or places_in(await self._run.graph())
+        self._places = self._places or places_in((await self._run.graph()).workflow)
         found: list[StepView] = []
         after = ""
         while True:

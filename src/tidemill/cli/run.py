@@ -20,6 +20,7 @@ from tidemill.cli.outputs import FOLDER, recall, remember
 from tidemill.cli.rules import RULES, rule_options, rules_of, spoken
 from tidemill.cli.screen import Screen, screen_for
 from tidemill.cli.serving import alongside, find_or_start, take_over
+from tidemill.cli.sources import graph_in
 from tidemill.cli.streaming import watch_items, without_items
 from tidemill.cli.submitting import Wanted, find_unfinished, submit
 from tidemill.cli.targets import NoSuchTargetError, Target, TargetError, load_target
@@ -65,6 +66,7 @@ class Errand:
 @click.option("--workflow", help="The workflow or task to run.  [default: the first workflow, else the only task]")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where files of the result go.")
 @click.option("--dir", "place", type=click.Path(path_type=Path), help="Run the worker folders in this one too.")
+@click.option("--graph", type=click.Path(path_type=Path), help="Run the graph document in this file, without TARGET.")
 @click.option("--detach", is_flag=True, help="Print the run's id and leave; needs a server that runs.")
 @click.option("--stream", is_flag=True, help="Print the items of the result, a stream, as they come.")
 @click.option("--new", is_flag=True, help="Start anew, even if a run of the same is unfinished.")
@@ -87,6 +89,8 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
     The parameters of the workflow are options: `tidemill run TARGET --help` lists them. A list of files takes a
     folder; another list takes JSON, or one item each time; anything that is no plain value takes JSON, or @file.json.
     """
+    if given["graph"] is not None:
+        return _run_graph(given, ((target,) if target else ()) + rest)
     if target is None:
         click.echo(ctx.get_help())
         return Exit.OK if given["wants_help"] else Exit.INPUT
@@ -125,6 +129,17 @@ def run(ctx: click.Context, /, target: str | None, rest: tuple[str, ...], **give
         rules=rules_of(given),
     )
     return asyncio.run(_go(errand))
+
+
+def _run_graph(given: dict[str, Any], rest: tuple[str, ...]) -> Exit:
+    """A document; a server must run, and workers for its tasks."""
+    graph = graph_in(given["graph"])
+    inputs = plain_inputs(rest, OURS)
+    asked = Named(graph.name, inputs, given["output"], given["out"], given["detach"], rules_of(given), graph)
+    settings = read_settings({"url": given["url"], "data": given["data"]})
+    return asyncio.run(
+        run_named(asked, settings, TargetError("--graph needs a server that runs: start one with `tidemill dev`"))
+    )
 
 
 # What is to run ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
 from tidemill.client.streams import Numbered, OnRestart, Restarted
 from tidemill.client.transport import Transport
+from tidemill.graphs.view import Graph
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.result import Streamed
 from tidemill.wire import api
@@ -185,6 +186,9 @@ class Client:
     def submit_named(self, name: str, inputs: Mapping[str, Any] | None = None) -> Run[Any]:
         return Run(self._thread.wait(self._client.submit_named(name, inputs)), self._thread)
 
+    def submit_graph(self, graph: Graph, inputs: Mapping[str, Any] | None = None) -> Run[Any]:
+        return Run(self._thread.wait(self._client.submit_graph(graph, inputs)), self._thread)
+
     def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[Run[R]]:
         return [Run(run, self._thread) for run in self._thread.wait(self._client.submit_many(target, inputs))]
 
@@ -210,6 +214,8 @@ class Client:
     workers = _of_client(AsyncClient.workers)
     worker = _of_client(AsyncClient.worker)
     graphs = _of_client(AsyncClient.graphs)
+    graph = _of_client(AsyncClient.graph)
+    publish = _of_client(AsyncClient.publish)
     health = _of_client(AsyncClient.health)
     upload = _of_client(AsyncClient.upload)
     download = _of_client(AsyncClient.download)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tidemill.client.connection import Connection
 from tidemill.client.endpoints import AsyncEndpoints
-from tidemill.client.errors import StreamRestartedError
+from tidemill.client.errors import NotFoundError, StreamRestartedError
 from tidemill.client.files import Progress
 from tidemill.client.forking import ForkOptions, forked, looked_at, planned
 from tidemill.client.identity import Identity
@@ -21,12 +21,12 @@ from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.standing import Inspected
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
-from tidemill.client.targets import Decode, Target, bind_plain, named, target_of
+from tidemill.client.targets import Decode, Plain, Target, bind_plain, named, target_of
 from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.webhooks import AsyncWebhooks
-from tidemill.core.documents import parse_document
-from tidemill.core.graph import NodeOptions, Workflow, overlaid
+from tidemill.core.graph import NodeOptions, overlaid
 from tidemill.core.run import Adjustment
+from tidemill.graphs.view import Compilable, Graph
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.directory import Directory
 from tidemill.sdk.file import File
@@ -88,9 +88,9 @@ class AsyncRun(Inspected, Generic[R_co]):
     async def status(self) -> str:
         return (await self.view()).status
 
-    async def graph(self) -> Workflow:
+    async def graph(self) -> Graph:
         """The graph that it is a run of."""
-        return parse_document(await self._core.calls.document(f"/graphs/{(await self.view()).graph}"))
+        return Graph(await self._core.calls.document(f"/graphs/{(await self.view()).graph}"))
 
     async def cancel(self, reason: str = "") -> api.RunView:
         """Ask it to stop; it ends when each of its steps has."""
@@ -273,6 +273,12 @@ class AsyncClient:
         plain = await self._core.values.send_plain(await bind_plain(inputs or {}))
         return await self._submit(found, plain=plain)
 
+    async def submit_graph(self, graph: Graph, inputs: Mapping[str, Any] | None = None) -> AsyncRun[Any]:
+        """Start a workflow by its graph; it is published if need be. Inputs and errors as of `submit_named`."""
+        found = Target(Plain(), graph=graph.digest, document=graph.document)
+        plain = await self._core.values.send_plain(await bind_plain(inputs or {}))
+        return await self._submit(found, plain=plain)
+
     async def submit_many(self, target: Definition[..., R], inputs: Sequence[Mapping[str, Any]]) -> list[AsyncRun[R]]:
         """One run for each of ``inputs``, arguments by parameter. The first that is wrong is raised."""
         async with asyncio.TaskGroup() as group:
@@ -368,7 +374,28 @@ class AsyncClient:
         return await self._core.calls.get(f"/workers/{quote(name, safe='')}", api.WorkerDetail)
 
     async def graphs(self) -> Sequence[api.GraphView]:
+        """Published graphs, newest first."""
         return (await self._core.calls.get("/graphs", api.GraphList)).graphs
+
+    async def graph(self, which: str) -> Graph:
+        """A published graph, by its digest, or the newest of a workflow's name. Raises NotFoundError."""
+        if not which.startswith("sha256:"):
+            found = next((each.digest for each in await self.graphs() if each.name == which), None)
+            if found is None:
+                raise NotFoundError(
+                    api.Problem("unknown_workflow", "No such workflow", 404, f"no graph was published as {which}")
+                )
+            which = found
+        return Graph(await self._core.calls.document(f"/graphs/{quote(which, safe=':')}"))
+
+    async def publish(self, graph: Graph | Compilable) -> api.PublishedGraph:
+        """Make a workflow known to the server, to be run by its name or digest.
+
+        Raises:
+            InvalidInputError: with each fault and its place.
+        """
+        found = graph if isinstance(graph, Graph) else Graph(graph)
+        return await self._core.calls.put_json(f"/graphs/{found.digest}", found.document, api.PublishedGraph)
 
     async def health(self) -> api.Health:
         return await self._core.calls.get("/health", api.Health)

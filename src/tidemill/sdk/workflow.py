@@ -6,6 +6,7 @@ say that the body looked at a clock, at chance or at the environment.
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from msgspec import Struct
@@ -83,6 +84,16 @@ class Workflow(Definition[P, R_co]):
                 "environment or what it changed itself; make that an input, or do it in a task"
             )
         return first
+
+    @property
+    def form(self) -> ir.Workflow:
+        """The graph document that it becomes; `tidemill.Graph` looks at it. Raises DefinitionError."""
+        return self.compiled.workflow
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """In a notebook it shows its picture."""
+        drawn: dict[str, str] = import_module("tidemill.graphs.view").Graph(self)._repr_mimebundle_()  # noqa: SLF001
+        return drawn
 
     @property
     def submitted_as(self) -> tuple[str, str, bytes]:
