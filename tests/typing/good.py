@@ -563,7 +563,6 @@ def of_machines(client: Client, photo: File) -> None:
     print(run.result(), article(topic="cats", photos=[photo], least=0.5))
 
 
-
 def of_graphs(client: Client) -> None:
     graph = Graph(album)
     assert_type(graph.phases(), list[list[str]])

@@ -92,7 +92,7 @@ class Workflow(Definition[P, R_co]):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """In a notebook it shows its picture."""
-        drawn: dict[str, str] = import_module("tidemill.graphs.view").Graph(self)._repr_mimebundle_()  # noqa: SLF001
+        drawn: dict[str, str] = import_module("tidemill.graphs.view").Graph(self)._repr_mimebundle_()
         return drawn
 
     @property
