@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
-from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
 
 from tidemill.client.connection import Connection
 from tidemill.client.endpoints import AsyncEndpoints
-from tidemill.client.errors import NotFoundError, StreamRestartedError
+from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
 from tidemill.client.forking import ForkOptions, forked, looked_at, planned
 from tidemill.client.identity import Identity
+from tidemill.client.knowing import Knowing
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.standing import Inspected
@@ -26,7 +26,7 @@ from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.webhooks import AsyncWebhooks
 from tidemill.core.graph import NodeOptions, overlaid
 from tidemill.core.run import Adjustment
-from tidemill.graphs.view import Compilable, Graph
+from tidemill.graphs.view import Graph
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.directory import Directory
 from tidemill.sdk.file import File
@@ -217,7 +217,7 @@ class AsyncRun(Inspected, Generic[R_co]):
         return f"<run {self.id}>"
 
 
-class AsyncClient:
+class AsyncClient(Knowing):
     """Safe to share by all tasks of one event loop. Concurrent submissions travel together.
 
     Args:
@@ -226,7 +226,7 @@ class AsyncClient:
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
-        self._core = Connection(transport or HttpTransport(url), Identity())
+        super().__init__(Connection(transport or HttpTransport(url), Identity()))
         self._options, self._said = NodeOptions(), dict[str, Any]()
 
     async def __aenter__(self) -> Self:
@@ -360,45 +360,6 @@ class AsyncClient:
     async def why(self, run: str) -> api.WhyAnswer:
         """Why each step of a run waits, and what would start it."""
         return await self._core.calls.get(f"/runs/{run}/why", api.WhyAnswer)
-
-    async def tasks(self) -> Sequence[api.TaskView]:
-        return (await self._core.calls.get("/tasks", api.TaskList)).tasks
-
-    async def workers(self, *, type: str = "", labels: Mapping[str, str] | None = None) -> Sequence[api.WorkerView]:  # noqa: A002
-        """Live ones first; of a type, and with all of these labels, where that is said."""
-        asked = [("type", type)] * bool(type) + [("label", f"{name}={value}") for name, value in (labels or {}).items()]
-        return (await self._core.calls.get(f"/workers?{urlencode(asked)}", api.WorkerList)).workers
-
-    async def worker(self, name: str) -> api.WorkerDetail:
-        """One by its id, with the attempts that it has."""
-        return await self._core.calls.get(f"/workers/{quote(name, safe='')}", api.WorkerDetail)
-
-    async def graphs(self) -> Sequence[api.GraphView]:
-        """Published graphs, newest first."""
-        return (await self._core.calls.get("/graphs", api.GraphList)).graphs
-
-    async def graph(self, which: str) -> Graph:
-        """A published graph, by its digest, or the newest of a workflow's name. Raises NotFoundError."""
-        if not which.startswith("sha256:"):
-            found = next((each.digest for each in await self.graphs() if each.name == which), None)
-            if found is None:
-                raise NotFoundError(
-                    api.Problem("unknown_workflow", "No such workflow", 404, f"no graph was published as {which}")
-                )
-            which = found
-        return Graph(await self._core.calls.document(f"/graphs/{quote(which, safe=':')}"))
-
-    async def publish(self, graph: Graph | Compilable) -> api.PublishedGraph:
-        """Make a workflow known to the server, to be run by its name or digest.
-
-        Raises:
-            InvalidInputError: with each fault and its place.
-        """
-        found = graph if isinstance(graph, Graph) else Graph(graph)
-        return await self._core.calls.put_json(f"/graphs/{found.digest}", found.document, api.PublishedGraph)
-
-    async def health(self) -> api.Health:
-        return await self._core.calls.get("/health", api.Health)
 
     # Files -----------------------------------------------------------------------------------------
 
