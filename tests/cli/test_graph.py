@@ -62,7 +62,7 @@ def test_each_problem_is_told_with_its_place(mill: Mill) -> None:
 def test_code_that_cannot_be_traced_is_a_problem_with_its_line(mill: Mill) -> None:
     (mill.folder / "odd.py").write_text(
         "from tidemill import Worker, workflow\nw = Worker('w')\n\n@w.task\ndef one(x: int) -> int:\n    return x\n\n"
-        "@workflow\ndef odd(x: int) -> int:\n    return one(x) + 1\n"
+        "@workflow\ndef odd(x: int) -> int:\n    return one(int(one(x)))\n"
     )
     said = mill.tidemill("graph", "check", "odd.py")
     assert said.code == 1, said.err
