@@ -216,11 +216,11 @@ def _ports(
     """Where on the edge of its box each line begins, as near as can be to where it is bound for."""
     found: dict[int, float] = {}
     for name, bound in aims.items():
-        width = max(sizes[name][0] - 2 * spacing.corner, 0.0)
+        corner = min(spacing.corner, sizes[name][0] / 2)
+        width, left = sizes[name][0] - 2 * corner, places[name][0] + corner
         gap = min(spacing.port, width / max(len(bound) - 1, 1))
-        left = places[name][0] + spacing.corner
-        wanted = [min(max(aim, left), left + width) for aim, _ in bound]
-        xs = apart(wanted, [gap] * (len(bound) - 1), [1.0] * len(bound))
-        over, under = max(xs[-1] - left - width, 0.0), max(left - xs[0], 0.0)
-        found.update((number, x - over + under) for x, (_, number) in zip(xs, bound, strict=True))
+        last = left + width - gap * (len(bound) - 1)  # where the first may be at most
+        xs = apart([aim for aim, _ in bound], [gap] * (len(bound) - 1), [1.0] * len(bound))
+        for at, (x, (_, number)) in enumerate(zip(xs, bound, strict=True)):
+            found[number] = min(max(x - at * gap, left), last) + at * gap
     return found
