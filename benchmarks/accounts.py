@@ -50,6 +50,14 @@ def parse_rollup(text: str) -> float:
     raise ValueError("smaps_rollup without Pss")
 
 
+def parse_peak(text: str) -> float:
+    """/proc/PID/status: the highest resident size so far, in MiB."""
+    for line in text.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / MIB
+    raise ValueError("status without VmHWM")
+
+
 def parse_switches(text: str) -> int:
     """/proc/PID/task/TID/status: how often the thread went to sleep by itself, and so was woken."""
     for line in text.splitlines():
@@ -109,6 +117,11 @@ def members(session: int) -> list[int]:
 def pss_mib(session: int) -> float:
     """Memory of a role: each shared page counts in parts, so roles add up."""
     return sum(parse_rollup(Path("/proc", str(pid), "smaps_rollup").read_text()) for pid in members(session))
+
+
+def peak_mib(session: int) -> float:
+    """The most memory that the processes of a role ever had in RAM, shared pages counted in full."""
+    return sum(parse_peak(Path("/proc", str(pid), "status").read_text()) for pid in members(session))
 
 
 def wakeups(session: int) -> int:

@@ -92,6 +92,42 @@ async def chain(client: Client, size: Size) -> AsyncIterator[Stage]:
     yield {"tasks": size.count * size.times, "ms_per_step": statistics.median(spent) / size.count * 1e3}
 
 
+async def map_law(client: Client, size: Size) -> AsyncIterator[Stage]:
+    """Maps of ``size.in_flight`` elements and one of ``size.count``, in turn."""
+    async for stage in _law(client.fan_out, size):
+        yield stage
+
+
+async def loop_law(client: Client, size: Size) -> AsyncIterator[Stage]:
+    """Loops of ``size.in_flight`` rounds and one of ``size.count``, in turn."""
+    async for stage in _law(client.loop, size):
+        yield stage
+
+
+async def _law(run: Callable[[int], Awaitable[None]], size: Size) -> AsyncIterator[Stage]:
+    await run(size.in_flight)
+    yield READY
+    small, large = [], []
+    runs = max(1, size.count // size.in_flight // 4)
+    for _ in range(size.times):
+        small += [await _timed(run(size.in_flight)) for _ in range(runs)]
+        large.append(await _timed(run(size.count)))
+    of_small = statistics.median(small) / size.in_flight
+    of_large = statistics.median(large) / size.count
+    yield {
+        "tasks": size.times * (size.count + runs * size.in_flight),
+        "small_ms": of_small * 1e3,
+        "large_ms": of_large * 1e3,
+        "large_by_small": of_large / of_small,
+    }
+
+
+async def large_map(client: Client, size: Size) -> AsyncIterator[Stage]:
+    await client.fan_out(100)
+    yield READY
+    yield {"tasks": size.count + 1, "seconds": await _timed(client.fan_out(size.count))}
+
+
 async def payload(client: Client, size: Size) -> AsyncIterator[Stage]:
     """Each payload differs from all others, and each result from its payload: nothing can be stored only once."""
     body = os.urandom(size.bytes - 8)
@@ -148,7 +184,21 @@ async def backlog(client: Client, size: Size) -> AsyncIterator[Stage]:
 
 
 LOADS: dict[str, Load] = {
-    each.__name__: each for each in (in_flight, one_by_one, trips, apart, fan_out, chain, payload, nothing, backlog)
+    each.__name__: each
+    for each in (
+        in_flight,
+        one_by_one,
+        trips,
+        apart,
+        fan_out,
+        chain,
+        map_law,
+        loop_law,
+        large_map,
+        payload,
+        nothing,
+        backlog,
+    )
 }
 
 

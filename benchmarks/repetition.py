@@ -120,9 +120,10 @@ def _memory(stand: Stand, talk: Conversation, workload: Workload, size: Size) ->
     found = talk.ask({}, STAGE_S)
     after = accounts.snapshot(stand.roles)
     figures |= {f"{role}_after_load_mib": accounts.pss_mib(pid) for role, pid in roles.items()}
+    figures |= {f"{role}_peak_mib": accounts.peak_mib(pid) for role, pid in roles.items()}
     figures["after_load_mib"] = sum(figures[f"{role}_after_load_mib"] for role in roles)
     tasks = round(found["tasks"])
-    return Repetition({**figures, "tasks": tasks}, tasks, accounts.cpu_between(before, after), UNDISTURBED)
+    return Repetition({**found, **figures, "tasks": tasks}, tasks, accounts.cpu_between(before, after), UNDISTURBED)
 
 
 def _repetition(found: Mapping[str, float], before: accounts.Snapshot, after: accounts.Snapshot) -> Repetition:

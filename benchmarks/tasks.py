@@ -1,6 +1,6 @@
 """The tasks and workflows that our worker serves."""
 
-from tidemill import Worker, map_over, workflow
+from tidemill import Worker, loop, map_over, workflow
 
 bench = Worker("bench")
 
@@ -26,6 +26,16 @@ async def turn(data: bytes) -> bytes:
 @workflow
 def fan_out(xs: list[int]) -> int:
     return total(map_over(noop, xs, window=WINDOW))
+
+
+@bench.task
+async def count_down(left: int) -> int:
+    return left - 1
+
+
+@workflow
+def rounds(count: int) -> int:
+    return loop(count_down, count, until=lambda left: left == 0, limit=1_000_000)
 
 
 @workflow

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.plan import LAWS
 from benchmarks.processes import Program
 
 
@@ -18,6 +19,8 @@ class Dbos:
         return {"dbos": version("dbos"), "sqlalchemy": version("sqlalchemy")}
 
     def refusal(self, workload: str) -> str:
+        if workload in LAWS:
+            return "what is asked is how our own cost grows"
         if workload == "claim-100k":
             return "it enqueues some hundreds a second on SQLite: filling 100,000 would take minutes"
         if workload == "process":

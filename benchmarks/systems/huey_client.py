@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from benchmarks.systems.system import NotPossibleError
+
 START_S = 20.0
 
 
@@ -50,6 +52,9 @@ class HueyClient:
             first.then(self._tasks.noop)
         if self._get(list(self._tasks.queue.enqueue(first))[-1]) != 7:
             raise RuntimeError("the chain gave another result")
+
+    async def loop(self, count: int) -> None:
+        raise NotPossibleError("loops are not measured here")
 
     async def close(self) -> None: ...
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.plan import LAWS
 from benchmarks.processes import Program
 
 
@@ -18,6 +19,8 @@ class Huey:
         return {"huey": version("huey")}
 
     def refusal(self, workload: str) -> str:
+        if workload in LAWS:
+            return "what is asked is how our own cost grows"
         return ""
 
     def start(self, folder: Path) -> Mapping[str, Program]:

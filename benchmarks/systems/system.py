@@ -53,6 +53,10 @@ class Client(Protocol):
         """``count`` tasks in a row, each with the result of the one before."""
         ...
 
+    async def loop(self, count: int) -> None:
+        """``count`` tasks in a row, decided one after the other."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from benchmarks.apart import noop_apart
-from benchmarks.tasks import STEPS, chain, fan_out, noop, turn
+from benchmarks.tasks import STEPS, chain, fan_out, noop, rounds, turn
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.errors import TidemillError
 
@@ -54,6 +54,10 @@ class TidemillClient:
         assert count == STEPS
         if await (await self._client.submit(chain, 7)).result() != 7:
             raise RuntimeError("the chain gave another result")
+
+    async def loop(self, count: int) -> None:
+        if await (await self._client.submit(rounds, count)).result() != 0:
+            raise RuntimeError("the loop gave another result")
 
     async def close(self) -> None:
         await self._client.close()

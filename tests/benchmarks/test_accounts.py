@@ -10,6 +10,7 @@ from benchmarks.accounts import (
     foreign_cores,
     parse_file_system,
     parse_machine,
+    parse_peak,
     parse_rollup,
     parse_stat,
     parse_switches,
@@ -33,6 +34,12 @@ def test_memory_is_the_proportional_set() -> None:
     assert parse_rollup("Rss:  4096 kB\nPss:  2048 kB\nPss_Anon: 7 kB\n") == 2 * 1024 * 1024 / MIB
     with pytest.raises(ValueError, match="Pss"):
         parse_rollup("Rss: 1 kB\n")
+
+
+def test_the_peak_is_the_high_water_mark() -> None:
+    assert parse_peak("VmPeak:\t 9 kB\nVmHWM:\t  3072 kB\nVmRSS:\t 1024 kB\n") == 3 * 1024 * 1024 / MIB
+    with pytest.raises(ValueError, match="VmHWM"):
+        parse_peak("Name:\tx\n")
 
 
 def test_wakeups_are_the_switches_of_its_own_will() -> None:
