@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tidemill.client.errors import ServerUnreachableError, StreamRestartedError, UnknownTaskError
     from tidemill.client.remote import AsyncClient
     from tidemill.client.streams import Numbered, Restarted
+    from tidemill.core.recurrence import CatchUp, Overlap
     from tidemill.core.rules import OnActive
     from tidemill.core.run import Code
     from tidemill.graphs.phases import CycleError
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.places import End, State
     from tidemill.sdk.processes import Processes
     from tidemill.sdk.result import Failure, Final, Result, Streamed
+    from tidemill.sdk.schedule import Schedule
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
     from tidemill.sdk.words import all_of, any_of, branch, call, if_some, loop, map_over, not_, record, size, switch
@@ -57,6 +59,7 @@ _HOMES = {
     "tidemill.client.remote": ("AsyncClient",),
     "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.rules": ("OnActive",),
+    "tidemill.core.recurrence": ("CatchUp", "Overlap"),
     "tidemill.core.run": ("Code",),
     "tidemill.graphs.phases": ("CycleError",),
     "tidemill.graphs.view": ("Graph",),
@@ -87,6 +90,7 @@ _HOMES = {
     "tidemill.sdk.places": ("End", "State"),
     "tidemill.sdk.processes": ("Processes",),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
+    "tidemill.sdk.schedule": ("Schedule",),
     "tidemill.sdk.standin": ("TraceError",),
     "tidemill.sdk.stubs": ("StubCalledError", "stub", "stub_stream", "unset"),
     "tidemill.sdk.words": (
@@ -115,6 +119,7 @@ __all__ = [
     "Batch",
     "Cache",
     "Catalog",
+    "CatchUp",
     "Clamp",
     "Client",
     "Code",
@@ -137,6 +142,7 @@ __all__ = [
     "Numbered",
     "OnActive",
     "OnFailure",
+    "Overlap",
     "PermanentError",
     "PickleCodec",
     "Proceed",
@@ -148,6 +154,7 @@ __all__ = [
     "Result",
     "RunCancelledError",
     "RunFailedError",
+    "Schedule",
     "Scope",
     "ServerUnreachableError",
     "State",

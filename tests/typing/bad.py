@@ -74,6 +74,7 @@ from tidemill import (
     switch,
     workflow,
     Needs,
+    Schedule,
 )
 
 
@@ -326,3 +327,7 @@ article.start("write")  # E
 Graph(judge)  # E
 Graph(3)  # E
 Graph(b"{}").phases(1)  # E
+Schedule(name="n", target=judge, cron=5)  # E
+Schedule(name="n", target=judge, cron="@daily", overlap="skip")  # E
+Schedule("n", judge)  # E
+Client().schedules.trigger("n", "2026-03-01")  # E

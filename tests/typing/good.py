@@ -27,7 +27,10 @@ from tidemill import (
     Final,
     Graph,
     LocalTask,
+    CatchUp,
     Needs,
+    Overlap,
+    Schedule,
     Numbered,
     OnFailure,
     Proceed,
@@ -574,6 +577,19 @@ def of_graphs(client: Client) -> None:
     client.publish(album)
     Graph(article)
     assert_type(client.submit_graph(graph, {"topic": "sea"}), Run[Any])
+
+
+def of_schedules(client: Client) -> None:
+    nightly = Schedule(name="n", target=album, inputs={"title": "$due_date"}, cron="@daily", overlap=Overlap.QUEUE)
+    assert_type(client.schedules.put(nightly).revision, int)
+    assert_type(client.schedules.trigger("n", overlap=Overlap.ALLOW).run, str)
+    assert_type([each.due_at for each in client.schedules.due("n", 3).due], list[str])
+    client.schedules.put(Schedule(name="m", target="a.b", every=timedelta(hours=1), catch_up=CatchUp.NONE))
+
+
+async def of_async_schedules(client: AsyncClient) -> None:
+    assert_type((await client.schedules.pause("n", "why")).status, str)
+    await client.schedules.remove("n")
 
 
 WORKFLOWS = (article, album, atlas, chain, verdict, both, retold, shrunk)

@@ -38,6 +38,7 @@ COMMANDS = {
     "fork": ("forks", "Run a run again with other inputs; take over what they do not reach."),
     "whatif": ("forks", "Which recorded runs would go another way in a changed workflow."),
     "continue": ("breaks", "Let steps at a breakpoint begin."),
+    "schedules": ("schedules", "Rules that start runs: add, pause, trigger, backfill."),
     "why": ("why", "Why each step of a run waits."),
     "graph": ("graph", "Check, look at, compare, draw and carry workflows as graphs."),
     "tasks": ("fleet", "Tasks that workers have announced."),

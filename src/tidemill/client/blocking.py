@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
+from tidemill.client.blocking_schedules import Schedules
 from tidemill.client.blocking_webhooks import Endpoints, Webhooks
 from tidemill.client.forking import ForkOptions
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
@@ -201,6 +202,11 @@ class Client:
     def webhooks(self) -> Webhooks:
         """Who is told when runs end."""
         return Webhooks(self._client.webhooks, self._thread)
+
+    @property
+    def schedules(self) -> Schedules:
+        """Rules that start runs."""
+        return Schedules(self._client.schedules, self._thread)
 
     def run(self, run: str, target: Definition[..., R] | None = None) -> Run[R]:
         """A run by its id; with what it is a run of, its result is typed."""

@@ -1,5 +1,6 @@
-"""Names that a client makes for itself: run ids, and tokens of its streams."""
+"""Names that a client makes for itself: run ids, tokens of its streams, instants."""
 
+from datetime import UTC, datetime
 from itertools import count
 from os import urandom  # noqa: TID251 - a client lives in its user's process, which has no ports
 from time import time_ns  # noqa: TID251 - the same
@@ -19,6 +20,9 @@ class Identity:
             self._chance = urandom(4096)
         entropy, self._chance = self._chance[:16], self._chance[16:]
         return text_of(uuid7(time_ns() // 1000, entropy, next(self._count) & 0xFFF))
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(time_ns() / 1e9, UTC)
 
     def token(self) -> str:
         return urandom(16).hex()

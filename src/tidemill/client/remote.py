@@ -18,6 +18,7 @@ from tidemill.client.identity import Identity
 from tidemill.client.knowing import Knowing
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
+from tidemill.client.schedules import AsyncSchedules
 from tidemill.client.standing import Inspected
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
@@ -317,6 +318,11 @@ class AsyncClient(Knowing):
     def webhooks(self) -> AsyncWebhooks:
         """Who is told when runs end."""
         return AsyncWebhooks(self._core.calls)
+
+    @property
+    def schedules(self) -> AsyncSchedules:
+        """Rules that start runs."""
+        return AsyncSchedules(self._core)
 
     # Runs ------------------------------------------------------------------------------------------
 
