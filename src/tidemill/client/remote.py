@@ -248,8 +248,6 @@ class AsyncClient(Knowing):
         vars(other)["_said"] = self._said | said
         return other
 
-    # Submit ----------------------------------------------------------------------------------------
-
     async def submit(self, target: Definition[P, R], /, *args: P.args, **kwargs: P.kwargs) -> AsyncRun[R]:
         """Start a run; returns once the server has it durably.
 
