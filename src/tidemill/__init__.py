@@ -38,14 +38,27 @@ if TYPE_CHECKING:
     from tidemill.sdk.machine import StateMachine
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
     from tidemill.sdk.needs import Needs
-    from tidemill.sdk.options import FOREVER, Backend, Backoff, Cache, OnFailure, RateLimit, collect, injected
+    from tidemill.sdk.options import FOREVER, Backend, Backoff, Cache, OnFailure, RateLimit, collect, default, injected
     from tidemill.sdk.places import End, State
     from tidemill.sdk.processes import Processes
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.schedule import Schedule
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
-    from tidemill.sdk.words import all_of, any_of, branch, call, if_some, loop, map_over, not_, record, size, switch
+    from tidemill.sdk.words import (
+        all_of,
+        any_of,
+        branch,
+        call,
+        if_some,
+        loop,
+        map_over,
+        not_,
+        record,
+        size,
+        status_of,
+        switch,
+    )
     from tidemill.sdk.worker import Worker
     from tidemill.sdk.workflow import Workflow, workflow
 
@@ -86,7 +99,17 @@ _HOMES = {
     "tidemill.sdk.machine": ("StateMachine",),
     "tidemill.sdk.middleware": ("Middleware", "Proceed", "ProceedSync", "TaskCall"),
     "tidemill.sdk.needs": ("Needs",),
-    "tidemill.sdk.options": ("FOREVER", "Backend", "Backoff", "Cache", "OnFailure", "RateLimit", "collect", "injected"),
+    "tidemill.sdk.options": (
+        "FOREVER",
+        "Backend",
+        "Backoff",
+        "Cache",
+        "OnFailure",
+        "RateLimit",
+        "collect",
+        "default",
+        "injected",
+    ),
     "tidemill.sdk.places": ("End", "State"),
     "tidemill.sdk.processes": ("Processes",),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
@@ -104,6 +127,7 @@ _HOMES = {
         "not_",
         "record",
         "size",
+        "status_of",
         "switch",
     ),
     "tidemill.sdk.worker": ("Worker",),
@@ -178,6 +202,7 @@ __all__ = [
     "branch",
     "call",
     "collect",
+    "default",
     "detect_resources",
     "has",
     "if_some",

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from tests.core.reference import NodeFailedError
 from tidemill.core.graph import (
     FORMAT,
@@ -11,20 +13,35 @@ from tidemill.core.graph import (
     CallNode,
     Case,
     ConstNode,
+    Default,
     ElementFailure,
     Graph,
     LoopNode,
     MapNode,
     Node,
+    Skip,
     State,
     TaskNode,
     Workflow,
 )
-from tidemill.core.terms import Compare, Comparison, Condition, Constant, Input, ListExpr, Not, RecordExpr, Ref, Size
+from tidemill.core.terms import (
+    Compare,
+    Comparison,
+    Condition,
+    Constant,
+    Input,
+    ListExpr,
+    Not,
+    RecordExpr,
+    Ref,
+    Size,
+    StatusOf,
+)
 
 NUMBER = {"type": "integer"}
 LIST = {"type": "array", "items": NUMBER}
 RECORD = {"type": "object", "properties": {"n": NUMBER, "xs": LIST}, "required": ["n", "xs"]}
+PLAIN = {"number": 5, "list": [5], "record": {"n": 5, "xs": [5]}}
 TYPES = {"number": NUMBER, "list": LIST, "record": RECORD}
 
 
@@ -77,7 +94,7 @@ class Maker:
             self.left -= 1
             name = f"n{number}"
             node, kind = self._node(known, depth)
-            nodes[name] = node
+            nodes[name] = self._rescued(node, kind, [each for each in nodes if self.chance.random() < 0.1])
             known.append((Ref(node=name), kind))
             if isinstance(node, (CallNode, BranchNode, LoopNode, MapNode)):
                 known.append((Ref(node=name, port="extra"), "list" if isinstance(node, MapNode) else "number"))
@@ -108,6 +125,16 @@ class Maker:
                 inner = self.graph({"p": "number", "q": "list"}, depth - 1, kind)
                 given = {"p": self._pick(known, "number"), "q": self._pick(known, "list")}
                 return CallNode("inner", given, inner), kind
+
+    def _rescued(self, node: Node, kind: str, after: list[str]) -> Node:
+        """Now and then it may fail, or waits for what it does not use."""
+        if isinstance(node, ConstNode):
+            return node
+        value: Any = PLAIN[kind]
+        if not isinstance(node, TaskNode):
+            value = {"value": value, "extra": PLAIN["list" if isinstance(node, MapNode) else "number"]}
+        rescue = self.chance.choice([*[None] * 6, Skip(), Default(value)])
+        return replace(node, rescue=rescue, after=tuple(after))
 
     def _task(self, known: list[tuple[Input, str]]) -> tuple[Node, str]:
         name = self.chance.choice(sorted(SHAPES))
@@ -149,6 +176,10 @@ class Maker:
 
     def _condition(self, known: list[tuple[Input, str]]) -> Condition:
         left = self._pick(known, "number")
+        nodes = [each.node for each, _ in known if isinstance(each, Ref) and each.node]
+        if nodes and self.chance.random() < 0.2:
+            status = StatusOf(self.chance.choice(nodes))
+            return Compare(Comparison.EQUAL, status, Constant(self.chance.choice(["success", "failure", "skipped"])))
         if self.chance.random() < 0.3:
             compared = Compare(Comparison.MORE, Size(self._pick(known, "list")), Constant(self.chance.randint(0, 3)))
             return Not(compared) if self.chance.random() < 0.5 else compared

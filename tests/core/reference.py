@@ -1,9 +1,9 @@
 """The reference: a workflow is what it would be if each node were a plain call, one after the other.
 
-About a hundred lines; the engine must agree with them on every graph and every history.
+About two hundred lines; the engine must agree with them on every graph and every history.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tidemill.core.conditions import ConditionError, holds
@@ -11,6 +11,7 @@ from tidemill.core.graph import (
     BranchNode,
     CallNode,
     ConstNode,
+    Default,
     ElementFailure,
     Graph,
     LoopNode,
@@ -18,7 +19,8 @@ from tidemill.core.graph import (
     Node,
     TaskNode,
 )
-from tidemill.core.terms import Constant, Input, ListExpr, Operand, RecordExpr, Ref, Size
+from tidemill.core.plan import refs_in
+from tidemill.core.terms import Condition, Constant, Input, ListExpr, Operand, RecordExpr, Ref, Size, StatusOf
 
 Tasks = Mapping[str, Callable[..., Any]]
 FAILED = "a failure"  # stands for a collected one
@@ -28,8 +30,15 @@ class NodeFailedError(Exception):
     """A node failed for good."""
 
 
+class LeftOutError(Exception):
+    """What is needed comes from a node that failed and might."""
+
+
+LEFT_OUT = LeftOutError()  # stands for an input that is not there
+
+
 def interpret(graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> dict[str, Any]:
-    """Run a graph; give its outputs. Raises NodeFailedError when a node fails that nothing takes."""
+    """Run a graph; give its outputs. Raises NodeFailedError when a node fails that nothing takes, LeftOutError."""
     return _Frame(graph, inputs, tasks).all()
 
 
@@ -37,6 +46,7 @@ class _Frame:
     def __init__(self, graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> None:
         self.graph, self.inputs, self.tasks = graph, inputs, tasks
         self.done: dict[str, Any] = {}
+        self.failed: set[str] = set()  # nodes that did, and for which another value may stand
 
     def all(self) -> dict[str, Any]:
         """Run each node; give the outputs of the graph."""
@@ -46,24 +56,68 @@ class _Frame:
                 self.output(name)
             except NodeFailedError as error:
                 failed = error
+            except LeftOutError:
+                continue
         if failed:
             raise failed
         return {port: self.value(source) for port, source in self.graph.outputs.items()}
 
     def output(self, name: str) -> Any:
         if name not in self.done:
-            try:
-                self.done[name] = self._run(self.graph.nodes[name])
-            except NodeFailedError as error:
-                self.done[name] = error
-        if isinstance(self.done[name], NodeFailedError):
+            self.done[name] = self._outcome(name, self.graph.nodes[name])
+        if isinstance(self.done[name], NodeFailedError | LeftOutError):
             raise self.done[name]
         return self.done[name]
 
-    def value(self, source: Input | Operand) -> Any:
+    def _outcome(self, name: str, node: Node) -> Any:
+        rescue = None if isinstance(node, ConstNode) else node.rescue
+        try:
+            self._need(node)
+        except LeftOutError as error:
+            return error
+        try:
+            return self._run(node)
+        except NodeFailedError as error:
+            if rescue is None:
+                return error
+            self.failed.add(name)
+        except LeftOutError as error:  # its own output is among what was left out inside it
+            if not isinstance(rescue, Default):
+                return error
+            self.failed.add(name)
+        if not isinstance(rescue, Default):
+            return LEFT_OUT
+        return {"value": rescue.value} if isinstance(node, TaskNode) else rescue.value
+
+    def _need(self, node: Node) -> None:
+        """What it cannot begin without. Raises LeftOutError."""
+        if isinstance(node, BranchNode):
+            self._look([case.when for case in node.cases])
+        elif not isinstance(node, ConstNode):
+            for name in node.after:
+                self._ran(name)
+            over = node.over.values() if isinstance(node, MapNode) else ()
+            for each in (*node.inputs.values(), *over):
+                self.value(each)
+
+    def _look(self, conditions: Iterable[Condition | None]) -> None:
+        for condition in conditions:
+            for ref in refs_in(condition) if condition is not None else ():
+                self.value(ref)
+
+    def _ran(self, name: str) -> None:
+        try:
+            self.output(name)
+        except LeftOutError:
+            return
+
+    def value(self, source: Input | Operand) -> Any:  # noqa: C901  # one match over a union
         match source:
             case Ref(node="", port=port, fields=fields):
-                return _walk(self.inputs.get(port, self.graph.optional.get(port)), fields)
+                given = self.inputs.get(port, self.graph.optional.get(port))
+                if isinstance(given, LeftOutError):
+                    raise given
+                return _walk(given, fields)
             case Ref(node=node, port=port, fields=fields):
                 return _walk(self.output(node)[port], fields)
             case Constant(value=value):
@@ -74,6 +128,15 @@ class _Frame:
                 return {name: self.value(part) for name, part in parts.items()}
             case Size(of=of):
                 return len(self.value(of))
+            case StatusOf(of=of):
+                return self._status(of)
+
+    def _status(self, name: str) -> str:
+        try:
+            self.output(name)
+        except LeftOutError:
+            return "failure" if name in self.failed else "skipped"
+        return "failure" if name in self.failed else "success"
 
     def _run(self, node: Node) -> dict[str, Any]:
         match node:
@@ -90,14 +153,26 @@ class _Frame:
                 return self._map(node)
             case LoopNode():
                 return self._loop(node)
+            case _:
+                raise AssertionError(node)
 
     def _branch(self, node: BranchNode) -> dict[str, Any]:
-        given = {name: self.value(each) for name, each in node.inputs.items()}
+        given = self._for_arms(node.inputs)
         try:
             chosen = next(case for case in node.cases if case.when is None or holds(case.when, self.value))
         except (ConditionError, StopIteration) as error:
             raise NodeFailedError from error
         return interpret(chosen.body, given, self.tasks)
+
+    def _for_arms(self, inputs: Mapping[str, Input]) -> dict[str, Any]:
+        """What arms may use: who uses what is not there is left out."""
+        given: dict[str, Any] = {}
+        for name, each in inputs.items():
+            try:
+                given[name] = self.value(each)
+            except LeftOutError as error:
+                given[name] = error
+        return given
 
     def _loop(self, node: LoopNode) -> dict[str, Any]:
         given = {name: self.value(each) for name, each in node.inputs.items()}
@@ -105,6 +180,7 @@ class _Frame:
         for _ in range(node.limit):
             frame = _Frame(node.body, given, self.tasks)
             outputs = frame.all()
+            frame._look([node.until])
             try:
                 if holds(node.until, frame.value):
                     return outputs
@@ -119,12 +195,12 @@ class _Frame:
         if len({len(each) for each in lists.values()}) != 1:
             raise NodeFailedError
         ports: dict[str, list[Any]] = {port: [] for port in node.body.outputs}
-        failed = None
+        failed: Exception | None = None
         for row in zip(*lists.values(), strict=True):
             try:
                 outputs = interpret(node.body, {**given, **dict(zip(lists, row, strict=True))}, self.tasks)
-            except NodeFailedError as error:
-                failed = error
+            except (NodeFailedError, LeftOutError) as error:
+                failed = failed if isinstance(failed, NodeFailedError) else error
                 outputs = dict.fromkeys(ports, FAILED)
                 if node.on_failure is ElementFailure.SKIP:
                     continue

@@ -19,11 +19,13 @@ from tidemill import (
     all_of,
     branch,
     collect,
+    default,
     if_some,
     loop,
     map_over,
     record,
     size,
+    status_of,
     switch,
     workflow,
 )
@@ -167,6 +169,24 @@ MISUSES: dict[str, tuple[Body, str]] = {
         "shorten: until is always False; let it compare what a round gives",
     ),
     "loop without condition": (lambda d, p: loop(shorten, d, until=lambda e: e.pages, limit=3), "is no condition"),  # type: ignore[arg-type, return-value]
+    "default edge": (
+        lambda d, p: shorten.options(on_failure=default("none"))(d),  # type: ignore[arg-type]
+        "shorten: the default of its on_failure does not fit its result",
+    ),
+    "default of a result": (
+        lambda d, p: shorten.options(on_failure=default(d))(d),
+        "shorten: the default of its on_failure is known when the workflow is written",
+    ),
+    "after an input": (lambda d, p: shorten.options(after=p)(d), "shorten: after takes results of steps, not"),
+    "after what is outside": (
+        lambda d, p: map_over(lambda each: caption.options(after=d)(each), p, name="all"),  # noqa: PLW0108  # as users write it
+        "caption: it can only wait for steps of its own body",
+    ),
+    "status of an input": (
+        lambda d, p: branch(status_of(p) == "x", then=lambda: 1, otherwise=lambda: 2),
+        "no result of a step",
+    ),
+    "status as a value": (lambda d, p: compose(status_of(d), []), "can only be compared"),
     "sibling": (
         lambda d, p: [map_over(lambda each: kept.append(caption(each)), p), count([kept[-1]])],
         "'caption' belongs to another body; give it back from that body",
@@ -319,3 +339,8 @@ def test_a_nested_workflow_has_no_options_of_a_task() -> None:
 
 def uses_nothing(topic: str) -> str:
     return topic
+
+
+def test_a_policy_that_is_none_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="on_failure of a step is a member of OnFailure, or default"):
+        shorten.options(on_failure="skip")  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sdk.traced import Box, Draft, album, atlas, caption, compose, corner, grow, media, refined, words
+from tests.sdk.traced import Box, Draft, album, atlas, caption, compose, corner, forgiving, grow, media, refined, words
 from tidemill import Failure, OnFailure, Worker, collect, map_over, workflow
 from tidemill.client.blocking import Client
 from tidemill.testing.local import local
@@ -67,6 +67,8 @@ def test_a_plain_call_and_a_run_agree(
         (words, (draft, some, label, bool(fine))),
         (both, (draft,)),
         (refined, (draft, 2)),
+        (forgiving, (["a"], draft)),
+        (forgiving, (["bad"], draft)),
         (survivors, (some,)),
         (collected, (some,)),
         (nested, (draft, fine)),

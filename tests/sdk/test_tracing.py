@@ -17,6 +17,7 @@ from tests.sdk.traced import (
     body_of,
     compose,
     corner,
+    forgiving,
     grow,
     media,
     price,
@@ -26,15 +27,28 @@ from tests.sdk.traced import (
 )
 from tidemill import (
     File,
+    OnFailure,
     branch,
     call,
+    default,
     loop,
     map_over,
     record,
+    status_of,
     workflow,
 )
 from tidemill.core.conditions import text_of
-from tidemill.core.graph import BranchNode, CallNode, ElementFailure, LoopNode, MapNode, NodeOptions, TaskNode
+from tidemill.core.graph import (
+    BranchNode,
+    CallNode,
+    Default,
+    ElementFailure,
+    LoopNode,
+    MapNode,
+    NodeOptions,
+    Skip,
+    TaskNode,
+)
 from tidemill.core.terms import Constant, ListExpr, RecordExpr, Ref
 
 
@@ -92,6 +106,31 @@ def test_the_body_of_a_loop_may_be_a_task_and_until_may_ask_another() -> None:
     node = body_of(flow).nodes["grow"]
     assert isinstance(node, LoopNode)
     assert (set(node.body.nodes), text_of(node.until)) == ({"grow", "corner"}, "corner.left > 3")
+
+
+def test_a_use_may_say_what_its_failure_does_and_what_it_waits_for() -> None:
+    nodes = body_of(forgiving).nodes
+    bad, late, told = nodes["bad"], nodes["late"], nodes["told"]
+    assert isinstance(bad, TaskNode)
+    assert isinstance(late, TaskNode)
+    assert isinstance(told, BranchNode)
+    assert (bad.rescue, bad.after) == (Default("none"), ())
+    assert (late.rescue, late.after) == (None, ("bad", "told"))
+    assert [case.when and text_of(case.when) for case in told.cases] == ["status(bad) != 'skipped'", None]
+
+    @workflow
+    def flow(draft: Draft) -> int:
+        both = corner.options(on_failure=default(Box(1, draft_of("x"))))(draft)
+        skipped = forgiving.options(on_failure=OnFailure.SKIP_DOWNSTREAM)(["a"], both.draft)
+        return branch(status_of(skipped) == "failure", then=lambda: 1, otherwise=lambda: both.left)
+
+    nodes = body_of(flow).nodes
+    assert nodes["corner"].rescue == Default({"left": 1, "draft": {"topic": "x", "pages": 1, "notes": None}})  # type: ignore[union-attr]
+    assert nodes["forgiving"].rescue == Skip()  # type: ignore[union-attr]
+
+
+def draft_of(topic: str) -> Draft:
+    return Draft(topic, 1)
 
 
 def test_literals_and_records_may_hold_standins() -> None:

@@ -15,11 +15,13 @@ from tidemill import (
     any_of,
     branch,
     collect,
+    default,
     if_some,
     loop,
     map_over,
     not_,
     size,
+    status_of,
     switch,
     workflow,
 )
@@ -129,6 +131,14 @@ def album(topic: str, texts: list[str], notes: str | None = None) -> Draft:
 @workflow
 def atlas(topics: list[str], texts: list[str]) -> list[Draft]:
     return map_over(lambda topic: album(topic, texts), topics)
+
+
+@workflow
+def forgiving(texts: list[str], draft: Draft) -> list[str]:
+    """What fails has a default; a step waits for another that it does not use."""
+    bad = caption.options(name="bad", on_failure=default("none"))(texts[0])
+    told = branch(status_of(bad) != "skipped", then=lambda: bad, otherwise=lambda: "", name="told")
+    return [told, caption.options(name="late", after=[bad, told])("x")]
 
 
 @workflow

@@ -7,7 +7,7 @@ import pytest
 
 from tests.server.http import Http
 from tests.server.mill import Mill
-from tidemill import Worker, branch, loop, map_over, workflow
+from tidemill import OnFailure, Worker, branch, default, loop, map_over, status_of, workflow
 from tidemill.client.remote import AsyncClient
 from tidemill.sdk.workflow import Workflow
 
@@ -28,6 +28,27 @@ def grown(xs: list[int], by: int) -> list[int]:
         return branch(x > 100, then=lambda: x, otherwise=lambda: grow(x, by))
 
     return map_over(lambda x: loop(once, x, until=lambda each: each > 10, limit=4, name="refine"), xs)
+
+
+@yard.task
+def halve(x: int) -> int:
+    if x % 2:
+        raise ValueError(f"{x} is odd")
+    return x // 2
+
+
+@workflow
+def halved(x: int) -> str:
+    """A failed step has a default; what needs another one is left out; a branch asks how it ended."""
+    risky = halve.options(name="risky", on_failure=OnFailure.SKIP_DOWNSTREAM)(x)
+    told = branch(status_of(risky) == "failure", then=lambda: "odd", otherwise=lambda: "even")
+    grow(halve.options(name="again")(risky), halve.options(name="safe", on_failure=default(100))(x))
+    return told
+
+
+@workflow
+def strict(x: int) -> int:
+    return grow(halve.options(on_failure=OnFailure.SKIP_DOWNSTREAM)(x), by=1)
 
 
 async def began(served: Mill, flow: Workflow[..., Any], **inputs: Any) -> str:
@@ -74,3 +95,29 @@ async def test_a_cancel_in_a_loop_is_heard(served: Mill, http: Http) -> None:
         result = await http.get(f"{RUNS}/{run}/result?wait=20")
     assert result.problem == "run_cancelled"
     assert {step["status"] for step in (await steps_of(http, run)).values()} == {"cancelled"}
+
+
+async def test_steps_that_may_fail_are_told_apart_from_those_that_are_left_out(served: Mill, http: Http) -> None:
+    async with served.worker(yard):
+        run = await began(served, halved, x=3)
+        assert (await http.get(f"{RUNS}/{run}/result?wait=20")).json["value"] == "odd"
+        even = await began(served, halved, x=8)
+        assert (await http.get(f"{RUNS}/{even}/result?wait=20")).json["value"] == "even"
+    found = {path: step["status"] for path, step in (await steps_of(http, run)).items()}
+    assert found == {"risky": "failed", "safe": "failed", "again": "skipped", "grow": "skipped", "branch": "succeeded"}
+    assert await value_of(http, run, "safe") == 100
+    assert await value_of(http, run, "again") == await value_of(http, run, "risky") == "unknown_value"
+    assert await value_of(http, even, "grow") == 6
+
+
+async def test_a_failed_run_still_gives_the_values_of_steps_that_ended_well(served: Mill, http: Http) -> None:
+    async with served.worker(yard):
+        run = await began(served, strict, x=3)
+        failed = await http.get(f"{RUNS}/{run}/result?wait=20")
+    assert failed.problem == "run_failed"
+    assert failed.json["detail"] == "the output of the run: 'grow' was left out, since 'halve' failed"
+    assert failed.json["failure"]["path"] == "grow"
+    run = await began(served, grown, xs=[1], by=1)
+    async with served.worker(yard):
+        assert (await http.get(f"{RUNS}/{run}/result?wait=20")).problem == "run_failed"
+    assert await value_of(http, run, "map[0]/refine[0]/branch/otherwise/grow") == 2

@@ -62,12 +62,14 @@ from tidemill import (
     branch,
     call,
     collect,
+    default,
     if_some,
     loop,
     map_over,
     not_,
     record,
     size,
+    status_of,
     stub,
     stub_stream,
     task_named,
@@ -159,6 +161,9 @@ def use(
     loop(grow, draft, until=lambda each: each.score > 9, limit=3)  # E
     loop(grow, draft, until=lambda each: each.pages > 9)  # E
     loop(grow, photo, until=lambda each: True, limit=3)  # E
+    caption.options(on_failure=default(3))  # E
+    caption.options(on_failure="skip")  # E
+    branch(status_of(draft), then=lambda: 1, otherwise=lambda: 2)  # E
     record(Order, copies=2)  # E
     record(Order, draft, copies="2")  # E
     record(Order, draft, sheets=2)  # E

@@ -55,6 +55,7 @@ from tidemill import (
     call,
     collect,
     has,
+    default,
     if_some,
     in_,
     injected,
@@ -295,6 +296,11 @@ def atlas(topic: str, photos: list[File], texts: list[str], sizes: list[int], no
     best_draft = loop(lambda draft: grow(draft, by=2), draft, until=lambda draft: draft.pages > 9, limit=9)
     assert_type(best_draft, Draft)
     assert_type(loop(grow, draft, until=lambda each: assess(each).pages > 5, limit=3, name="by_score"), Draft)
+
+    safe = grow.options(name="safe", on_failure=default(Draft("none", 0)), after=[best_draft])(draft)
+    assert_type(safe, Draft)
+    assert_type(caption.options(name="skips", on_failure=OnFailure.SKIP_DOWNSTREAM, after=safe)(photos[0]), str)
+    assert_type(branch(status_of(safe) == "failure", then=lambda: 1, otherwise=lambda: 2, name="told"), int)
 
     order = record(Order, draft, copies=2)
     assert_type(order, Order)

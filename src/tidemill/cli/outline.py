@@ -15,7 +15,15 @@ from tidemill.wire.api import RunView, StepView
 
 PAGE = 40
 BAR = 24
-MARKS = {"succeeded": "✓", "failed": "✗", "cancelled": "⊘", "running": "▸", "leased": "▸", "waiting": "▸"}
+MARKS = {
+    "succeeded": "✓",
+    "failed": "✗",
+    "cancelled": "⊘",
+    "skipped": "⊖",
+    "running": "▸",
+    "leased": "▸",
+    "waiting": "▸",
+}
 LATER = "·"
 _COUNTED = re.compile(r"#(\d+)|\[(\d+)\]")  # a visit, a round
 

@@ -11,7 +11,7 @@ from tidemill.cli.outline import MARKS, lines_of_outline, state_of
 from tidemill.wire.api import StepView
 
 STYLES = {"✓": "green", "✗": "red", "⊘": "yellow", "▸": "cyan", "·": "dim"}
-FINAL = ("succeeded", "failed", "cancelled")
+FINAL = ("succeeded", "failed", "cancelled", "skipped")
 
 
 class Screen(Protocol):

@@ -18,6 +18,7 @@ from tidemill.core.graph import (
     CallNode,
     Case,
     ConstNode,
+    Default,
     End,
     Ending,
     Graph,
@@ -95,6 +96,7 @@ def graph_problems(graph: Graph, place: str, definitions: Definitions) -> Iterat
     for name, node in graph.nodes.items():
         here = f"{place}/{name}" if place else name
         yield from _node_problems(graph, node, here, definitions)
+        yield from _default_problems(node, here)
         if isinstance(node, MachineNode):
             yield from _machine_problems(_Machine(node.shape, node.states, node.start), here, definitions)
             continue
@@ -168,6 +170,20 @@ def _node_problems(graph: Graph, node: Node, here: str, definitions: Definitions
             yield from _arm_problems(arms, inputs, here)
         case WaitNode() | ConstNode() | OpNode():
             return
+
+
+def _default_problems(node: Node, here: str) -> Iterator[Problem]:
+    """Whether what stands for the output of a node that failed fits it."""
+    if isinstance(node, ConstNode) or not isinstance(node.rescue, Default):
+        return
+    ports, value = ports_of(node), node.rescue.value
+    if len(ports) > 1 and not (isinstance(value, dict) and ports.keys() <= value.keys()):
+        yield Problem(here, f"its default is a record of its outputs: {', '.join(ports)}")
+        return
+    for port, view in ports.items():
+        given = value[port] if len(ports) > 1 else value
+        if (misfit := views_fit(View(schema_of_plain(given)), view)) is not None:
+            yield Problem(here, f"its default: {misfit.text}")
 
 
 def _known(body: Graph) -> dict[str, View]:

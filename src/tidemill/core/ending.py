@@ -8,6 +8,7 @@ from tidemill.core.commands import RunEnded
 from tidemill.core.errors import InputError
 from tidemill.core.ground import Ground
 from tidemill.core.overlay import Draft
+from tidemill.core.resolve import SkippedError
 from tidemill.core.rows import Timer, TimerKind
 from tidemill.core.run import (
     MOVING,
@@ -37,6 +38,8 @@ class Ending(Ground):
         """All nodes are done, or a machine came to its end: the run succeeds, if its outputs lead somewhere."""
         try:
             self._found = self._outputs()
+        except SkippedError as error:
+            self.end_run(Failed(Failure(Code.PERMANENT, f"the output of the run: {error}", path=error.path)))
         except InputError as error:
             self.end_run(Failed(Failure(Code.INVALID_INPUT, f"the output of the run: {error}")))
         else:

@@ -64,7 +64,7 @@ class Skip(Struct, frozen=True, tag="skip"):
 
 
 class Default(Struct, frozen=True, tag="default"):
-    """This stands for the output of a node that failed."""
+    """This stands for the output of a node that failed; for one with several ports it is a record of them."""
 
     value: Any
 

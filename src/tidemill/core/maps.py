@@ -14,7 +14,7 @@ from tidemill.core.ids import Path
 from tidemill.core.mapping import Lists, look_at_lists, scope_of
 from tidemill.core.plan import Place, element_path, scope_path
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Code, Failure, StepSucceeded, Waiting
+from tidemill.core.run import Code, Failure, Waiting
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
@@ -74,7 +74,7 @@ def feed_map(mover: "Mover", path: Path) -> None:
     mover.feeding.discard(path)
     scope = mover.resolver.map_scope(path)
     if scope.next >= scope.length and not scope.open and not mover.step(path).is_final:
-        mover.node_done(path, StepSucceeded())
+        mover.map_done(path, scope.skipped)
 
 
 def element_done(mover: "Mover", path: Path) -> None:

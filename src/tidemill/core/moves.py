@@ -39,7 +39,7 @@ from tidemill.core.machine_paths import SUCCESS
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import join, scope_path
+from tidemill.core.plan import bodies_of, join, scope_path
 from tidemill.core.requirements import key_of
 from tidemill.core.retry import ALONE_AFTER, Policy
 from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
@@ -54,9 +54,12 @@ from tidemill.core.run import (
     Scope,
     Step,
     StepFailed,
+    StepSkipped,
+    StepState,
     StepSucceeded,
     Waiting,
 )
+from tidemill.core.skips import absent_input, absent_output, node_left_out, scope_left_out
 from tidemill.core.values import Inline, Source, blobs_of
 from tidemill.core.waits import begin_wait
 
@@ -98,6 +101,9 @@ class Mover(Ending):
     def begin(self, scope: Path, name: str) -> None:
         path = join(scope, name)
         node = self.layout.scope(scope).body.graph.nodes[name]
+        if self.layout.rescues and (because := absent_input(self, scope, node)) is not None:
+            self.node_skipped(path, because)
+            return
         if isinstance(node, TaskNode):
             self._begin_task(path, node)
             return
@@ -170,7 +176,23 @@ class Mover(Ending):
     # Ending ----------------------------------------------------------------------------------------
 
     def node_done(self, path: Path, state: StepSucceeded) -> None:
-        """A node has its outputs: tell those that wait for it."""
+        """A node has its outputs."""
+        self._settle(path, state)
+
+    def map_done(self, path: Path, skipped: Path) -> None:
+        """All elements of a map are over; ``skipped`` is why one of them gives nothing."""
+        if skipped:
+            node_left_out(self, path, skipped)
+        else:
+            self.node_done(path, StepSucceeded())
+
+    def node_skipped(self, path: Path, because: Path) -> None:
+        """A node is left out, since what it needs comes from a step that failed and might."""
+        self.note("step_skipped", path, because=because)
+        self._settle(path, StepSkipped(because))
+
+    def _settle(self, path: Path, state: StepState) -> None:
+        """A node is over, and its graph goes on: tell those that wait for it."""
         self.set_step(replace(self.step(path), state=state))
         name = path.rpartition("/")[2]
         scope_at = scope_path(path)
@@ -207,6 +229,9 @@ class Mover(Ending):
             self.end_well()
             return
         place = self.layout.scope(path)
+        if self.layout.rescues and (because := absent_output(self, path, place)) is not None:
+            scope_left_out(self, place, path, because)
+            return
         match place.node:
             case MapNode():
                 element_done(self, place.step)
@@ -240,6 +265,8 @@ class Mover(Ending):
         scope = self.graph_scope(at)
         if scope.failure is not None:
             return
+        if self.layout.rescues and self._is_rescued(path, failure):
+            return
         self.draft.put_scope(replace(scope, failure=failure))
         if not at:
             self.end_run(Failed(failure))
@@ -254,6 +281,17 @@ class Mover(Ending):
                 visit_failed(self, place, failure)
             case _:
                 self.node_failed(place.step, failure)
+
+    def _is_rescued(self, path: Path, failure: Failure) -> bool:
+        """Whether a node may fail; its graph then goes on."""
+        _, _, node = self.layout.node(path)
+        if isinstance(node, State | ConstNode) or node.rescue is None:
+            return False
+        self.note("step_rescued", path, by=node.rescue.__struct_config__.tag)
+        if any(bodies_of(node)):
+            self.stop_below(path)
+        self._settle(path, StepFailed(failure))
+        return True
 
     def stop_below(self, path: Path) -> None:
         """What still lives below ``path`` is stopped; nobody waits for it any more."""

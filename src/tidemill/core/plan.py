@@ -240,6 +240,14 @@ def visit_path(machine: Path, state: str, number: int) -> Path:
     return join(machine, f"{state}#{number}")
 
 
+def _has_rescue(graph: Graph) -> bool:
+    return any(
+        (not isinstance(node, ConstNode) and node.rescue is not None)
+        or any(_has_rescue(inner) for _, inner in bodies_of(node))
+        for node in graph.nodes.values()
+    )
+
+
 class Layout:
     """Where paths of one workflow lead; remembers those that it was asked last."""
 
@@ -249,6 +257,7 @@ class Layout:
         root = body_of(workflow.shape) if workflow.is_machine else self._states[workflow.start]
         self.root = Place(body=root, machine=workflow.is_machine)
         self._final = body_of(workflow.final.body) if workflow.final is not None else None
+        self.rescues = any(map(_has_rescue, workflow.bodies.values()))  # whether a node may fail, and its graph go on
         self._known: dict[Path, Place] = {"": self.root}
         self.awaited = frozenset(
             node.what.event for node in wait_nodes(workflow) if isinstance(node.what, EventWait)

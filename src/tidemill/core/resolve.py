@@ -9,17 +9,19 @@ from collections.abc import Sequence
 import msgspec
 
 from tidemill.core.chunks import NoSuchFieldError
-from tidemill.core.errors import InternalError
+from tidemill.core.errors import InputError, InternalError
 from tidemill.core.graph import (
     BranchNode,
     CallNode,
     ConstNode,
+    Default,
     ElementFailure,
     End,
     JoinNode,
     LoopNode,
     MachineNode,
     MapNode,
+    Node,
     OpNode,
     State,
     TaskNode,
@@ -27,9 +29,21 @@ from tidemill.core.graph import (
 )
 from tidemill.core.ids import Path, RunId
 from tidemill.core.machine_paths import FAILURE, SUCCESS
+from tidemill.core.node_types import ports_of
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Layout, Place, element_path, join, visit_path
-from tidemill.core.run import Code, Failure, LoopScope, MachineScope, MapScope, Scope, Step, StepFailed, StepSucceeded
+from tidemill.core.run import (
+    Code,
+    Failure,
+    LoopScope,
+    MachineScope,
+    MapScope,
+    Scope,
+    Step,
+    StepFailed,
+    StepSkipped,
+    StepSucceeded,
+)
 from tidemill.core.terms import VALUE, Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,
@@ -47,6 +61,15 @@ _encode_json = msgspec.json.Encoder().encode
 
 class NotThereError(InternalError):
     """A place holds nothing. In a decision that is a fault of ours; a reader came too early, or looks where none is."""
+
+
+class SkippedError(InputError):
+    """An output of a step that was left out."""
+
+    def __init__(self, path: Path, because: Path) -> None:
+        why = "failed" if path == because else f"was left out, since {because!r} failed"
+        super().__init__(f"{path!r} {why}")
+        self.path, self.because = path, because
 
 
 class Resolver:
@@ -100,15 +123,17 @@ class Resolver:
     def _output(self, place: Place, scope: Path, name: str, ref: Ref) -> Source:  # noqa: C901  # one match over a union
         if place.machine:
             return self._visit(place, scope, name, ref)
-        path = join(scope, name)
-        match place.body.graph.nodes[name]:
+        path, node = join(scope, name), place.body.graph.nodes[name]
+        if self.layout.rescues and (default := self._default(path, node, ref.port)) is not None:
+            return self.narrow(default, ref.fields)
+        match node:
             case TaskNode() | OpNode() | WaitNode():
                 return Output(path, ref.port, ref.fields)
             case ConstNode(value=value):
                 return self.narrow(Fixed(_encode_json(value)), ref.fields)
             case MapNode():
                 return self.narrow(Gathered(path, ref.port, self.map_scope(path).length), ref.fields)
-            case BranchNode() as node:
+            case BranchNode():
                 arm = self.arm(path)
                 body = next(case.body for case in node.cases if case.name == arm)
                 return self.narrow(self.resolve(join(path, arm), body.outputs[ref.port]), ref.fields)
@@ -121,6 +146,22 @@ class Resolver:
                 return self.narrow(self.resolve(last, body.outputs[ref.port]), ref.fields)
             case JoinNode():
                 raise InternalError(f"{path!r} cannot be run yet")
+
+    def _default(self, path: Path, node: Node, port: str) -> Source | None:
+        """What stands for the output of a node that failed and may. Raises SkippedError."""
+        if isinstance(node, ConstNode):
+            return None
+        step = self.draft.step(self.run, path)
+        match step.state if step is not None else None:
+            case StepSkipped(because=because):
+                raise SkippedError(path, because)
+            case StepFailed() if isinstance(node.rescue, Default):
+                value = node.rescue.value
+                return Fixed(_encode_json(value if len(ports_of(node)) == 1 else value[port]))
+            case StepFailed() if node.rescue is not None:
+                raise SkippedError(path, path)
+            case _:
+                return None
 
     def _visit(self, place: Place, scope: Path, state: str, ref: Ref) -> Source:
         """An output of the latest visit of a state that ended well; null before there was one."""
@@ -151,6 +192,8 @@ class Resolver:
         path = join(scope, node)
         if place.machine:
             path = visit_path(scope, node, self._machine(scope).visits.get(node, 0))
+        elif isinstance(place.body.graph.nodes[node], ConstNode):
+            return SUCCESS
         step = self.draft.step(self.run, path)
         return status_of(step) if step is not None else ""
 

@@ -221,6 +221,7 @@ class MapScope(Struct, frozen=True, gc=False, tag="map"):
     failed: int = 0
     split: tuple[str, ...] = ()  # parameters whose list lies in chunks under this path
     changed: bool = False  # in a fork: it gives another list than its origin
+    skipped: Path = ""  # the step whose failure left out what an element gives
 
 
 class LoopScope(Struct, frozen=True, gc=False, tag="loop"):
@@ -292,8 +293,14 @@ class StepCancelled(Struct, frozen=True, gc=False, tag="cancelled"):
     pass
 
 
-StepState = Blocked | Ready | Held | Waiting | AtBreakpoint | StepSucceeded | StepFailed | StepCancelled
-FINAL = (StepSucceeded, StepFailed, StepCancelled)
+class StepSkipped(Struct, frozen=True, gc=False, tag="skipped"):
+    """Left out: what it needs comes from a step that failed and might."""
+
+    because: Path
+
+
+StepState = Blocked | Ready | Held | Waiting | AtBreakpoint | StepSucceeded | StepFailed | StepCancelled | StepSkipped
+FINAL = (StepSucceeded, StepFailed, StepCancelled, StepSkipped)
 
 
 class Step(Struct, frozen=True, gc=False):

@@ -140,8 +140,6 @@ def _not_yet(node: Node) -> Iterator[str]:
     """What documents may say already, and no engine does."""
     if isinstance(node, OpNode | JoinNode):
         yield "a node of this kind cannot be run yet"
-    elif not isinstance(node, ConstNode) and node.rescue is not None:
-        yield "a rescue cannot be run yet"
     elif isinstance(node, TaskNode) and node.undo is not None:
         yield "an undo cannot be run yet"
 

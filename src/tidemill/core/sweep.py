@@ -59,7 +59,7 @@ def _is_wait(mover: Mover, step: Step) -> bool:
 
 
 def _lies_below(path: str, prefix: str) -> bool:
-    return not prefix or path.startswith(prefix + "/")
+    return not prefix or path.startswith((prefix + "/", prefix + "["))
 
 
 def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -> None:

@@ -14,7 +14,7 @@ from tidemill.core.ids import Digest, Path
 from tidemill.core.inputs import inputs_of
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import NoSuchPathError, scope_path
-from tidemill.core.resolve import NotThereError, Resolver
+from tidemill.core.resolve import NotThereError, Resolver, SkippedError
 from tidemill.core.run import Run
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Ref
@@ -205,7 +205,7 @@ class Reader:
                 return question(Resolver(Draft(overlay), run.id, layout))
             except RowsMissingError as missing:
                 overlay.learn(await self._queries.rows(missing.keys))
-            except NotThereError as error:
+            except (NotThereError, SkippedError) as error:
                 raise NoValueError(str(error)) from None
             except GraphMissingError as missing:
                 await self._graphs.layout(missing.digest)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast
 
-from tidemill.core import definitions
+from tidemill.core import definitions, graph
 from tidemill.core.bodies import Encoded
-from tidemill.core.graph import Node, NodeOptions, Schema, TaskNode
+from tidemill.core.graph import Node, NodeOptions, Rescue, Schema, TaskNode
 from tidemill.core.terms import VALUE, Input
 from tidemill.core.values import Argument
 from tidemill.sdk.batch import Batch
@@ -18,7 +18,7 @@ from tidemill.sdk.context import Context
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError
 from tidemill.sdk.file import Locate
 from tidemill.sdk.middleware import Middleware, Shared
-from tidemill.sdk.options import Backend, Options, node_options
+from tidemill.sdk.options import Backend, Default, OnFailure, Options, checked_policy, node_options
 from tidemill.sdk.plans import TypePlan, encode_all
 from tidemill.sdk.signature import CLOSED, OPEN, Body, Signature
 
@@ -50,6 +50,8 @@ class Definition(Generic[P, R_co]):
         self.name = name
         self.node_name = name.rpartition(".")[2]
         self.node_options = NodeOptions()
+        self.node_after: tuple[Any, ...] = ()
+        self.on_failure: OnFailure | Default[Any] = OnFailure.STOP_RUN
         self._fn, self._read, self._names = fn, read, names
         self.__doc__ = doc_of(fn)
         self.__name__ = name_of(fn) or name
@@ -80,7 +82,27 @@ class Definition(Generic[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         bound = self.bind_values(args, kwargs)
         recorder = recording.get()
-        return cast(R_co, self.run_here(bound) if recorder is None else recorder.record(self, bound))
+        if recorder is not None:
+            return cast(R_co, recorder.record(self, bound))
+        try:
+            return cast(R_co, self.run_here(bound))
+        except Exception:
+            if isinstance(self.on_failure, Default):
+                return cast(R_co, self.on_failure.value)
+            raise
+
+    @property
+    def rescue(self) -> Rescue | None:
+        """What its failure does as a node. Raises DoesNotFitError for a default of another type."""
+        match self.on_failure:
+            case OnFailure.STOP_RUN:
+                return None
+            case OnFailure.SKIP_DOWNSTREAM:
+                return graph.Skip()
+            case Default(value=value):
+                outputs, parted = self.signature.outputs, self.signature.tuple_type is not None
+                plain = {name: each.plain(getattr(value, name) if parted else value) for name, each in outputs.items()}
+                return graph.Default(plain if len(plain) > 1 else next(iter(plain.values())))
 
     @property
     def submitted_as(self) -> tuple[str, str, bytes]:
@@ -96,10 +118,26 @@ class Definition(Generic[P, R_co]):
 
         return call_plainly(self.name, self._fn, self.signature, bound)
 
-    def options(self, *, name: str = "", **options: Unpack[Options]) -> Self:
-        """The same definition with other options, or as a node of another name."""
+    def options(
+        self,
+        *,
+        name: str = "",
+        on_failure: OnFailure | Default[R_co] | None = None,
+        after: object = (),
+        **options: Unpack[Options],
+    ) -> Self:
+        """The same definition with other options, or as a node of another name.
+
+        Args:
+            on_failure: what its failure does to the workflow that uses it: stop it, leave out what needs its result, or
+                put a ``default(…)`` in its place.
+            after: results of steps that it waits for without using them: one, or a list.
+        """
         other = copy.copy(self)
         other.node_name = name or self.node_name
+        other.node_after = tuple(after) if isinstance(after, list | tuple) else (after,)
+        if on_failure is not None:
+            other.on_failure = checked_policy(on_failure)
         if options:
             other.node_options = node_options(options)
         return other

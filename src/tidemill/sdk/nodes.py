@@ -6,15 +6,27 @@ from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from tidemill.core.graph import BranchNode, Case, ElementFailure, Graph, LoopNode, MapNode
-from tidemill.core.terms import VALUE
+from tidemill.core.graph import BranchNode, Case, ConstNode, ElementFailure, Graph, LoopNode, MapNode, Node
+from tidemill.core.terms import VALUE, Ref
 from tidemill.sdk.definition import Definition, recording
+from tidemill.sdk.errors import DoesNotFitError
 from tidemill.sdk.expressions import argument_of, expression_of, kind_of
 from tidemill.sdk.forms import union_of
+from tidemill.sdk.options import Default
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.result import Failure
-from tidemill.sdk.standin import Criterion, Facts, Standin, TraceError, condition_of, element_kind, facts_of
+from tidemill.sdk.standin import (
+    Criterion,
+    Facts,
+    Standin,
+    TraceError,
+    condition_of,
+    element_kind,
+    facts_of,
+    holds_standins,
+)
 from tidemill.sdk.tracer import Captures, Tracer
 
 
@@ -42,10 +54,39 @@ class Trace(Tracer):
             param: argument_of(self, value, signature.parameters[param].plan, f"{name}({param})")
             for param, value in bound.items()
         }
-        self.nodes[name] = definition.node_of(inputs)
+        self.nodes[name] = self._used(definition, definition.node_of(inputs))
         self.used += [definition, *getattr(definition, "used", ())]
         ports = {port: self.output(name, port, plan) for port, plan in signature.outputs.items()}
         return ports[VALUE] if signature.tuple_type is None else signature.tuple_type(**ports)
+
+    def _used(self, definition: Definition[..., Any], node: Node) -> Node:
+        """A node with what its use says of failures, and of what it waits for."""
+        name, policy = definition.node_name, definition.on_failure
+        if isinstance(node, ConstNode):
+            return node
+        if isinstance(policy, Default) and holds_standins(policy.value):
+            raise TraceError(
+                f"{name}: the default of its on_failure is known when the workflow is written, and no result"
+            )
+        try:
+            rescue = definition.rescue
+        except DoesNotFitError as error:
+            raise TraceError(f"{name}: the default of its on_failure does not fit its result: {error}") from None
+        return replace(node, after=self._nodes_of(definition.node_after, name), rescue=rescue)
+
+    def _nodes_of(self, values: Sequence[Any], name: str) -> tuple[str, ...]:
+        """The nodes whose results these are."""
+        found: dict[str, None] = {}
+        for value in values:
+            facts = facts_of(value) if isinstance(value, Standin) else None
+            if facts is None or not isinstance(facts.expression, Ref) or not facts.expression.node:
+                raise TraceError(f"{name}: after takes results of steps, not {value!r}")
+            if facts.owner is not self:
+                raise TraceError(
+                    f"{name}: it can only wait for steps of its own body, and {facts.text} is none of them"
+                )
+            found[facts.expression.node] = None
+        return tuple(found)
 
     def branch(self, name: str, word: str, arms: Sequence[Arm]) -> Standin:
         self.claim(name, f'give this one another, {word}(…, name="…")')

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from msgspec.structs import replace
 
@@ -13,6 +13,9 @@ from tidemill.core import definitions, rules
 from tidemill.core.graph import ElementFailure, NodeOptions
 from tidemill.core.requirements import NOTHING, Requirements
 from tidemill.sdk.needs import Needs, names
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 injected: Final[Any] = type("Injected", (), {"__repr__": lambda _: "injected"})()  # fits a parameter of any type
 
@@ -30,10 +33,29 @@ FOREVER: Final = Forever.FOREVER
 
 
 class OnFailure(Enum):
-    """What the failure of one element does to its ``map_over``."""
+    """What a failure does: that of one element to its ``map_over``, that of a step to its workflow."""
 
     STOP_RUN = "stop_run"
-    SKIP_DOWNSTREAM = "skip_downstream"  # its result is left out of the list
+    SKIP_DOWNSTREAM = "skip_downstream"  # its result is left out of the list; what needs that of a step is left out too
+
+
+@dataclass(frozen=True)
+class Default(Generic[T_co]):
+    """The value that stands for the result of a step that failed; `default` makes it."""
+
+    value: T_co
+
+
+def default(value: T, /) -> Default[T]:
+    """For ``.options(on_failure=default(0))``: the value that stands for the result of a step that failed for good."""
+    return Default(value)
+
+
+def checked_policy(given: OnFailure | Default[T]) -> OnFailure | Default[T]:
+    """Raises TypeError."""
+    if not isinstance(given, OnFailure | Default):
+        raise TypeError(f"on_failure of a step is a member of OnFailure, or default(…), not {given!r}")
+    return given
 
 
 class Collect(Enum):

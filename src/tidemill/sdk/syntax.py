@@ -65,7 +65,10 @@ class _Pass:
             case ast.Match(subject=subject) if self._holds(subject):
                 return "`match` looks at a stand-in, not at its value; use switch(subject, {case: lambda: …})"
             case ast.Try() | ast.TryStar() if any(self._holds(each) for each in node.body):
-                return "`try` sees no failure of a step; use .options(retries=…), or map_over(…, on_failure=collect)"
+                return (
+                    "`try` sees no failure of a step; use .options(on_failure=default(…)), .options(retries=…), or "
+                    "map_over(…, on_failure=collect)"
+                )
             case ast.JoinedStr() if self._holds(node):
                 return "an f-string cannot hold a value that does not exist yet; use a task that makes the text"
             case ast.Call(func=ast.Name(id=name), args=args) if name in _LOOKERS and any(map(self._holds, args)):

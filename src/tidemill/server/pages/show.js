@@ -13,7 +13,7 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 const MARKS = {
-  succeeded: "✓", failed: "✕", cancelled: "⊘", running: "●", leased: "◐", ready: "○", waiting: "◌", blocked: "·",
+  succeeded: "✓", failed: "✕", cancelled: "⊘", skipped: "⊖", running: "●", leased: "◐", ready: "○", waiting: "◌", blocked: "·",
   cancelling: "⊘", halted: "!", lost: "✕", released: "↺", stopped: "⊘", killed: "⊘", presumed: "⊘", abandoned: "⊘",
   stopping: "⊘",
 };

@@ -1,6 +1,6 @@
 // Steps as a tree, and the tree as the rows that are shown. A path is `pages[17]/embed`: node, element, node.
 
-const ENDED = new Set(["succeeded", "failed", "cancelled"]);
+const ENDED = new Set(["succeeded", "failed", "cancelled", "skipped"]);
 const AT_ONCE = { failed: 10, running: 32, waiting: 32, done: 100 }, MORE = 500;
 
 export class Tree {
@@ -34,7 +34,7 @@ export class Tree {
     const step = this.steps.get(at.path);
     if (step) return step.status === "waiting" && step.kind !== "task" ? "running" : step.status;
     const all = [...at.children.values()].map((each) => this.status(each));
-    for (const status of ["failed", "running", "leased", "ready", "waiting", "blocked", "cancelled"]) {
+    for (const status of ["failed", "running", "leased", "ready", "waiting", "blocked", "cancelled", "skipped"]) {
       if (all.includes(status)) return status;
     }
     return "succeeded";
