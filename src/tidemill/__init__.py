@@ -127,7 +127,6 @@ _HOMES = {
         "not_",
         "record",
         "size",
-        "status_of",
         "switch",
     ),
     "tidemill.sdk.worker": ("Worker",),

@@ -61,9 +61,12 @@ def has(value: object, /) -> Condition:
 def status_of(value: object, /) -> str:
     """The status that a step or a state ended with: ``success``, one that its task set, ``failure``, ``timeout``.
 
+    Of a step that was left out, since what it needs failed, it is ``skipped``.
+
     Args:
         value: the output of the state, or the result of the step. On real values it is ``success``, for there is one.
     """
+    value = value[0] if isinstance(value, tuple) and value else value  # of several outputs any
     if not isinstance(value, Standin):
         return "success"
     facts = facts_of(value)

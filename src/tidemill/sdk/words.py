@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin, overload
 
 from tidemill.core.shape import MOST_ROUNDS
-from tidemill.core.terms import AllOf, AnyOf, Not, Present, Ref, StatusOf
+from tidemill.core.terms import AllOf, AnyOf, Not, Present, Ref
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.expressions import recorded
@@ -268,21 +268,6 @@ def any_of(*conditions: Condition) -> Condition:
     if any(each is True for each in criteria) or not left:
         return any(each is True for each in criteria)
     return cast(bool, Criterion(AnyOf(left), trace))
-
-
-def status_of(result: object, /) -> str:
-    """The status of the step whose result this is, for conditions: ``status_of(draft) == "failure"``.
-
-    It is ``success``, a status that its task set, ``failure``, ``timeout``, or ``skipped``. What was called plainly
-    gave a value, so it is ``success``.
-    """
-    if _trace() is None:
-        return "success"
-    value = result[0] if isinstance(result, tuple) and result else result
-    facts = facts_of(value) if isinstance(value, Standin) else None
-    if facts is None or not isinstance(facts.expression, Ref) or not facts.expression.node:
-        raise TraceError(f"{result!r} is no result of a step, so it has no status")
-    return cast(str, Standin(Facts(StatusOf(facts.expression.node), plan_of(str), facts.owner)))
 
 
 def size(items: Sized, /) -> int:
