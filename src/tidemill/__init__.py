@@ -56,7 +56,6 @@ if TYPE_CHECKING:
         not_,
         record,
         size,
-        status_of,
         switch,
     )
     from tidemill.sdk.worker import Worker

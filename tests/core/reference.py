@@ -97,7 +97,8 @@ class _Frame:
             for name in node.after:
                 self._ran(name)
             over = node.over.values() if isinstance(node, MapNode) else ()
-            for each in (*node.inputs.values(), *over):
+            start = (node.start,) if isinstance(node, LoopNode) else ()
+            for each in (*node.inputs.values(), *over, *start):
                 self.value(each)
 
     def _look(self, conditions: Iterable[Condition | None]) -> None:

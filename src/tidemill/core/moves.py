@@ -98,7 +98,7 @@ class Mover(Ending):
         self.count(failed=1)
         visit_failed(self, self.layout.scope(path), failure)
 
-    def begin(self, scope: Path, name: str) -> None:
+    def begin(self, scope: Path, name: str) -> None:  # noqa: C901  # one match over a union
         path = join(scope, name)
         node = self.layout.scope(scope).body.graph.nodes[name]
         if self.layout.rescues and (because := absent_input(self, scope, node)) is not None:
