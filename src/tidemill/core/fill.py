@@ -6,7 +6,8 @@ from tidemill.core.chunks import pick, plain, unpack
 from tidemill.core.conditions import look_through
 from tidemill.core.errors import InternalError
 from tidemill.core.ids import Path
-from tidemill.core.resolve import NotThereError, Resolver
+from tidemill.core.resolve import Resolver
+from tidemill.core.run_rows import NotThereError
 from tidemill.core.terms import Calc, Input, Operand, Size, StatusOf
 from tidemill.core.values import (
     CHUNK_ELEMENTS,

@@ -12,10 +12,9 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from tidemill.core import caching, lanes
+from tidemill.core import caching
 from tidemill.core.branches import judge
 from tidemill.core.breaks import is_stopped
-from tidemill.core.ending import Ending
 from tidemill.core.errors import InternalError
 from tidemill.core.forks import taken_over
 from tidemill.core.graph import (
@@ -32,24 +31,20 @@ from tidemill.core.graph import (
     TaskNode,
     WaitNode,
 )
-from tidemill.core.ground import after
 from tidemill.core.ids import Path, text_of
 from tidemill.core.loops import begin_loop, round_done
 from tidemill.core.machine_paths import SUCCESS
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import bodies_of, join, scope_path
-from tidemill.core.requirements import key_of
-from tidemill.core.retry import ALONE_AFTER, Policy
-from tidemill.core.rows import Cached, Lane, LaneRow, Queued, Timer, TimerKind
+from tidemill.core.plan import join, scope_path
+from tidemill.core.queueing import Queueing
+from tidemill.core.rows import Cached
 from tidemill.core.run import (
     AtBreakpoint,
     Blocked,
     Failed,
     Failure,
-    Paused,
-    Ready,
     Run,
     Scope,
     Step,
@@ -59,12 +54,12 @@ from tidemill.core.run import (
     StepSucceeded,
     Waiting,
 )
-from tidemill.core.skips import absent_input, absent_output, node_left_out, scope_left_out
+from tidemill.core.skips import absent_input, absent_output, is_rescued, node_left_out, scope_left_out
 from tidemill.core.values import Inline, Source, blobs_of
 from tidemill.core.waits import begin_wait
 
 
-class Mover(Ending):
+class Mover(Queueing):
     """Moves one run, on one draft."""
 
     def __init__(self, draft: Draft, run: Run) -> None:
@@ -143,41 +138,11 @@ class Mover(Ending):
         self.note("step_reused", path, run=text_of(known.run), step=known.path)
         self.node_done(path, StepSucceeded(known.status))
 
-    def make_ready(self, step: Step, node: TaskNode) -> None:
-        """Put a step into its lane; what it was before is over."""
-        policy = self.policy(node)
-        at = self.draft.at
-        lane = self._lane(node.task, policy, lanes.ALONE if step.losses >= ALONE_AFTER else "")
-        is_paused = isinstance(self.run.state, Paused)
-        self.draft.ready[self.id, step.path] = Queued(
-            lane=lanes.paused_lane(self.id) if is_paused else lane,
-            order=lanes.place_in_lane(at, policy.priority),
-            run=self.id,
-            path=step.path,
-            expires_at=after(at, policy.queue),
-            home=lane if is_paused else b"",
-        )
-        if isinstance(step.state, Blocked):
-            self.count(live=1)
-        self.set_step(replace(step, state=Ready(at)))
-
-    def _lane(self, task: str, policy: Policy, alone: str) -> Lane:
-        requires = key_of(policy.requires)
-        lane = lanes.lane_of(task, policy.schema, alone, requires)
-        if policy.requires is not None and requires and lane not in self.draft.over.lanes_known:
-            self.draft.lanes[lane] = LaneRow(lane, task, policy.schema, alone, policy.requires)
-        return lane
-
-    def fetch(self, path: Path) -> None:
-        """Ask for large values, by a timer, so that a crash does not forget it."""
-        self.set_step(replace(self.step(path), state=Waiting(fetching=True)))
-        self.draft.timers_put.append(Timer(self.id, path, TimerKind.FETCH, self.draft.at))
-
     # Ending ----------------------------------------------------------------------------------------
 
     def node_done(self, path: Path, state: StepSucceeded) -> None:
         """A node has its outputs."""
-        self._settle(path, state)
+        self.settle(path, state)
 
     def map_done(self, path: Path, skipped: Path) -> None:
         """All elements of a map are over; ``skipped`` is why one of them gives nothing."""
@@ -189,9 +154,9 @@ class Mover(Ending):
     def node_skipped(self, path: Path, because: Path) -> None:
         """A node is left out, since what it needs comes from a step that failed and might."""
         self.note("step_skipped", path, because=because)
-        self._settle(path, StepSkipped(because))
+        self.settle(path, StepSkipped(because))
 
-    def _settle(self, path: Path, state: StepState) -> None:
+    def settle(self, path: Path, state: StepState) -> None:
         """A node is over, and its graph goes on: tell those that wait for it."""
         self.set_step(replace(self.step(path), state=state))
         name = path.rpartition("/")[2]
@@ -265,7 +230,7 @@ class Mover(Ending):
         scope = self.graph_scope(at)
         if scope.failure is not None:
             return
-        if self.layout.rescues and self._is_rescued(path, failure):
+        if self.layout.rescues and is_rescued(self, path, failure):
             return
         self.draft.put_scope(replace(scope, failure=failure))
         if not at:
@@ -281,20 +246,3 @@ class Mover(Ending):
                 visit_failed(self, place, failure)
             case _:
                 self.node_failed(place.step, failure)
-
-    def _is_rescued(self, path: Path, failure: Failure) -> bool:
-        """Whether a node may fail; its graph then goes on."""
-        _, _, node = self.layout.node(path)
-        if isinstance(node, State | ConstNode) or node.rescue is None:
-            return False
-        self.note("step_rescued", path, by=node.rescue.__struct_config__.tag)
-        if any(bodies_of(node)):
-            self.stop_below(path)
-        self._settle(path, StepFailed(failure))
-        return True
-
-    def stop_below(self, path: Path) -> None:
-        """What still lives below ``path`` is stopped; nobody waits for it any more."""
-        self.draft.timers_put.append(Timer(self.id, path, TimerKind.SWEEP, self.draft.at))
-        if not self.run.has_leftovers:
-            self.draft.put_run(replace(self.run, has_leftovers=True))

@@ -15,8 +15,6 @@ from tidemill.core.graph import (
     CallNode,
     ConstNode,
     Default,
-    ElementFailure,
-    End,
     JoinNode,
     LoopNode,
     MachineNode,
@@ -27,24 +25,16 @@ from tidemill.core.graph import (
     TaskNode,
     WaitNode,
 )
-from tidemill.core.ids import Path, RunId
-from tidemill.core.machine_paths import FAILURE, SUCCESS
+from tidemill.core.ids import Path
 from tidemill.core.node_types import ports_of
-from tidemill.core.overlay import Draft
-from tidemill.core.plan import Layout, Place, element_path, join, visit_path
+from tidemill.core.plan import Place, element_path, join, visit_path
 from tidemill.core.run import (
-    Code,
-    Failure,
-    LoopScope,
-    MachineScope,
     MapScope,
-    Scope,
-    Step,
     StepFailed,
     StepSkipped,
-    StepSucceeded,
 )
-from tidemill.core.terms import VALUE, Constant, Input, ListExpr, RecordExpr, Ref
+from tidemill.core.run_rows import RunRows
+from tidemill.core.terms import Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,
     FieldPath,
@@ -59,10 +49,6 @@ from tidemill.core.values import (
 _encode_json = msgspec.json.Encoder().encode
 
 
-class NotThereError(InternalError):
-    """A place holds nothing. In a decision that is a fault of ours; a reader came too early, or looks where none is."""
-
-
 class SkippedError(InputError):
     """An output of a step that was left out."""
 
@@ -72,13 +58,10 @@ class SkippedError(InputError):
         self.path, self.because = path, because
 
 
-class Resolver:
+class Resolver(RunRows):
     """Resolves expressions of one run."""
 
-    __slots__ = ("draft", "layout", "run")
-
-    def __init__(self, draft: Draft, run: RunId, layout: Layout) -> None:
-        self.draft, self.run, self.layout = draft, run, layout
+    __slots__ = ()
 
     def resolve(self, scope: Path, expression: Input) -> Source:
         """The source of an expression that stands in the graph of ``scope``."""
@@ -100,17 +83,13 @@ class Resolver:
                 return Output("", name, fields)
             case MapNode(over=over) as node if name in over:
                 return self.element(place.step, node, name, place.index, fields)
-            case State() | LoopNode() if name in (given := self._given(scope)):
+            case State() | LoopNode() if name in (given := self.given(scope)):
                 return self.narrow(given[name], fields)
             case node:
                 inputs = node.inputs
                 if name in inputs:
                     return self.narrow(self.resolve(place.outer, inputs[name]), fields)
                 return self.narrow(Fixed(_encode_json(place.body.graph.optional[name])), fields)
-
-    def _given(self, scope: Path) -> dict[str, Source]:
-        row = self.draft.scope(self.run, scope)
-        return row.given if isinstance(row, Scope) else {}
 
     def element(self, step: Path, node: MapNode, param: str, index: int, fields: FieldPath) -> Source:
         """Element ``index`` of one of the lists of the map at ``step``."""
@@ -165,49 +144,11 @@ class Resolver:
 
     def _visit(self, place: Place, scope: Path, state: str, ref: Ref) -> Source:
         """An output of the latest visit of a state that ended well; null before there was one."""
-        number = self._machine(scope).done.get(state)
+        number = self.machine_scope(scope).done.get(state)
         if number is None:
             return Fixed(b"null")
         outputs = self.layout.states_of(place)[state].body.outputs
         return self.narrow(self.resolve(visit_path(scope, state, number), outputs[ref.port]), ref.fields)
-
-    def end_of(self, scope: Path) -> dict[str, Input]:
-        """The outputs that the end of a machine gives, in the graph of the machine."""
-        row = self._machine(scope)
-        if row.end is None:
-            raise NotThereError(f"the machine at {scope!r} has not ended")
-        state, number = row.end
-        end = self.layout.states_of(self.layout.scope(scope))[state].transitions[number].to
-        return end.outputs if isinstance(end, End) else {}
-
-    def _machine(self, scope: Path) -> MachineScope:
-        row = self.draft.scope(self.run, scope)
-        if not isinstance(row, MachineScope):
-            raise NotThereError(f"the machine at {scope!r} has no scope")
-        return row
-
-    def status(self, scope: Path, node: str) -> str:
-        """The status of a node, or of a state's latest visit; "" while there is none."""
-        place = self.layout.scope(scope)
-        path = join(scope, node)
-        if place.machine:
-            path = visit_path(scope, node, self._machine(scope).visits.get(node, 0))
-        elif isinstance(place.body.graph.nodes[node], ConstNode):
-            return SUCCESS
-        step = self.draft.step(self.run, path)
-        return status_of(step) if step is not None else ""
-
-    def status_of_body(self, scope: Path) -> str:
-        """The status that a graph ends with: that of the node its one output comes from."""
-        body = self.layout.scope(scope).body
-        output = body.graph.outputs.get(VALUE)
-        name = output.node if isinstance(output, Ref) else ""
-        return (name in body.needs and self.status(scope, name)) or SUCCESS
-
-    def outputs(self) -> dict[str, Input]:
-        """The outputs of the run, in its outermost graph."""
-        root = self.layout.root
-        return self.end_of("") if root.machine else root.body.graph.outputs
 
     def narrow(self, source: Source, fields: FieldPath) -> Source:  # noqa: C901  # one match over a union
         """The part of a source that a field path means."""
@@ -252,56 +193,6 @@ class Resolver:
         if self.failure_at(source.path, path) is not None:
             return self.failed(path)
         return self.resolve(path, self.layout.scope(path).body.graph.outputs[source.port])
-
-    def failure_at(self, step: Path, element: Path) -> Failure | None:
-        """Why an element of a map failed, where that did not stop the map."""
-        if not self.map_scope(step).failed:
-            return None
-        scope = self.draft.scope(self.run, element)
-        return scope.failure if isinstance(scope, Scope) else None
-
-    def failed(self, element: Path) -> Fixed:
-        """A failure as the element of a list, in the wire form of `tidemill.Failure`."""
-        scope = self.draft.scope(self.run, element)
-        failure = scope.failure if isinstance(scope, Scope) else None
-        if failure is None:
-            raise NotThereError(f"element {element!r} did not fail")
-        return Fixed(_encode_json({"$failure": failure.code.value, "message": failure.message, "path": failure.path}))
-
-    def skips(self, source: Gathered) -> bool:
-        """Whether the list leaves failed elements out, so that its elements have moved."""
-        _, _, node = self.layout.node(source.path)
-        skip = isinstance(node, MapNode) and node.on_failure is ElementFailure.SKIP
-        return skip and self.map_scope(source.path).failed > 0
-
-    def map_scope(self, path: Path) -> MapScope:
-        scope = self.draft.scope(self.run, path)
-        if not isinstance(scope, MapScope):
-            raise NotThereError(f"the map at {path!r} has no scope")
-        return scope
-
-    def loop_scope(self, path: Path) -> LoopScope:
-        scope = self.draft.scope(self.run, path)
-        if not isinstance(scope, LoopScope):
-            raise NotThereError(f"the loop at {path!r} has no scope")
-        return scope
-
-    def arm(self, path: Path) -> str:
-        step = self.draft.step(self.run, path)
-        if step is None or not isinstance(step.state, StepSucceeded):
-            raise NotThereError(f"the branch at {path!r} is not decided")
-        return step.state.arm
-
-
-def status_of(step: Step) -> str:
-    """The status that conditions see: ``timeout`` for what failed by one, ``failure`` for any other."""
-    match step.state:
-        case StepSucceeded(status=status):
-            return status
-        case StepFailed(failure=failure):
-            return failure.code.value if failure.code is Code.TIMEOUT else FAILURE
-        case _:
-            return ""
 
 
 def _pick(items: tuple[Source, ...], index: str | int) -> Source:

@@ -13,17 +13,29 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from tidemill.core.errors import InputError
-from tidemill.core.graph import BranchNode, Default, ElementFailure, JoinNode, LoopNode, MapNode, Node, State
+from tidemill.core.graph import BranchNode, ConstNode, Default, ElementFailure, JoinNode, LoopNode, MapNode, Node, State
 from tidemill.core.ids import Path
 from tidemill.core.machines import visit_failed
 from tidemill.core.maps import element_done, element_failed
-from tidemill.core.plan import Place, expressions_of, refs_in
+from tidemill.core.plan import Place, bodies_of, expressions_of, refs_in
 from tidemill.core.resolve import SkippedError
 from tidemill.core.run import Code, Failure, StepFailed
 from tidemill.core.terms import Input
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
+
+
+def is_rescued(mover: "Mover", path: Path, failure: Failure) -> bool:
+    """Whether a node may fail; its graph then goes on."""
+    _, _, node = mover.layout.node(path)
+    if isinstance(node, State | ConstNode) or node.rescue is None:
+        return False
+    mover.note("step_rescued", path, by=node.rescue.__struct_config__.tag)
+    if any(bodies_of(node)):
+        mover.stop_below(path)
+    mover.settle(path, StepFailed(failure))
+    return True
 
 
 def absent_input(mover: "Mover", scope: Path, node: Node) -> Path | None:

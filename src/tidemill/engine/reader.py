@@ -14,8 +14,9 @@ from tidemill.core.ids import Digest, Path
 from tidemill.core.inputs import inputs_of
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import NoSuchPathError, scope_path
-from tidemill.core.resolve import NotThereError, Resolver, SkippedError
+from tidemill.core.resolve import Resolver, SkippedError
 from tidemill.core.run import Run
+from tidemill.core.run_rows import NotThereError
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Ref
 from tidemill.core.values import (
