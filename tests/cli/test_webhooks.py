@@ -1,6 +1,7 @@
 """`tidemill webhooks`, each command as a process of its own, against a server and a receiver in this one."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.server.mill import mill as whole_mill
 from tests.server.receiver import receiving
 from tests.server.tasks import media
 from tidemill import webhooks
+from tidemill.core.signatures import signed_headers
 
 Command = Callable[..., Awaitable[Said]]
 
@@ -78,3 +80,17 @@ async def test_a_task_is_served_listed_and_removed(command: Command, served: str
     assert (wrong.code, "'media.none' is not known here" in wrong.err) == (2, True)
     assert (await command("endpoints", "remove", "/add")).code == 0
     assert (await command("endpoints", "list", "--json")).json == {"endpoints": []}
+
+
+async def test_a_hook_is_registered_listed_and_removed(command: Command, served: str) -> None:
+    made = await command("hooks", "add", "orders", "media.add", "--input", "a=$.a", "--tag", "from=shop", "--json")
+    assert (made.code, made.json["path"], made.json["tags"]) == (0, "/hooks/orders", {"from": "shop"})
+    headers = signed_headers("msg_1", int(time.time()), b'{"a": 1}', [made.json["secret"]])
+    sent = {name.replace("-", "_"): value for name, value in headers.items()}
+    async with speaking(served) as http:
+        assert (await http("POST", "/hooks/orders", b'{"a": 1}', **sent)).status == 202
+    assert "/hooks/orders  standard  media.add  a=$.a" in (await command("hooks", "list")).out
+    wrong = await command("hooks", "add", "orders", "media.add", "--input", "a")
+    assert (wrong.code, "'a' is not NAME=VALUE" in wrong.err) == (2, True)
+    assert (await command("hooks", "remove", "orders")).code == 0
+    assert (await command("hooks", "list", "--json")).json == {"hooks": []}

@@ -57,6 +57,11 @@ def test_a_blocking_client_does_the_same() -> None:
         assert client.webhooks.log("chat").deliveries == ()
         client.webhooks.remove("chat")
         assert client.webhooks.list() == ()
+        assert client.hooks.add("in", "mill.double", inputs={"x": "$.x"}).path == "/hooks/in"
+        assert [each.target for each in client.hooks.list()] == ["mill.double"]
+        assert client.endpoints.serve("/double", "mill.double", version="v1").versions[0].path == "/w/double/v1"
+        client.endpoints.remove("/double")
+        assert client.endpoints.list() == ()
 
 
 def test_we_sign_as_the_standard_says() -> None:

@@ -292,6 +292,8 @@ webhooks.verify({}, 3, "secret")  # E
 webhooks.verify({}, b"", b"secret")  # E
 Client().webhooks.add("chat")  # E
 Client().webhooks.add("chat", "https://example.org", event="run.failed")  # E
+Client().endpoints.serve("/a")  # E
+Client().hooks.add("in", "a.b", inputs={"x": 1})  # E
 
 
 @article.state

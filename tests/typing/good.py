@@ -524,6 +524,8 @@ def shrunk(photos: list[File]) -> list[File]:
 def of_webhooks(client: Client, headers: dict[str, str]) -> None:
     assert_type(client.webhooks.add("chat", "https://example.org", events=["run.failed"], tags={"a": "b"}).secret, str)
     assert_type([each.status for each in client.webhooks.log("chat", limit=3).deliveries], list[str])
+    assert_type(client.endpoints.serve("/a", "a.b", version="v1").path, str)
+    assert_type(client.hooks.add("in", "a.b", inputs={"x": "$"}, scheme="github").secret, str)
     assert_type(webhooks.verify(headers, b"{}", ["a", "b"], timedelta(minutes=1)).id, str)
 
 

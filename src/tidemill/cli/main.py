@@ -46,6 +46,7 @@ COMMANDS = {
     "workers": ("fleet", "Workers, connected ones first."),
     "serve": ("endpoints", "Serve a task or workflow by HTTP under a path of its own."),
     "endpoints": ("endpoints", "What is served under a path of its own."),
+    "hooks": ("hooks", "Addresses for webhooks of others, which start runs."),
     "webhooks": ("webhooks", "Who is told when runs end, and what was sent."),
     "conformance": ("conformance", "Check a worker in any language against the protocol."),
     "completion": ("completion", "Let your shell complete commands and options."),

@@ -152,10 +152,10 @@ def redeliver(name: str, delivery: str, url: str | None) -> None:
     click.echo(f"{found.id} is sent again")
 
 
-def pair(text: str) -> tuple[str, str]:
+def pair(text: str, option: str = "--tag") -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--tag")
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
     return name, value
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from tidemill.client.blocking_schedules import Schedules
-from tidemill.client.blocking_webhooks import Endpoints, Webhooks
+from tidemill.client.blocking_webhooks import Endpoints, Hooks, Webhooks
 from tidemill.client.forking import ForkOptions
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
@@ -197,6 +197,11 @@ class Client:
     def endpoints(self) -> Endpoints:
         """Tasks and workflows that have paths of their own."""
         return Endpoints(self._client.endpoints, self._thread)
+
+    @property
+    def hooks(self) -> Hooks:
+        """Addresses for webhooks of somebody else's."""
+        return Hooks(self._client.hooks, self._thread)
 
     @property
     def webhooks(self) -> Webhooks:

@@ -1,9 +1,10 @@
-"""`client.webhooks` and `client.endpoints` for those who wait."""
+"""`client.webhooks`, `client.hooks` and `client.endpoints` for those who wait."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from tidemill.client.endpoints import AsyncEndpoints
+from tidemill.client.hooks import AsyncHooks
 from tidemill.client.webhooks import AsyncWebhooks
 
 P = ParamSpec("P")
@@ -43,6 +44,15 @@ class Webhooks(_Waits[AsyncWebhooks]):
     log = _blocking(AsyncWebhooks.log)
     delivery = _blocking(AsyncWebhooks.delivery)
     redeliver = _blocking(AsyncWebhooks.redeliver)
+
+
+class Hooks(_Waits[AsyncHooks]):
+    """Addresses for webhooks of somebody else's; see `AsyncHooks`."""
+
+    add = _blocking(AsyncHooks.add)
+    list = _blocking(AsyncHooks.list)
+    get = _blocking(AsyncHooks.get)
+    remove = _blocking(AsyncHooks.remove)
 
 
 class Endpoints(_Waits[AsyncEndpoints]):

@@ -14,6 +14,7 @@ from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
 from tidemill.client.forking import ForkOptions, forked, looked_at, planned
+from tidemill.client.hooks import AsyncHooks
 from tidemill.client.identity import Identity
 from tidemill.client.knowing import Knowing
 from tidemill.client.outcomes import Awaited
@@ -311,6 +312,11 @@ class AsyncClient(Knowing):
     def endpoints(self) -> AsyncEndpoints:
         """Tasks and workflows that have paths of their own."""
         return AsyncEndpoints(self._core.calls)
+
+    @property
+    def hooks(self) -> AsyncHooks:
+        """Addresses for webhooks of somebody else's."""
+        return AsyncHooks(self._core.calls)
 
     @property
     def webhooks(self) -> AsyncWebhooks:

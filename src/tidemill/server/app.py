@@ -24,6 +24,8 @@ from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.forks import Forks
 from tidemill.server.guard import Guard
 from tidemill.server.handover import Handover
+from tidemill.server.hooks import Hooks
+from tidemill.server.inbound import Inbound
 from tidemill.server.intake import Ids, Intake, Targets
 from tidemill.server.json_link import JsonLink
 from tidemill.server.metrics import Metrics
@@ -108,6 +110,7 @@ def build_app(backing: Backing, settings: WebSettings) -> App:
     routes: list[BaseRoute] = [WebSocketRoute(PATH, _worker_socket(backing).serve)]
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
     routes += [Route(path, parts.endpoints.call, methods=["POST"]) for path in ("/w/{name}", "/w/{name}/{version}")]
+    routes += [Route("/hooks/{name}", parts.inbound.receive, methods=["POST"])]
     routes += [*site_routes(described), Route("/metrics", Metrics(backing.engine).send, methods=["GET"])]
     return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
 
@@ -139,4 +142,6 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         webhooks=Webhooks(engine, backing.entropy, settings.allowed),
         schedules=Schedules(engine, intake, backing.almanac, backing.entropy),
         endpoints=Endpoints(engine, targets, intake, results),
+        hooks=Hooks(engine, targets, backing.entropy),
+        inbound=Inbound(engine, intake),
     )

@@ -8,6 +8,8 @@ from tidemill.wire.api import Problem
 KINDS: dict[str, tuple[int, str]] = {
     "malformed": (400, "The body cannot be read"),
     "bad_request": (400, "The request cannot be understood"),
+    "stale_signature": (400, "It was signed for another time"),
+    "bad_signature": (401, "The signature is not right"),
     "wrong_host": (403, "This host name is not served"),
     "wrong_origin": (403, "Pages of other sites may not call this server"),
     "not_found": (404, "There is nothing here"),
@@ -22,6 +24,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "unknown_blob": (404, "No such blob"),
     "unknown_watch": (404, "No such watch"),
     "no_webhook": (404, "No such webhook"),
+    "no_hook": (404, "No such hook"),
     "no_endpoint": (404, "Nothing is served there"),
     "no_delivery": (404, "No such delivery"),
     "method_not_allowed": (405, "This method is not served here"),

@@ -14,6 +14,8 @@ from tidemill.server.endpoints import Endpoints
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.forks import Forks
+from tidemill.server.hooks import Hooks
+from tidemill.server.inbound import Inbound
 from tidemill.server.parameters import Query
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
@@ -72,11 +74,13 @@ class Parts:
     webhooks: Webhooks
     schedules: Schedules
     endpoints: Endpoints
+    hooks: Hooks
+    inbound: Inbound
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
     of_work = (_submitting, _of_runs, _live, _blobs)
-    groups = (*of_work, _known, _webhooks, _schedules, _endpoints)
+    groups = (*of_work, _known, _webhooks, _schedules, _endpoints, _hooks)
     return tuple(endpoint for group in groups for endpoint in group(parts))
 
 
@@ -242,4 +246,14 @@ def _endpoints(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", one, of.get, "One of them", view),
         Endpoint("DELETE", one, of.delete, "Serve it no more", "", status=204),
         Endpoint("DELETE", one + "/versions/{version}", of.delete_version, "Serve a version no more", "", status=204),
+    )
+
+
+def _hooks(parts: Parts) -> tuple[Endpoint, ...]:
+    of, one = parts.hooks, "/hooks/{name}"
+    return (
+        Endpoint("GET", "/hooks", of.page, "Addresses for webhooks of others, by name", hooks.HookList),
+        Endpoint("PUT", one, of.put, "Register one at /hooks/{name}, or change it", hooks.HookView, hooks.HookSpec),
+        Endpoint("GET", one, of.get, "One of them", hooks.HookView),
+        Endpoint("DELETE", one, of.delete, "Take its webhooks no more", "", status=204),
     )

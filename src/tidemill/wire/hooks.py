@@ -116,3 +116,43 @@ class Started(Struct, frozen=True):
     run: str
     status: str
     link: str
+
+
+class HookSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """An address for webhooks of somebody else's: each starts a run of ``target``.
+
+    ``inputs``: parameter to a place in the body, ``$.data.id``, ``$.items[0]``, or ``$`` for all of it. Without
+    ``secrets`` it keeps those that it has; a new one gets one, which is told once.
+    """
+
+    target: str  # the name of a task or of a published workflow
+    inputs: dict[str, str] = field(default_factory=dict)
+    scheme: str = "standard"  # standard, github, stripe, token
+    secrets: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)  # of the runs
+    header: str = ""  # that holds the token
+    id_header: str = ""  # that tells repetitions, where the scheme has none
+    id_field: str = ""  # the same, as a place in the body
+    tolerance_s: int = 300  # how old a signature with a time may be
+
+
+class HookView(Struct, frozen=True, omit_defaults=True):
+    """``secrets`` are shown by the first digits of their sha256; ``secret`` is there when it was made just now."""
+
+    name: str
+    path: str
+    scheme: str
+    target: str
+    created_at: str
+    inputs: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    header: str = ""
+    id_header: str = ""
+    id_field: str = ""
+    tolerance_s: int = 300
+    secrets: tuple[str, ...] = ()
+    secret: str = ""
+
+
+class HookList(Struct, frozen=True):
+    hooks: tuple[HookView, ...]
