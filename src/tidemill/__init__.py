@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.codecs import Codec, PickleCodec
     from tidemill.sdk.comparing import has, in_, status_of
     from tidemill.sdk.context import Context
+    from tidemill.sdk.dag import Dag
     from tidemill.sdk.definition import LocalTask, Task
     from tidemill.sdk.depends import Depends, Scope
     from tidemill.sdk.directory import Directory
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.schedule import Schedule
     from tidemill.sdk.standin import TraceError
+    from tidemill.sdk.steps import Step
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
     from tidemill.sdk.words import (
         all_of,
@@ -81,6 +83,7 @@ _HOMES = {
     "tidemill.sdk.codecs": ("Codec", "PickleCodec"),
     "tidemill.sdk.comparing": ("has", "in_", "status_of"),
     "tidemill.sdk.context": ("Context",),
+    "tidemill.sdk.dag": ("Dag",),
     "tidemill.sdk.definition": ("LocalTask", "Task"),
     "tidemill.sdk.depends": ("Depends", "Scope"),
     "tidemill.sdk.directory": ("Directory",),
@@ -114,6 +117,7 @@ _HOMES = {
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.schedule": ("Schedule",),
     "tidemill.sdk.standin": ("TraceError",),
+    "tidemill.sdk.steps": ("Step",),
     "tidemill.sdk.stubs": ("StubCalledError", "stub", "stub_stream", "unset"),
     "tidemill.sdk.words": (
         "all_of",
@@ -148,6 +152,7 @@ __all__ = [
     "Codec",
     "Context",
     "CycleError",
+    "Dag",
     "DefinitionError",
     "Depends",
     "Directory",
@@ -181,6 +186,7 @@ __all__ = [
     "ServerUnreachableError",
     "State",
     "StateMachine",
+    "Step",
     "StreamRestartedError",
     "Streamed",
     "StubCalledError",

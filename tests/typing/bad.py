@@ -25,7 +25,10 @@ from good import (
     label,
     letters,
     media,
+    long,
+    pages,
     poster,
+    publish,
     shout,
     shrink,
     spoken,
@@ -338,3 +341,12 @@ Schedule(name="n", target=judge, cron=5)  # E
 Schedule(name="n", target=judge, cron="@daily", overlap="skip")  # E
 Schedule("n", judge)  # E
 Client().schedules.trigger("n", "2026-03-01")  # E
+publish.add(write)  # E
+publish.add(pdf, when=pages)  # E
+publish.add(pdf, when=~pages)  # E
+publish.add(pdf, when=long & pages)  # E
+publish.add(pdf, when="long")  # E
+pages.output.topic  # E
+pages.add_parents("long")  # E
+write.otherwise(to=pages)  # E
+article.end("success", output=pages.outputs)  # E

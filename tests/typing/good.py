@@ -20,6 +20,7 @@ from tidemill import (
     Code,
     Codec,
     Context,
+    Dag,
     Depends,
     Directory,
     Failure,
@@ -42,6 +43,7 @@ from tidemill import (
     Scope,
     State,
     StateMachine,
+    Step,
     Streamed,
     Task,
     TaskCall,
@@ -537,6 +539,16 @@ async def of_async_webhooks(client: AsyncClient) -> None:
 article = StateMachine("article")
 
 
+@media.task
+def is_long(draft: Draft) -> bool:
+    return draft.pages > 4
+
+
+@media.task
+def binding(pdf: File, short_form: Draft | None) -> File:
+    return pdf
+
+
 @article.state
 def write(topic: str, photos: list[File], last: Verdict | None = article.previous("check", Verdict)) -> Draft:
     remarks = if_some(last, then=lambda verdict: verdict.notes, otherwise=lambda: None)
@@ -561,6 +573,40 @@ check.on("timeout", to=article.end("failure", status="too slow"))
 check.otherwise(to=write, max_visits=5)
 cover_of.when(any_of(status_of(check.output) == "success", has(least)), to=article.end("success", output=write.output))
 cover_of.otherwise(to=article.end("success", output=cover_of.output, status="printed"))
+
+publish = article.dag("publish", worker=media, draft=write.output, width=3)
+pages = publish.add(pdf)
+long = publish.add(is_long)
+short_form = publish.add(shorten, name="short_form", when=~long & long | long)
+bound = [pages, short_form] >> publish.add(binding)
+
+
+@publish.task
+def cover_letter(pdf: File, width: int) -> str:
+    return pdf.name[:width]
+
+
+@publish.task(name="spine", when=long)
+async def spine_of(ctx: Context, cover_letter: str) -> str:
+    return cover_letter
+
+
+chain_of_steps = pages >> cover_letter >> spine_of
+several = bound << [pages, long]
+check.when(check.output.score > 0.5, to=publish)
+publish.when(bound.output.size > 3, to=article.end("success", output=bound.output))
+publish.otherwise(to=article.end("success", output=(short_form.output, publish.output)))
+assert_type(pages.output, File)
+assert_type(short_form.output, Draft | None)
+assert_type(bound.output, File)
+assert_type(cover_letter(File("a.png"), 3), str)
+print(several[0].parents, bound.children)
+step_of_pages: Step[File] = pages
+
+printed = Dag("printed", draft=Draft, width=int)
+printed_pages = printed.add(pdf)
+printed.gives(printed_pages)
+printed_pages.add_children([printed.add(cover_letter.task)])
 
 state_of_check: State[Verdict] = check
 assert_type(write.output, Draft)
@@ -600,4 +646,4 @@ async def of_async_schedules(client: AsyncClient) -> None:
     await client.schedules.remove("n")
 
 
-WORKFLOWS = (article, album, atlas, chain, verdict, both, retold, shrunk)
+WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from tidemill.core import graph as ir
 from tidemill.core.graph import Ending, MachineNode, NodeOptions
 from tidemill.core.terms import VALUE, Input
+from tidemill.sdk.dag import DagState
 from tidemill.sdk.declaring import check_name, local_names
 from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.forms import union_of
@@ -18,6 +19,7 @@ from tidemill.sdk.places import End, MachineGraph, Outcome, Place, State
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.signature import Signature
 from tidemill.sdk.standin import TraceError
+from tidemill.sdk.worker import Worker
 from tidemill.sdk.workflow import Workflow
 
 R = TypeVar("R")
@@ -69,6 +71,17 @@ class StateMachine(Workflow[..., Any]):
         if isinstance(first, str):
             return StateDecorator(self, first)
         return self.add_state(State(self, first.__name__, first, local_names(depth=2)))
+
+    def dag(self, name: str, /, *, worker: Worker | None = None, **inputs: Any) -> DagState:
+        """Declare a state whose body is a DAG of tasks, joined by the names of their parameters.
+
+        Args:
+            worker: whose tasks the plain functions under ``@dag.task`` become.
+            inputs: what its steps may take by name: outputs of states, inputs of the run, literals.
+        """
+        state = DagState(self, name, inputs, worker)
+        self.add_place(state)
+        return state
 
     def add_state(self, place: State[R]) -> State[R]:
         self.add_place(place)

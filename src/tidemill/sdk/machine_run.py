@@ -135,6 +135,8 @@ def filled(value: Any, look: Callable[[Ref], Any]) -> Any:
     """A literal in which each stand-in has become the value that it stands for."""
     if isinstance(value, Standin):
         expression = facts_of(value).expression
+        if isinstance(expression, Constant):
+            return facts_of(value).plan.of_plain(expression.value)
         if not isinstance(expression, Ref):
             raise TypeError(f"{value!r} is no value")
         return look(expression)
