@@ -78,13 +78,14 @@ def _all_paths(workflow: Workflow) -> Iterator[str]:
     if not workflow.is_machine:
         yield from _paths(body_of(workflow.body), "")
     else:
-        yield from _paths_of_states(workflow.states, "")
+        yield from _paths_of_states(workflow.states, workflow.start, "")
     if workflow.final is not None:
         yield from _paths(body_of(workflow.final.body), FINALLY)
 
 
-def _paths_of_states(states: Mapping[str, State], scope: str) -> Iterator[str]:
-    for name, state in states.items():
+def _paths_of_states(states: Mapping[str, State], start: str, scope: str) -> Iterator[str]:
+    for name in _by_way(states, start):
+        state = states[name]
         yield join(scope, name)
         yield from _paths(body_of(state.body), join(scope, name))
 
@@ -95,11 +96,20 @@ def _paths(body: Body, scope: str) -> Iterator[str]:
         yield path
         node_here = body.graph.nodes[name]
         if isinstance(node_here, MachineNode):
-            yield from _paths_of_states(node_here.states, path)
+            yield from _paths_of_states(node_here.states, node_here.start, path)
             continue
         for (node, arm), inner in body.inner.items():
             if node == name and not isinstance(body.graph.nodes[node], MapNode):
                 yield from _paths(inner, join(path, arm) if arm else path)
+
+
+def _by_way(states: Mapping[str, State], start: str) -> list[str]:
+    """The states in the order in which a run first comes to them, at the earliest."""
+    found = [start]
+    for name in found:
+        ways = [each.to for each in states[name].transitions if isinstance(each.to, str)]
+        found += [to for to in dict.fromkeys(ways) if to not in found]
+    return found
 
 
 def _by_depth(body: Body) -> list[str]:
