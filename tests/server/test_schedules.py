@@ -81,6 +81,7 @@ async def test_an_interval_starts_one_run_for_each_instant_that_knows_its_own(ke
         assert run["tags"] == {"who": "ann", "schedule": "often", "due_at": line["due_at"]}
 
 
+@pytest.mark.feature("E10")
 async def test_one_that_is_made_shows_its_next_ten_instants_in_its_zone(keeping: Http) -> None:
     made = await put(keeping, "monthly", cron="30 3 1 * *", zone="Europe/Berlin")
     assert len(made["next"]) == 10
@@ -91,6 +92,7 @@ async def test_one_that_is_made_shows_its_next_ten_instants_in_its_zone(keeping:
     assert later == {"due": [{"due_at": "2030-01-01T02:30:00Z"}], "more": True}
 
 
+@pytest.mark.feature("E10")
 async def test_once_fires_once_and_is_over(keeping: Http) -> None:
     at = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
     await put(keeping, "party", at=at)
@@ -159,6 +161,7 @@ async def test_the_same_again_changes_nothing_and_a_revision_guards_a_change(kee
     assert [each["name"] for each in (await keeping.get(f"{SCHEDULES}?after=monthly")).json["schedules"]] == ["new"]
 
 
+@pytest.mark.feature("E10")
 async def test_a_pause_stops_it_and_a_trigger_fires_it_all_the_same(keeping: Http) -> None:
     await put(keeping, "often", every_s=1)
     paused = await post(keeping, "often", "pause", reason="holidays")
@@ -175,6 +178,7 @@ async def test_a_pause_stops_it_and_a_trigger_fires_it_all_the_same(keeping: Htt
     assert (await post(keeping, "often", "resume"))["revision"] == resumed["revision"]
 
 
+@pytest.mark.feature("E10")
 async def test_a_run_that_goes_on_has_the_next_skipped_queued_or_replaces_it(keeping: Http) -> None:
     spec = {"target": "house.slow", "input": {}, "cron": "@yearly"}
     await put(keeping, "slow", **spec)

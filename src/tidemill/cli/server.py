@@ -8,7 +8,7 @@ from tidemill.cli.console import log_to_console
 from tidemill.cli.options import data_option, ends_option
 from tidemill.core.errors import InputError
 
-SERVER_PARTS = {"apsw", "httptools", "jsonschema_rs", "starlette", "uvicorn", "websockets"}
+SERVER_PARTS = {"apsw", "cronsim", "httptools", "jsonschema_rs", "starlette", "uvicorn", "websockets"}
 
 
 class NoServerPartsError(InputError):
