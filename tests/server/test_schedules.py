@@ -124,6 +124,7 @@ WRONG = [
     ({"colour": "red"}, "$", "colour"),
     ({"input": {"day": 3}}, "$.day", "not of type"),
     ({"input": {"dya": "$due_at"}}, "$.dya", "day"),
+    ({"input": {"day": "$due_dat"}}, "$.input.day", "did you mean '$due_date'"),
     ({"tags": {str(n): "" for n in range(63)}}, "$.tags", "at most 62"),
     ({"priority": 5000}, "$.priority", "1000"),
     ({"input": {"day": "x" * 70_000}}, "$.input", "65,536"),

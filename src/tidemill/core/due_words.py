@@ -1,6 +1,7 @@
 """Words in the inputs of a schedule that stand for the instant of its run."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -36,3 +37,19 @@ def filled(value: Any, words: Mapping[str, str]) -> Any:
             return {key: filled(each, words) for key, each in value.items()}
         case _:
             return value
+
+
+def misspelt(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Texts that are nearly a word, each with its place and what is wrong."""
+    match value:
+        case str() if value.startswith("$") and not value.startswith("$$") and value not in WORDS and len(value) < 20:
+            if close := difflib.get_close_matches(value, WORDS, 1, 0.8):
+                yield place, f"{value!r} is no word for the instant; did you mean {close[0]!r}?"
+        case list():
+            for number, each in enumerate(value):
+                yield from misspelt(each, f"{place}[{number}]")
+        case dict():
+            for key, each in value.items():
+                yield from misspelt(each, f"{place}.{key}")
+        case _:
+            pass

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tidemill.core.due_words import instant_text
+from tidemill.core.due_words import instant_text, misspelt
 from tidemill.core.ids import Instant, text_of
 from tidemill.core.normalise import Violation
 from tidemill.core.recurrence import FOR_EVER, SECOND_US, Cron, Every, Once, Rule, Terms
@@ -111,6 +111,8 @@ def input_of(spec: ScheduleSpec) -> bytes:
         data = _encode(_plain(spec.input))
     except (TypeError, ValueError, RecursionError) as error:
         raise invalid("invalid_body", (("$.input", f"is kept as JSON: {error}"),)) from None
+    if wrong := [(f"$.input{place}", what) for place, what in misspelt(spec.input)]:
+        raise invalid("invalid_body", tuple(wrong[:20]))
     if len(data) > INPUT_LIMIT_BYTES:
         raise invalid("invalid_body", (("$.input", f"has at most {INPUT_LIMIT_BYTES:,} bytes; give a file instead"),))
     return data

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import islice
+from itertools import islice, takewhile
 
 from msgspec import structs
 from starlette.requests import Request
@@ -155,7 +155,7 @@ class Schedules:
         reading.check()
         row = await self._known(request)
         dues = self._schedules.dues(row).after(from_at - 1)
-        found = [due_at for due_at in islice(dues, MOST + 1) if due_at <= until_at]
+        found = list(takewhile(lambda due_at: due_at <= until_at, islice(dues, MOST + 1)))
         if found and not body.dry_run:
 
             def plan(row: Schedule) -> Change:

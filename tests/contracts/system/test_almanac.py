@@ -78,6 +78,11 @@ def test_instants_come_in_order_and_from_wherever_one_begins(expression: str, zo
         assert next(almanac.cron(expression, zone, found[place] - 1)) == found[place]
 
 
+def test_a_rare_rule_ends_with_the_calendar() -> None:
+    found = list(CronAlmanac().cron("0 0 * 2 MON#5", "Europe/Berlin", us("2026-01-01T00:00:00+00:00")))
+    assert 100 < len(found) < 400
+
+
 @pytest.mark.parametrize("short", SHORT)
 def test_short_forms_are_written_out(short: str) -> None:
     assert CronAlmanac().check_cron(f" {short.upper()} ") == SHORT[short]

@@ -59,13 +59,21 @@ class CronAlmanac:
         minutes, seconds = _apart(expression)
         start = (_EPOCH + timedelta(microseconds=after) - (_MINUTE if seconds else _NOTHING)).astimezone(_zone(zone))
         last = after
-        for each in CronSim(minutes, start):
+        for each in _until_the_last_year(CronSim(minutes, start)):
             minute_at = (each.astimezone(UTC) - _EPOCH) // _MICROSECOND
             for second in seconds or (0,):
                 due_at = minute_at + second * SECOND_US
                 if due_at > last:  # wall time goes back at the end of summer, and stands still over a skipped hour
                     last = due_at
                     yield due_at
+
+
+def _until_the_last_year(minutes: Iterator[datetime]) -> Iterator[datetime]:
+    """Python's calendar ends, and a rare rule gets there."""
+    try:
+        yield from minutes
+    except (OverflowError, ValueError):
+        return
 
 
 def _apart(expression: str) -> tuple[str, list[int]]:
