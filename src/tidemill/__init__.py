@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     )
     from tidemill.sdk.worker import Worker
     from tidemill.sdk.workflow import Workflow, workflow
+    from tidemill.wire.control import BulkAction, BulkRequest, RunChange
 
 __version__ = "0.1.0.dev0"
 
@@ -93,6 +94,7 @@ _HOMES = {
         "PermanentError",
         "ResourceError",
         "RunCancelledError",
+        "RunChange",
         "RunFailedError",
         "TransientError",
     ),
@@ -134,6 +136,7 @@ _HOMES = {
     ),
     "tidemill.sdk.worker": ("Worker",),
     "tidemill.sdk.workflow": ("Workflow", "workflow"),
+    "tidemill.wire.control": ("BulkAction", "BulkRequest", "RunChange"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -143,6 +146,8 @@ __all__ = [
     "Backend",
     "Backoff",
     "Batch",
+    "BulkAction",
+    "BulkRequest",
     "Cache",
     "Catalog",
     "CatchUp",
@@ -180,6 +185,7 @@ __all__ = [
     "Restarted",
     "Result",
     "RunCancelledError",
+    "RunChange",
     "RunFailedError",
     "Schedule",
     "Scope",

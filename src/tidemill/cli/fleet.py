@@ -53,6 +53,8 @@ def tasks_diff(old: str, new: str, output: Output) -> Exit:
 
 def _task(view: TaskView) -> tuple[str, ...]:
     state = view.worker if view.live else f"{view.worker} (not connected)"
+    if view.paused:
+        state += f"; {view.paused.kind} {view.paused.name} is paused by {view.paused.by or 'an operator'}"
     return view.definition.name, view.definition.signature, state
 
 
@@ -97,6 +99,8 @@ def workers(ctx: click.Context, url: str | None, output: Output, kind: str, labe
 
 def _worker(view: WorkerView) -> tuple[str, ...]:
     state = "connected" if view.live else f"gone since {view.seen_at[:19].replace('T', ' ')}"
+    if view.paused:
+        state += f", paused by {view.paused.by or 'an operator'}"
     holds = f"{view.held}/{view.total}"
     return view.id, view.offers.type, state, holds, f"{view.pid}@{view.host}", ", ".join(view.tasks)
 

@@ -34,6 +34,10 @@ COMMANDS = {
     "discover": ("discover", "The workers of a project, as a manifest in JSON."),
     "stubs": ("stubs", "Write typed functions for callers of a worker."),
     "runs": ("runs", "List runs, look at one, cancel it, read its logs."),
+    "cancel": ("control", "Stop a run, or all that filters find."),
+    "pause": ("control", "Hold back a run, a task, a queue, a worker."),
+    "resume": ("control", "Let go on what was paused."),
+    "set": ("control", "Change priority and tags of runs."),
     "retry": ("forks", "Go on where a run failed, in a new run."),
     "fork": ("forks", "Run a run again with other inputs; take over what they do not reach."),
     "whatif": ("forks", "Which recorded runs would go another way in a changed workflow."),
@@ -53,7 +57,7 @@ COMMANDS = {
     "settings": ("settings", "Each setting, its value and where that comes from."),
     "doctor": ("doctor", "Whether all is in order here."),
 }
-_NAMES = {"continue": "go_on"}  # of functions that cannot be called as their command is
+_NAMES = {"continue": "go_on", "set": "set_"}  # of functions that cannot be called as their command is
 EPILOG = """\b
 Exit codes: 0 done, 1 the run failed, 2 wrong command line or input,
 3 no server answers, 4 the run was cancelled, 5 left running, 70 a

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import click
 import msgspec
@@ -9,7 +10,9 @@ import msgspec
 from tidemill.cli.asking import ask, print_json
 from tidemill.cli.beginnings import check_step, run_of
 from tidemill.cli.breaks import inputs, value
+from tidemill.cli.control import change_of, change_options, change_run, stop_run, tag_option, with_run
 from tidemill.cli.ending import tell_adjustments, tell_failure
+from tidemill.cli.lengths import length
 from tidemill.cli.main import Exit
 from tidemill.cli.measures import lines_of_attempts
 from tidemill.cli.options import Output, output_option, url_option
@@ -39,6 +42,8 @@ runs.add_command(value)
 @runs.command("list")
 @click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only runs that stand like this.")
 @click.option("--workflow", default="", help="Only runs of this workflow or task.")
+@tag_option("--tag", "tags", help="Only runs that have this tag; may be repeated.")
+@click.option("--older-than", type=length, metavar="LENGTH", help="Only runs that were submitted so long ago: 2h, 7d.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option("--before", default="", help="Only older runs than this one.")
 @url_option
@@ -99,18 +104,27 @@ def show(run: str, url: str | None, output: Output, metrics: object) -> None:
 @output_option
 def cancel(run: str, reason: str, url: str | None, output: Output) -> None:
     """Ask a run to stop, and wait until each of its steps has. With --json: the run."""
-
-    async def stop(client: AsyncClient) -> RunView:
-        found: AsyncRun[object] = await run_of(client, run)
-        await found.cancel(reason)
-        await found.ended()
-        return await found.view()
-
-    view = ask(url, stop)
+    view = ask(url, lambda client: with_run(client, run, lambda found: stop_run(found, reason)))
     if output is Output.JSON:
         print_json(view)
     else:
         click.echo(f"{view.workflow} {summary_of(view)}")
+
+
+@runs.command("set")
+@click.argument("run")
+@change_options("--tag")
+@url_option
+@output_option
+def set_run(run: str, url: str | None, output: Output, **given: Any) -> None:
+    """Change priority and tags of a run that is not over; what is queued takes its new place. With --json: the run."""
+    change = change_of(given)
+    view = ask(url, lambda client: with_run(client, run, lambda found: change_run(found, change)))
+    if output is Output.JSON:
+        print_json(view)
+    else:
+        tags = "".join(f", {name}={text}" for name, text in view.tags.items())
+        click.echo(f"run {view.id} has priority {view.priority}{tags}")
 
 
 @runs.command()

@@ -17,7 +17,7 @@ from tidemill.client.transport import Transport
 from tidemill.graphs.view import Graph
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.result import Streamed
-from tidemill.wire import api
+from tidemill.wire import api, control
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -139,6 +139,9 @@ class Run(Generic[R_co]):
     inputs = _of_run(AsyncRun.inputs)
     value = _of_run(AsyncRun.value)
     plan_fork = _of_run(AsyncRun.plan_fork)
+    pause = _of_run(AsyncRun.pause)
+    resume = _of_run(AsyncRun.resume)
+    change = _of_run(AsyncRun.change)
     emitted_so_far = _of_run(AsyncRun.emitted_so_far)
     steps = _of_run(AsyncRun.steps)
     step = _of_run(AsyncRun.step)
@@ -217,8 +220,15 @@ class Client:
         """A run by its id; with what it is a run of, its result is typed."""
         return Run(self._client.run(run, target), self._thread)
 
+    def bulk(self, request: control.BulkRequest) -> Iterator[api.BulkBite]:
+        """Do to all runs that a request finds what it asks for, bite by bite; see `AsyncClient.bulk`."""
+        return self._thread.iterate(self._client.bulk(request))
+
     runs = _of_client(AsyncClient.runs)
     what_if = _of_client(AsyncClient.what_if)
+    pause = _of_client(AsyncClient.pause)
+    resume = _of_client(AsyncClient.resume)
+    pauses = _of_client(AsyncClient.pauses)
     cancel = _of_client(AsyncClient.cancel)
     why = _of_client(AsyncClient.why)
     tasks = _of_client(AsyncClient.tasks)

@@ -46,6 +46,11 @@ class Calls:
     async def delete(self, path: str) -> None:
         await self.patiently(lambda: self._raw("DELETE", path, b"", _HEADERS))
 
+    async def send(self, method: str, path: str, body: object, answer: type[T]) -> T:
+        """With another method than POST; only for what may be sent twice without harm."""
+        data = b"" if body is None else _encode(body)
+        return await self.patiently(lambda: self._once(method, path, data, answer))
+
     async def put_json(self, path: str, document: bytes, answer: type[T]) -> T:
         headers = {**_HEADERS, "content-type": "application/json"}
         return await self.patiently(lambda: self._once("PUT", path, document, answer, headers))

@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overloa
 from msgspec.structs import replace
 
 from tidemill.client.connection import Connection
+from tidemill.client.control import Control, Controlled
 from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
@@ -20,7 +21,6 @@ from tidemill.client.knowing import Knowing
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.schedules import AsyncSchedules
-from tidemill.client.standing import Inspected
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
 from tidemill.client.targets import Decode, Plain, Target, bind_plain, named, target_of
@@ -45,7 +45,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(Inspected, Generic[R_co]):
+class AsyncRun(Controlled, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
@@ -219,7 +219,7 @@ class AsyncRun(Inspected, Generic[R_co]):
         return f"<run {self.id}>"
 
 
-class AsyncClient(Knowing):
+class AsyncClient(Knowing, Control):
     """Safe to share by all tasks of one event loop. Concurrent submissions travel together.
 
     Args:
@@ -347,7 +347,7 @@ class AsyncClient(Knowing):
         decode = named("").decode if target is None else target_of(target).decode
         return self._of_id(str(run), decode)
 
-    async def runs(
+    async def runs(  # noqa: PLR0913  # a filter each
         self,
         *,
         status: Sequence[str] = (),
@@ -355,13 +355,18 @@ class AsyncClient(Knowing):
         parent: str = "",
         before: str = "",
         limit: int = 50,
+        tags: Mapping[str, str] | None = None,
+        older_than: float | timedelta = 0.0,
     ) -> api.RunPage:
         """Newest first. Pass a page's ``next`` as ``before`` for the one after it.
 
         Args:
-            parent: a run's id: those that its tasks started; ``status`` and ``workflow`` do not narrow them.
+            parent: a run's id: those that its tasks started; the others do not narrow them.
+            tags: that a run has, all of them. A page of few runs among many may be short, and have a ``next``.
         """
         query = {"status": tuple(status), "workflow": workflow, "parent": parent, "before": before, "limit": limit}
+        query["tag"] = tuple(f"{name}={text}" for name, text in (tags or {}).items())
+        query["older_than"] = _seconds(older_than) or ""
         return await self._core.calls.get("/runs", api.RunPage, query)
 
     async def cancel(self, run: str, reason: str = "") -> api.RunView:

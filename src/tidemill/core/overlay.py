@@ -67,6 +67,7 @@ class Overlay:
         self.mailboxes: Table[Address, Mailbox] = Table()
         self.signals: Table[SignalKey, SignalRow] = Table()
         self.told: Table[EventKey, Emitted] = Table()  # the latest event of a type
+        self.tagged: dict[RunId, dict[str, str]] = {}
         self.freed: dict[bytes, None] = {}  # limits with a slot that another step may have
         self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
         self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
@@ -107,7 +108,7 @@ class Overlay:
             self._lay_queue(draft)
         if draft.timers_put or draft.timers_drop:
             self._lay_timers(draft)
-        if draft.limits or draft.cached or draft.submit_keys:
+        if draft.limits or draft.cached or draft.submit_keys or draft.tagged:
             self._lay_rules(draft)
         if draft.waits or draft.mailboxes or draft.signals or draft.told:
             self._lay_waits(draft)
@@ -156,6 +157,7 @@ class Overlay:
         self.freed.update(draft.freed)
         self.cached.put(draft.cached)
         self.submit_keys.put(draft.submit_keys)
+        self.tagged.update(draft.tagged)
 
     def _lay_waits(self, draft: "Draft") -> None:
         self.waits.put(draft.waits)
@@ -203,6 +205,7 @@ class Draft:
         "steps",
         "streams",
         "submit_keys",
+        "tagged",
         "timers_drop",
         "timers_put",
         "told",
@@ -229,6 +232,7 @@ class Draft:
         self.mailboxes: dict[Address, Mailbox] = {}
         self.signals: dict[SignalKey, SignalRow] = {}
         self.told: dict[EventKey, Emitted] = {}
+        self.tagged: dict[RunId, dict[str, str]] = {}
         self.freed: dict[bytes, None] = {}
         self.ready: dict[StepKey, Queued] = {}
         self.unready: list[StepKey] = []

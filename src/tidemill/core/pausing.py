@@ -54,6 +54,8 @@ def change(draft: Draft, event: RunChanged) -> None:
         return
     draft.note(run.id, Entry("run_changed", detail={"priority": priority, "tags": tags}))
     changed = replace(run, tags=tags, priority=priority)
+    if tags != run.tags:
+        draft.tagged[run.id] = tags
     if priority == run.priority:
         draft.put_run(changed)
     else:

@@ -312,6 +312,22 @@ class Fire(Struct, frozen=True, gc=False, omit_defaults=True):
 FIRES_KEPT = 500
 
 
+class PauseKind(Enum):
+    TASK = "task"
+    QUEUE = "queue"
+    WORKER = "worker"
+
+
+class Pause(Struct, frozen=True, gc=False):
+    """Nothing new starts of a task, from a queue, on a worker; what runs goes on."""
+
+    kind: PauseKind
+    name: str
+    since_at: Instant
+    by: str = ""
+    reason: str = ""
+
+
 class Changes(Struct):
     """All that one beat writes. Rows with a key replace what was there."""
 
@@ -350,6 +366,9 @@ class Changes(Struct):
     mailboxes: list[Mailbox] = field(default_factory=list)
     mailboxes_drop: list[Address] = field(default_factory=list)
     signals: list[SignalRow] = field(default_factory=list)
+    tagged: dict[RunId, dict[str, str]] = field(default_factory=dict)  # all tags that a run has now, to find it by
+    pauses: list[Pause] = field(default_factory=list)
+    pauses_drop: list[Pause] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.lanes import ALONE, lane_of
+from tidemill.core.pauses import Pauses
 from tidemill.core.requirements import (
     NOTHING,
     Capability,
@@ -15,7 +16,7 @@ from tidemill.core.requirements import (
     narrowed,
     unmet,
 )
-from tidemill.core.rows import Lane, LaneRow
+from tidemill.core.rows import Lane, LaneRow, PauseKind
 from tidemill.core.standing import Standing
 
 
@@ -39,15 +40,34 @@ class Served(Struct):
     pools: dict[Lane, str]
     choices: dict[Lane, tuple[Serving, ...]]
     lone: frozenset[Lane]  # those for steps that must have no neighbour
+    sources: dict[
+        Lane, tuple[str, frozenset[str]]
+    ] = {}  # the task of each, and the queues that its implementations are in
+    revision: int = 0  # grows with each change
 
-    def add(self, lane: Lane, servings: tuple[Serving, ...]) -> None:
+    def add(self, lane: Lane, task: str, servings: tuple[Serving, ...]) -> None:
         """Only those that nothing rules out are given here; none serves nothing."""
+        self.revision += 1
+        self.sources[lane] = (task, frozenset(each.needs.queue for each in servings))
         self.pools.pop(lane, None)
         self.choices.pop(lane, None)
         if servings:
             self.pools[lane] = servings[0].pool
             if len(servings) > 1 or not servings[0].is_plain:
                 self.choices[lane] = servings
+
+    def without(self, pauses: Pauses) -> "Served":
+        """What is left of it while tasks and queues are paused."""
+        tasks, queues = pauses.names(PauseKind.TASK), pauses.names(PauseKind.QUEUE)
+        if not tasks and not queues:
+            return self
+        closed = {lane for lane, (task, those) in self.sources.items() if task in tasks or (those and those <= queues)}
+        choices = {
+            lane: tuple(each for each in servings if each.needs.queue not in queues)
+            for lane, servings in self.choices.items()
+            if lane not in closed
+        }
+        return Served({lane: pool for lane, pool in self.pools.items() if lane not in closed}, choices, self.lone)
 
 
 class Station(Struct, frozen=True):
@@ -91,9 +111,9 @@ class Station(Struct, frozen=True):
         for task, digest in dict.fromkeys((each.name, each.digest) for each in every):
             for schema in dict.fromkeys((digest, *self.standing.get((task, digest), ()), "")):
                 servings = self.serving(task, schema, None)
-                served.add(lane_of(task, schema), servings)
+                served.add(lane_of(task, schema), task, servings)
                 alone = lane_of(task, schema, ALONE)
-                served.add(alone, servings)
+                served.add(alone, task, servings)
                 lone.add(alone)
         served.lone = frozenset(lone)
         for row in lanes:
@@ -102,7 +122,7 @@ class Station(Struct, frozen=True):
 
     def learn(self, served: Served, row: LaneRow) -> None:
         """Take in a lane that somebody's node made."""
-        served.add(row.id, self.serving(row.task, row.schema, row.requires))
+        served.add(row.id, row.task, self.serving(row.task, row.schema, row.requires))
         if row.alone:
             served.lone |= {row.id}
 

@@ -61,6 +61,8 @@ def _made(draft: Draft, event: RunSubmitted, parent: Run | None) -> Run:
         keys=keys.claim(draft, event, event.run),
     )
     draft.put_run(run)
+    if run.tags:
+        draft.tagged[run.id] = run.tags
     if parent is not None:
         draft.timers_put.append(children.timer(parent.id, draft.at))
     for port, value in event.inputs.items():
@@ -104,6 +106,7 @@ def _replaced(draft: Draft, event: RunSubmitted, run: Run) -> Run:
         draft.values[run.id, "", port] = value
     draft.blob_refs.update(dict.fromkeys((run.id, digest) for digest in blobs_of(event.inputs)))
     run = replace(run, graph=event.graph, priority=event.priority, tags=event.tags)
+    draft.tagged[run.id] = run.tags
     keys.claim(draft, event, run.id)
     draft.note(run.id, Entry("run_inputs_replaced"))
     until = run.state.pending if isinstance(run.state, Paused) else run.state

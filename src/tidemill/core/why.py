@@ -1,7 +1,6 @@
 """Why a step waits, in words, and the smallest change that would start it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -9,13 +8,19 @@ from tidemill.core.catalog import Catalog
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import Node, State, TaskNode
 from tidemill.core.ids import Instant, Path, text_of
+from tidemill.core.lanes import paused_lane
+from tidemill.core.pauses import Pauses, advice_of
+from tidemill.core.pauses import text_of as text_of_pause
 from tidemill.core.plan import Layout
 from tidemill.core.requirements import NOTHING, Requirements, Unmet, narrowed, suited_gpus
 from tidemill.core.reserve import Free, reserve, thousandths
-from tidemill.core.rows import Queued, Session
+from tidemill.core.rows import Pause, PauseKind, Queued, Session
 from tidemill.core.run import AtBreakpoint, Attempt, Blocked, Held, Paused, Ready, Run, Step, Waiting, pending_of
 from tidemill.core.serving import Station
 from tidemill.core.sizes import size_text
+from tidemill.core.texts import moment
+
+NO_PAUSES = Pauses()
 
 
 class Server(Struct, frozen=True):
@@ -44,6 +49,7 @@ class Fleet(Struct, frozen=True):
     servers: Sequence[Server]
     holders: Mapping[Path, Attempt]  # the latest attempts of held steps
     queued: Mapping[Path, Queued] = {}  # the queue rows of ready steps
+    pauses: Pauses = NO_PAUSES
 
 
 class Against(Struct, frozen=True):
@@ -70,25 +76,18 @@ def explain_run(run: Run, at: Instant) -> tuple[tuple[str, ...], str]:
     return tuple(told), advice
 
 
-def moment(at: Instant) -> str:
-    """For people: in UTC, to the second."""
-    return f"{datetime.fromtimestamp(at / 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def explain(steps: Sequence[Step], layout: Layout, catalog: Catalog, fleet: Fleet) -> Sequence[Reason]:
     """One answer for each step that is not final."""
     return [_explain(step, layout.node(step.path)[2], catalog, fleet) for step in steps]
 
 
-def _explain(  # noqa: C901  # one match over a union
+def _explain(  # one match over a union
     step: Step, node: Node | State, catalog: Catalog, fleet: Fleet
 ) -> Reason:
     task = node.task if isinstance(node, TaskNode) else ""
     match step.state:
-        case Ready() if (row := fleet.queued.get(step.path)) is not None and row.home:
-            reasons, advice = _parked(node, catalog)
         case Ready():
-            reasons, advice = _queue(node, catalog, fleet.servers)
+            reasons, advice = _ready(step, node, catalog, fleet)
         case Blocked(missing=missing):
             reasons, advice = (f"{missing} steps before it are not done",), ""
         case Held(running=running):
@@ -107,7 +106,18 @@ def _explain(  # noqa: C901  # one match over a union
     return Reason(step.path, step.status, task, reasons, advice)
 
 
-def _parked(node: Node | State, catalog: Catalog) -> tuple[tuple[str, ...], str]:
+def _ready(step: Step, node: Node | State, catalog: Catalog, fleet: Fleet) -> tuple[tuple[str, ...], str]:
+    if (pause := _pause_of(node, catalog, fleet.pauses)) is not None:
+        return (text_of_pause(pause),), advice_of(pause)
+    row = fleet.queued.get(step.path)
+    if row is not None and row.home:
+        return _parked(step, row, node, catalog)
+    return _queue(node, catalog, fleet)
+
+
+def _parked(step: Step, row: Queued, node: Node | State, catalog: Catalog) -> tuple[tuple[str, ...], str]:
+    if row.lane == paused_lane(step.run):
+        return ("its run is paused",), ""
     definition = catalog.find(node.task, node.schema) if isinstance(node, TaskNode) else None
     options = definition.options if definition else TaskOptions()
     slots = options.concurrency or 1
@@ -130,21 +140,31 @@ def _held(step: Step, how: str, fleet: Fleet) -> tuple[tuple[str, ...], str]:
     return (f"{on}, which is not connected; its lease ends in {left:.0f} s",), f"start worker {attempt.worker} again"
 
 
-def _queue(node: Node | State, catalog: Catalog, fleet: Sequence[Server]) -> tuple[tuple[str, ...], str]:
+def _pause_of(node: Node | State, catalog: Catalog, pauses: Pauses) -> Pause | None:
+    """The pause of its task or queue that keeps a step from starting anywhere."""
+    if not isinstance(node, TaskNode):
+        return None
+    definition = catalog.find(node.task, node.schema)
+    needs = narrowed(definition.options.requires if definition else NOTHING, node.options.requires)
+    return pauses.of(PauseKind.TASK, node.task) or (pauses.of(PauseKind.QUEUE, needs.queue) if needs.queue else None)
+
+
+def _queue(node: Node | State, catalog: Catalog, whole: Fleet) -> tuple[tuple[str, ...], str]:
     if not isinstance(node, TaskNode):
         return (), ""
+    fleet = whole.servers
     if catalog.latest(node.task) is None:
         near = catalog.nearest(node.task)
         hint = f"; the nearest known: {', '.join(near)}" if near else ""
         return (f"no worker ever announced {node.task}{hint}",), f"start a worker that has the task {node.task}"
     if not fleet:
         return ("no worker is connected",), f"start a worker that has the task {node.task}"
-    against = [_against(node, each) for each in fleet]
+    against = [_against(node, each, whole.pauses) for each in fleet]
     reasons = tuple(f"worker {each.worker}: {each.text}" for each in against)
     return (*reasons, *_nobody(against, node)), _advice(node, fleet, against)
 
 
-def _against(node: TaskNode, server: Server) -> Against:
+def _against(node: TaskNode, server: Server, pauses: Pauses) -> Against:
     worker = server.session.worker
     mine = {digest for name, digest in server.session.tasks if name == node.task}
     if not mine:
@@ -153,6 +173,8 @@ def _against(node: TaskNode, server: Server) -> Against:
         return Against(worker, f"has {node.task} as {', '.join(sorted(mine))}, and the run needs {node.schema}")
     if not server.connected:
         return Against(worker, "is not connected at the moment", f"start worker {worker} again")
+    if (pause := pauses.of(PauseKind.WORKER, worker)) is not None:
+        return Against(worker, f"is paused by {pause.by or 'an operator'}", advice_of(pause))
     having = [each for each in server.station.tasks.get(node.task, ()) if server.station.takes(each, node.schema)]
     lacks = [(task, server.station.unmet(task, node.options.requires)) for task in having]
     able = [task for task, unmet in lacks if not unmet]

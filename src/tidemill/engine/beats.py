@@ -103,6 +103,7 @@ class Beats:
         self.catalog.add(row.definition for row in reversed(await self._store.tasks()))
         self.seats.lanes |= {row.id: row for row in await self._store.lanes()}
         await self._seat_all()
+        self.seats.pauses.learn(await self._store.pauses())
         self._next_due = await self._store.next_due()
         self._inbox.ring()
 
@@ -229,6 +230,8 @@ class Beats:
             await beat.rollback()
             raise
         self.seats.lanes |= overlay.lanes
+        if self.seats.pauses.take(turn.changes):  # they count from the next beat on, and nobody has been told yet
+            self._inbox.ring()
         self._delivery.deliver(turn, arrivals)
         for queued in turn.changes.queue_put:
             self._next_look = min(self._next_look, queued.expires_at)

@@ -35,12 +35,15 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         mailboxes=[each for each in overlay.mailboxes.changed.values() if not each.is_empty],
         mailboxes_drop=[each.address for each in overlay.mailboxes.changed.values() if each.is_empty],
         signals=list(overlay.signals.changed.values()),
+        tagged=overlay.tagged,
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:
         changes.sessions += each.sessions
         changes.tasks += each.tasks
         changes.graphs += each.graphs
+        changes.pauses += each.pauses
+        changes.pauses_drop += each.pauses_drop
         changes.blobs.update(each.blobs)
         changes.outbox += each.outbox
         changes.sent += each.sent

@@ -15,7 +15,7 @@ from tidemill.core.events import (
     SignalSent,
 )
 from tidemill.core.ids import RunId, SessionId
-from tidemill.core.rows import Changes, GraphRow, Keys
+from tidemill.core.rows import Changes, GraphRow, Keys, Pause
 from tidemill.core.run import Ended, Run
 from tidemill.engine.answers import Answers, failer
 from tidemill.engine.beats import Beats
@@ -74,6 +74,17 @@ class Engine(Beats):
     async def go_on(self, event: Continued) -> Run | None:
         """Let steps begin that stopped at a breakpoint."""
         return await self._changed(event)
+
+    async def apply(self, events: Sequence[Event]) -> None:
+        """Decide events of as many runs; returns after the commits."""
+        await asyncio.gather(*(self._decided(event) for event in events))
+
+    async def hold(self, pause: Pause) -> None:
+        """Let nothing new start of a task, from a queue, or on a worker; returns after the commit."""
+        await self.record(Changes(pauses=[pause]))
+
+    async def let_go(self, pause: Pause) -> None:
+        await self.record(Changes(pauses_drop=[pause]))
 
     async def _changed(self, event: PauseRequested | ResumeRequested | RunChanged | Continued) -> Run | None:
         await self._decided(event)

@@ -14,10 +14,11 @@ from tidemill.core.commands import AskToStop, GiveBack
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.ids import Instant, SessionId
 from tidemill.core.match import Claim, Offer, Stock
+from tidemill.core.pauses import Pauses
 from tidemill.core.requirements import Granted
 from tidemill.core.reserve import covers, free_of
-from tidemill.core.rows import AttemptKey, Lane, LaneRow, Session
-from tidemill.core.serving import station_of
+from tidemill.core.rows import AttemptKey, Lane, LaneRow, PauseKind, Session
+from tidemill.core.serving import Served, station_of
 from tidemill.core.standing import Standing
 from tidemill.core.why import Server
 
@@ -38,6 +39,7 @@ ASK_AGAIN = Dismissal("the outcome of a commit is unknown", "say hello again, so
 Notice = Leasing | AskToStop | GiveBack | Dismissal
 Tell = Callable[[Sequence[Notice]], None]
 
+NO_PAUSES = Pauses()
 SECOND_LOOK_US = 500_000
 SWAP_WINDOW_US = 60_000_000
 SWAPS = 3
@@ -72,6 +74,7 @@ class Seat:
         self.lease_until_at = session.lease_until_at
         self.draining = False
         self.doubted_at: Instant = 0  # when its lease was first seen to have ended
+        self._open: tuple[tuple[int, int, int], Served] | None = None  # what it serves while something is paused
 
     def connect(self, tell: Tell) -> None:
         """Credit starts anew with each connection."""
@@ -94,17 +97,25 @@ class Seat:
         """Credit by pool, "" in all: how many more it may be sent."""
         return {pool: total - self.sent.get(pool, 0) for pool, total in self.granted.items()}
 
-    def offer(self) -> Offer | None:
+    def offer(self, pauses: Pauses = NO_PAUSES) -> Offer | None:
         """What it can take now; None when that is nothing."""
-        if self.tell is None or self.draining:
+        if self.tell is None or self.draining or pauses.of(PauseKind.WORKER, self.session.worker) is not None:
             return None
         credit = self.left
         if credit.get("", 0) <= 0:
             return None
-        offer = Offer(self.session.id, self.session.worker, self.served.pools, credit, len(self.held))
-        if self.served.choices:
-            offer.stock = Stock(self.served.choices, self.session.offers, self.free.copy())
+        served = self._open_now(pauses)
+        offer = Offer(self.session.id, self.session.worker, served.pools, credit, len(self.held))
+        if served.choices:
+            offer.stock = Stock(served.choices, self.session.offers, self.free.copy())
         return offer
+
+    def _open_now(self, pauses: Pauses) -> Served:
+        """Computed when something has changed, and not in each beat."""
+        key = (id(self.served), self.served.revision, pauses.revision)
+        if self._open is None or self._open[0] != key:
+            self._open = (key, self.served.without(pauses))
+        return self._open[1]
 
     def seen(self) -> Server:
         """As `why` looks at it."""
@@ -178,6 +189,7 @@ class Seats:
         self._swaps: dict[str, list[Instant]] = {}
         self.lone: frozenset[Lane] = frozenset()
         self.lanes: dict[Lane, LaneRow] = {}  # durable ones that nodes made
+        self.pauses = Pauses()
         self._alone: dict[AttemptKey, None] = {}  # held steps that must have no neighbour
 
     def __len__(self) -> int:
@@ -209,7 +221,7 @@ class Seats:
     def offers(self) -> list[Offer]:
         found = []
         for seat in self._by_id.values():
-            offer = seat.offer()
+            offer = seat.offer(self.pauses)
             if offer is not None:
                 offer.exclusive = any(key in self._alone for key in seat.held)
                 found.append(offer)

@@ -22,6 +22,7 @@ from tidemill.core.rows import (
     Keys,
     Lane,
     LaneRow,
+    Pause,
     Queued,
     Rows,
     Schedule,
@@ -121,6 +122,15 @@ class RunFilter(Struct, frozen=True):
     before: RunId | None = None
     limit: int = 50
     parent: RunId | None = None  # beside it only ``before`` counts
+    tags: tuple[tuple[str, str], ...] = ()  # (name, text); a run has all of them
+    created_before_at: Instant = 0
+
+
+class RunsFound(Struct, frozen=True):
+    """``rest_before``: pass as ``before`` to go on; None when there are no more, and not when a page is short."""
+
+    runs: Sequence[Run]
+    rest_before: RunId | None
 
 
 class WaitFilter(Struct, frozen=True):
@@ -144,7 +154,18 @@ class Queries(Protocol):
 
     async def rows(self, keys: Keys) -> Rows: ...
 
-    async def runs(self, which: RunFilter) -> Sequence[Run]: ...
+    async def runs(self, which: RunFilter) -> Sequence[Run]:
+        """One page; ``tags`` and ``created_before_at`` are for `find`."""
+        ...
+
+    async def find(self, which: RunFilter) -> RunsFound:
+        """One page, however few of all runs it is about: it looks at 1,000 runs at most.
+
+        With tags these are runs that have the first of them.
+        """
+        ...
+
+    async def pauses(self) -> Sequence[Pause]: ...
 
     async def unfinished(self, after: RunId | None, limit: int) -> Sequence[Run]:
         """Runs that are not final, oldest first, for recovery at start."""

@@ -17,6 +17,7 @@ from tidemill.ports.entropy import Entropy
 from tidemill.ports.logs import Logs
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.breaks import Breaks
+from tidemill.server.control import Control
 from tidemill.server.endpoints import Endpoints
 from tidemill.server.faults import Faults
 from tidemill.server.feeds import Feeds
@@ -144,4 +145,5 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         endpoints=Endpoints(engine, targets, intake, results),
         hooks=Hooks(engine, targets, backing.entropy),
         inbound=Inbound(engine, intake),
+        control=Control(engine),
     )

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from tidemill.core.build import check
 from tidemill.core.documents import DocumentError, parse_document
 from tidemill.core.ids import digest_of, digest_text
+from tidemill.core.rows import Pause, PauseKind, TaskRow
 from tidemill.core.version import VERSION
 from tidemill.engine.engine import Engine
 from tidemill.server import parameters
@@ -44,7 +45,11 @@ class Fleet:
     async def _tasks(self) -> list[TaskView]:
         """Live ones have a worker on its link now: one that was killed keeps its lease for a while."""
         live = {task for seat in self._engine.seats.all() if seat.tell is not None for task in seat.session.tasks}
-        return [task_view(row, live) for row in await self._queries.tasks()]
+        return [task_view(row, live, self._pause_of(row)) for row in await self._queries.tasks()]
+
+    def _pause_of(self, row: TaskRow) -> Pause | None:
+        pauses, queue = self._engine.seats.pauses, row.definition.options.requires.queue
+        return pauses.of(PauseKind.TASK, row.definition.name) or pauses.of(PauseKind.QUEUE, queue)
 
     async def health(self, request: Request) -> Response:
         live = sum(each.live for each in await self._queries.sessions(MOST))

@@ -23,6 +23,7 @@ from tidemill.ports.entropy import Entropy
 from tidemill.server.problems import invalid, refuse, unknown
 from tidemill.server.rules import rule_of, start_of, wrong_rules
 from tidemill.server.singles import Singles
+from tidemill.server.tags import wrong_tags
 from tidemill.server.validate import BadSchemaError, Checks, InputCheck
 from tidemill.server.values import Uploads, decode_plain
 from tidemill.wire.api import Submission
@@ -31,10 +32,8 @@ CHECKED_BLOB_BYTES = 4 * 1024 * 1024  # a larger value is checked by the worker 
 PRIORITIES = range(-1000, 1001)
 RETRIES = range(101)
 YEAR_S = 365 * 86400
-MOST_TAGS = 64
 MOST_BREAKPOINTS = 64
 MOST_CHILDREN = 1000  # of one run
-TAG_LIMIT = 256
 
 digestible = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -274,10 +273,7 @@ def _check_options(submission: Submission) -> None:
         wrong.append(("$.priority", f"is from {PRIORITIES[0]} to {PRIORITIES[-1]}"))
     wrong += _wrong_options(submission.options)
     wrong += wrong_rules(submission)
-    if submission.tags:
-        sizes = [len(text) for pair in submission.tags.items() for text in pair]
-        if len(submission.tags) > MOST_TAGS or max(sizes) > TAG_LIMIT:
-            wrong.append(("$.tags", f"are at most {MOST_TAGS}, of at most {TAG_LIMIT} characters each"))
+    wrong += wrong_tags(submission.tags)
     if submission.traceparent and not is_traceparent(submission.traceparent):
         wrong.append(("$.traceparent", "is 00-<32 digits>-<16 digits>-<2 digits>, in lower hexadecimal"))
     if wrong:

@@ -68,6 +68,17 @@ def seconds(request: Request, name: str, most: float) -> float:
     return min(value, most)
 
 
+def pairs(request: Request, name: str) -> tuple[tuple[str, str], ...]:
+    """Each ``?name=key=text``."""
+    found = []
+    for told in request.query_params.getlist(name):
+        key, equals, text = told.partition("=")
+        if not key or not equals:
+            raise refuse("bad_request", f"?{name}= is name=text, not {told[:50]!r}")
+        found.append((key, text))
+    return tuple(found)
+
+
 def follows(request: Request, default: str = "true") -> bool:
     """Whether ?follow= asks for a stream that goes on."""
     text = request.query_params.get("follow", default)

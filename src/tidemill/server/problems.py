@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "no_task": (404, "No worker has announced this task"),
     "unknown_schedule": (404, "No such schedule"),
     "unknown_worker": (404, "No worker of this id was ever here"),
+    "unknown_queue": (404, "No task and no worker names this queue"),
     "unknown_step": (404, "No such step"),
     "unknown_value": (404, "No such value"),
     "unknown_artifact": (404, "No such artifact"),

@@ -10,6 +10,7 @@ from tidemill.core.run import STATUSES
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
 from tidemill.server.breaks import Breaks
+from tidemill.server.control import Control
 from tidemill.server.endpoints import Endpoints
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
@@ -28,6 +29,7 @@ from tidemill.server.webhooks import Webhooks
 from tidemill.server.workers import Workers
 from tidemill.wire import api, hooks
 from tidemill.wire import breaks as standing
+from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
 from tidemill.wire import schedules as wire
 
@@ -76,10 +78,11 @@ class Parts:
     endpoints: Endpoints
     hooks: Hooks
     inbound: Inbound
+    control: Control
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
-    of_work = (_submitting, _of_runs, _live, _blobs)
+    of_work = (_submitting, _of_runs, _control, _live, _blobs)
     groups = (*of_work, _known, _webhooks, _schedules, _endpoints, _hooks)
     return tuple(endpoint for group in groups for endpoint in group(parts))
 
@@ -100,6 +103,8 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Query("status", f"One of {', '.join(STATUSES)}; may be repeated", is_list=True),
         Query("workflow", "Runs of this workflow or task"),
         Query("before", "The last id of the page before"),
+        Query("tag", "With this tag, `name=text`; may be repeated", is_list=True),
+        Query("older_than", "Submitted so many seconds ago, or earlier", "number"),
         Query("parent", "Runs that a task of this run started"),
         LIMIT,
     )
@@ -166,6 +171,23 @@ def _live(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}/logs", tails.logs, "Its logs", api.LogPage, query=found),
         Endpoint("GET", "/runs/{run}/stream", tails.stream, "Items of its stream", EVENTS, query=offset),
         Endpoint("GET", "/runs/{run}/stream/{path:path}", tails.stream, "Items of a step", EVENTS, query=offset),
+    )
+
+
+def _control(parts: Parts) -> tuple[Endpoint, ...]:
+    control, place = parts.control, "/pauses/{kind}/{name:path}"
+    return (
+        Endpoint("POST", "/runs/bulk", control.bulk, "Cancel, pause, change many", api.BulkBite, controls.BulkRequest),
+        Endpoint(
+            "PATCH", "/runs/{run}", control.change, "Change its priority or tags", api.RunView, controls.RunChange
+        ),
+        Endpoint("POST", "/runs/{run}/pause", control.pause, "Pause it", api.RunView, controls.PauseRequest),
+        Endpoint("POST", "/runs/{run}/resume", control.resume, "Let it go on", api.RunView, controls.ResumeRequest),
+        Endpoint("GET", "/pauses", control.pauses, "Tasks, queues and workers that are paused", controls.PauseList),
+        Endpoint(
+            "PUT", place, control.hold, "Pause a task, queue or worker", controls.PauseView, controls.PauseRequest
+        ),
+        Endpoint("DELETE", place, control.let_go, "Let it go on", controls.PauseView),
     )
 
 

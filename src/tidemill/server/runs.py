@@ -44,6 +44,7 @@ from tidemill.wire.api import (
 
 PAGE, MOST = 50, 1000
 MOST_ATTEMPTS = 10_000
+FOR_EVER_S = 1e9
 
 _cancel = BodyType(CancelRequest)
 
@@ -58,17 +59,20 @@ class Runs:
         if strange:
             raise refuse("bad_request", f"?status= is one of {', '.join(STATUSES)}, not {strange[0][:50]!r}")
         limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
-        found = await self._queries.runs(
+        older_s = parameters.seconds(request, "older_than", FOR_EVER_S)
+        found = await self._queries.find(
             RunFilter(
                 statuses=statuses,
                 workflow=request.query_params.get("workflow", ""),
                 parent=_run(request, "parent"),
                 before=_run(request, "before"),
                 limit=limit,
+                tags=parameters.pairs(request, "tag"),
+                created_before_at=self._engine.clock.now() - int(older_s * 1_000_000) if older_s else 0,
             )
         )
-        following = text_of(found[-1].id) if len(found) == limit else ""
-        return answer(request, RunPage(tuple(map(run_view, found)), following))
+        following = text_of(found.rest_before) if found.rest_before else ""
+        return answer(request, RunPage(tuple(map(run_view, found.runs)), following))
 
     async def get(self, request: Request) -> Response:
         return answer(request, run_view(await parameters.known_run(request, self._queries)))
@@ -150,6 +154,7 @@ class Runs:
             at=self._engine.clock.now(),
             servers=[seat.seen() for seat in self._engine.seats.all()],
             holders={attempt.path: attempt for attempt in held.values() if attempt},
+            pauses=self._engine.seats.pauses,
             queued={row.path: row for row in await self._queries.queued(run, ready)},
         )
 

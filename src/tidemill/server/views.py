@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from tidemill.core.ids import Instant, digest_text, text_of
-from tidemill.core.rows import Emitted, GraphRow, Session, TaskRow
+from tidemill.core.rows import Emitted, GraphRow, Pause, Session, TaskRow
 from tidemill.core.run import (
     Attempt,
     AttemptEnded,
@@ -29,7 +29,17 @@ from tidemill.core.run import (
 from tidemill.core.telling import Measure, Took
 from tidemill.core.traces import trace_id
 from tidemill.core.url_names import url_name
-from tidemill.wire.api import AttemptView, EmittedView, GraphView, MeasureView, RunView, StepView, TaskView, WorkerView
+from tidemill.wire.api import (
+    AttemptView,
+    EmittedView,
+    GraphView,
+    MeasureView,
+    RunView,
+    StepView,
+    TaskView,
+    WorkerView,
+)
+from tidemill.wire.control import PauseView
 
 
 def time_text(at: Instant | None) -> str:
@@ -143,7 +153,7 @@ def emitted_view(row: Emitted) -> EmittedView:
     return EmittedView(row.number, row.type, time_text(row.at), row.path, row.attempt, row.payload, row.message)
 
 
-def worker_view(session: Session, held: int, left: Mapping[str, int]) -> WorkerView:
+def worker_view(session: Session, held: int, left: Mapping[str, int], paused: Pause | None = None) -> WorkerView:
     """``left``: credit by pool."""
     return WorkerView(
         id=session.worker,
@@ -162,13 +172,19 @@ def worker_view(session: Session, held: int, left: Mapping[str, int]) -> WorkerV
         offers=session.offers,
         free=left.get("", 0),
         free_pools={pool: count for pool, count in left.items() if pool},
+        paused=pause_view(paused) if paused else None,
     )
 
 
-def task_view(row: TaskRow, live: set[tuple[str, str]]) -> TaskView:
+def task_view(row: TaskRow, live: set[tuple[str, str]], paused: Pause | None = None) -> TaskView:
     key = (row.definition.name, row.definition.digest)
     announced_at = time_text(row.announced_at)
-    return TaskView(row.definition, row.worker, announced_at, key in live, url_name(row.definition.name))
+    held = pause_view(paused) if paused else None
+    return TaskView(row.definition, row.worker, announced_at, key in live, url_name(row.definition.name), held)
+
+
+def pause_view(pause: Pause) -> PauseView:
+    return PauseView(pause.kind.value, pause.name, since=time_text(pause.since_at), by=pause.by, reason=pause.reason)
 
 
 def graph_view(row: GraphRow) -> GraphView:

@@ -10,7 +10,7 @@ from tidemill.core.glimpse import glimpse
 from tidemill.core.graph import TaskNode
 from tidemill.core.ids import text_of
 from tidemill.core.requirements import NOTHING, Requirements, narrowed
-from tidemill.core.rows import Keys, Session
+from tidemill.core.rows import Keys, PauseKind, Session
 from tidemill.core.run import Attempt, Run
 from tidemill.engine.engine import Engine
 from tidemill.server.bodies import answer
@@ -51,9 +51,10 @@ class Workers:
 
     def _view(self, session: Session) -> WorkerView:
         seat = self._engine.seats.get(session.id)
+        paused = self._engine.seats.pauses.of(PauseKind.WORKER, session.worker)
         if seat is None:
-            return worker_view(session, 0, {})
-        return worker_view(seat.session, len(seat.held), seat.left if seat.tell is not None else {})
+            return worker_view(session, 0, {}, paused)
+        return worker_view(seat.session, len(seat.held), seat.left if seat.tell is not None else {}, paused)
 
     async def _attempts(self, session: Session) -> list[WorkerAttempt]:
         seat = self._engine.seats.get(session.id)

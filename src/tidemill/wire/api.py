@@ -13,6 +13,7 @@ from tidemill.core.requirements import NOTHING, Capability, Granted, Requirement
 from tidemill.core.rules import OnActive
 from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
+from tidemill.wire.control import PauseView
 
 MSGPACK = "application/msgpack"
 JSON = "application/json"
@@ -200,6 +201,7 @@ class WorkerView(Struct, frozen=True, omit_defaults=True):
     offers: Capability = Capability()
     free: int = 0  # attempts that it could be sent now
     free_pools: dict[str, int] = field(default_factory=dict)
+    paused: PauseView | None = None
 
 
 class WorkerAttempt(Struct, frozen=True, omit_defaults=True):
@@ -225,6 +227,7 @@ class TaskView(Struct, frozen=True):
     announced_at: str
     live: bool
     url_name: str = ""  # of the task, for /tasks/{name}
+    paused: PauseView | None = None  # the task, or the queue that it is in
 
 
 class GraphView(Struct, frozen=True):
@@ -280,6 +283,14 @@ class Result(Struct, frozen=True, omit_defaults=True):
 
 class CancelRequest(Struct, frozen=True):
     reason: str = ""
+
+
+class BulkBite(Struct, frozen=True, omit_defaults=True):
+    """``runs`` are the first 20 of ``count``."""
+
+    count: int
+    runs: tuple[RunView, ...] = ()
+    next: str = ""  # pass as ``before``; "" ends
 
 
 class WatchRuns(Struct, frozen=True):

@@ -16,6 +16,7 @@ from tidemill.adapters.storage.sqlite.statements import migrations, statements
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.threads import ThreadPool
+from tidemill.core.rows import Changes
 from tidemill.ports.store import RunFilter, StoreLostError
 
 
@@ -49,7 +50,7 @@ def test_a_migrated_schema_is_a_fresh_one(fresh: apsw.Connection, version: int) 
 
 @pytest.mark.parametrize("group", ["load", "beat", "save", "queries", "open"])
 def test_each_statement_fits_the_schema_and_uses_an_index(fresh: apsw.Connection, group: str) -> None:
-    whole_tables = {"queries.tasks", "queries.lanes", "queries.registered", "beat.lane_counts"}
+    whole_tables = {"queries.tasks", "queries.lanes", "queries.registered", "queries.pauses", "beat.lane_counts"}
     for name, text in statements(group).items():
         bindings = (
             dict.fromkeys(("run", "path", "number", "first", "limit")) if ":run" in text else (None,) * text.count("?")
@@ -161,3 +162,16 @@ async def test_a_copy_of_the_file_beside_a_server_can_be_read(path: Path, thread
     again = open_sqlite("sqlite", path.with_name("copy.db"), threads)
     assert await again.runs(RunFilter()) == [a_run()]
     await again.close()
+
+
+async def test_runs_of_a_store_without_a_table_of_tags_are_found_by_theirs(path: Path, threads: ThreadPool) -> None:
+    store = open_sqlite("sqlite", path, threads)
+    await write(store, Changes(runs=[a_run()]))
+    await store.close()
+    db = apsw.Connection(str(path))
+    db.execute("delete from meta where name = 'tagged'")
+    db.close()
+    for _ in range(2):
+        store = open_sqlite("sqlite", path, threads)
+        assert (await store.find(RunFilter(tags=(("who", "ann"),)))).runs == [a_run()]
+        await store.close()

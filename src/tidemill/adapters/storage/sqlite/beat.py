@@ -12,6 +12,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     queue_key,
     queued_of,
     stale_fires,
+    tag_bindings,
     unpack_attempt,
     unpack_step,
     unpack_timer,
@@ -114,6 +115,9 @@ class SqliteBeat:
         for name, bind in BINDINGS:
             if getattr(changes, name):
                 db.executemany(sql[name], bind(changes))
+        if changes.tagged:
+            db.executemany(sql["tagged_drop"], [(run,) for run in changes.tagged])
+            db.executemany(sql["tagged"], tag_bindings(changes.tagged))
         self._sweep(db, changes)
         if changes.queue_drop:
             self._drop(db, changes.queue_drop)

@@ -1,10 +1,11 @@
 """Rows in and out of SQLite: the columns that SQL needs, and the whole row packed with msgpack."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from tidemill.core.ids import RunId
 from tidemill.core.rows import (
     FIRES_KEPT,
     Artifact,
@@ -16,6 +17,7 @@ from tidemill.core.rows import (
     History,
     LaneRow,
     Limit,
+    Pause,
     Queued,
     Schedule,
     Session,
@@ -51,6 +53,7 @@ unpack_limit = msgspec.msgpack.Decoder(Limit).decode
 unpack_schedule = msgspec.msgpack.Decoder(Schedule).decode
 unpack_fire = msgspec.msgpack.Decoder(Fire).decode
 unpack_cached = msgspec.msgpack.Decoder(Cached).decode
+unpack_pause = msgspec.msgpack.Decoder(Pause).decode
 unpack_submit_key = msgspec.msgpack.Decoder(SubmitKey).decode
 unpack_delivery = msgspec.msgpack.Decoder(Delivery).decode
 unpack_registered: Callable[[bytes], Registered] = msgspec.msgpack.Decoder(Registered).decode
@@ -100,6 +103,8 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("schedules_drop", lambda c: [(r.name,) for r in c.schedules_drop]),
     ("schedules", lambda c: [(r.name, r.next_at, int(r.is_busy), pack(r)) for r in c.schedules]),
     ("fires", lambda c: [(r.schedule, r.number, pack(r)) for r in c.fires]),
+    ("pauses_drop", lambda c: [(r.kind.value, r.name) for r in c.pauses_drop]),
+    ("pauses", lambda c: [(r.kind.value, r.name, pack(r)) for r in c.pauses]),
     ("submit_keys", lambda c: [(r.name, r.expires_at, pack(r)) for r in c.submit_keys]),
     ("outbox", lambda c: [(r.id, r.hook, r.due_at, pack(r)) for r in c.outbox]),
     ("sent", lambda c: [(r.due_at, pack(r), r.id) for r in c.sent]),
@@ -129,6 +134,10 @@ def address_key(address: Address) -> Bound:
 
 def signal_key(key: SignalKey) -> Bound:
     return (*address_key(key[0]), key[1])
+
+
+def tag_bindings(tagged: Mapping[RunId, Mapping[str, str]]) -> list[Bound]:
+    return [(run, name, text) for run, tags in tagged.items() for name, text in tags.items()]
 
 
 def history_bindings(changes: Changes) -> list[Bound]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 
 import apsw
+import msgspec
 
 from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch, fetch_each
 from tidemill.adapters.storage.sqlite.packing import (
@@ -17,6 +18,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_graph,
     unpack_history,
     unpack_lane,
+    unpack_pause,
     unpack_registered,
     unpack_run,
     unpack_schedule,
@@ -39,6 +41,7 @@ from tidemill.core.rows import (
     History,
     Keys,
     LaneRow,
+    Pause,
     Queued,
     Rows,
     Schedule,
@@ -51,8 +54,9 @@ from tidemill.core.served import Registered
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
-from tidemill.ports.store import RunFilter, WaitFilter
+from tidemill.ports.store import RunFilter, RunsFound, WaitFilter
 
+LOOKED_AT = 1000  # runs of one page that is about few of them
 _ABOVE_ALL = b"\xff" * 17  # greater than any run's id
 
 
@@ -82,6 +86,28 @@ class SqliteQueries:
             return [unpack_run(packed) for (packed,) in await self._fetch("runs", (below, which.limit))]
         pages = [await self._runs(name, (*bound, below, which.limit)) for name, bound in many]
         return _first(heapq.merge(*pages, key=lambda run: run.id, reverse=True), which.limit)
+
+    async def find(self, which: RunFilter) -> RunsFound:
+        if which.parent is not None or not (which.tags or which.created_before_at):
+            found = await self.runs(which)
+            return RunsFound(found, found[-1].id if len(found) == which.limit else None)
+        looked = await self._candidates(which)
+        kept: list[Run] = []
+        for number, run in enumerate(looked, 1):
+            if _fits(run, which):
+                kept.append(run)
+            if len(kept) == which.limit and number < len(looked):
+                return RunsFound(kept, run.id)
+        return RunsFound(kept, looked[-1].id if len(looked) == LOOKED_AT else None)
+
+    async def _candidates(self, which: RunFilter) -> Sequence[Run]:
+        if not which.tags:
+            return await self.runs(msgspec.structs.replace(which, limit=LOOKED_AT))
+        bound = (*which.tags[0], which.before or _ABOVE_ALL, LOOKED_AT)
+        return await self._runs("runs_of_tag", bound)
+
+    async def pauses(self) -> Sequence[Pause]:
+        return [unpack_pause(packed) for (packed,) in await self._fetch("pauses")]
 
     async def unfinished(self, after: RunId | None, limit: int) -> Sequence[Run]:
         pages = [await self._runs("unfinished", (status, after or b"", limit)) for status in UNFINISHED]
@@ -205,6 +231,15 @@ class SqliteQueries:
 
     async def _fetch(self, name: str, bindings: Bindings = ()) -> list[Row]:
         return fetch(await self._connect(), self._queries[name], bindings)
+
+
+def _fits(run: Run, which: RunFilter) -> bool:
+    return (
+        all(run.tags.get(name) == text for name, text in which.tags)
+        and (not which.statuses or run.status in which.statuses)
+        and which.workflow in ("", run.workflow)
+        and (not which.created_before_at or run.created_at < which.created_before_at)
+    )
 
 
 def _first(runs: Iterator[Run], limit: int) -> list[Run]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
+from tidemill.adapters.storage.sqlite.backfill import fill_tags
 from tidemill.adapters.storage.sqlite.beat import SqliteBeat
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, open_reader, open_writer
 from tidemill.adapters.storage.sqlite.counting import Meter
@@ -53,6 +54,7 @@ class SqliteStore(SqliteQueries):
             db = open_writer(str(path), Schema.STORE, options.synchronous, options.vfs)
             self._reader = None if options.vfs else open_reader(str(path))
             self._id = _store_id(db, entropy)
+            fill_tags(db)
             self._meter = _meter(options.measure, db, self._reader)
             self._writer = Writer(db, threads, faults or NoFaults())
             self._writer.refresh()

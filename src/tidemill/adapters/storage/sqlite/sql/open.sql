@@ -2,3 +2,9 @@
 insert into meta (name, value) values ('id', ?) on conflict (name) do nothing;
 -- @id
 select value from meta where name = 'id';
+-- @is_tagged
+select 1 from meta where name = 'tagged';
+-- @tag
+insert into meta (name, value) values ('tagged', x'01') on conflict (name) do nothing;
+-- @runs_after
+select packed from run where id > ? order by id limit ?;

@@ -76,3 +76,9 @@ select packed from wait where is_open = 1 and workflow = ? and kind = ? and (run
 order by run, path limit ?;
 -- @waits_of_run
 select packed from wait where run = ? and path >= ? and is_open >= ? order by path limit ?;
+-- @runs_of_tag
+select run.packed from run_tag join run on run.id = run_tag.run
+where run_tag.name = ? and run_tag.text = ? and run_tag.run < ?
+order by run_tag.run desc limit ?;
+-- @pauses
+select packed from pause order by kind, name;

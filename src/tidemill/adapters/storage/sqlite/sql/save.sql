@@ -60,6 +60,15 @@ insert into cached (key, expires_at, packed) values (?, ?, ?)
 on conflict (key) do update set expires_at = excluded.expires_at, packed = excluded.packed;
 -- @cached_sweep
 delete from cached where key in (select key from cached where expires_at <= ? order by expires_at limit 100);
+-- @tagged_drop
+delete from run_tag where run = ?;
+-- @tagged
+insert into run_tag (run, name, text) values (?, ?, ?);
+-- @pauses_drop
+delete from pause where kind = ? and name = ?;
+-- @pauses
+insert into pause (kind, name, packed) values (?, ?, ?)
+on conflict (kind, name) do update set packed = excluded.packed;
 -- @submit_keys
 insert into submit_key (name, expires_at, packed) values (?, ?, ?)
 on conflict (name) do update set expires_at = excluded.expires_at, packed = excluded.packed;
