@@ -101,9 +101,8 @@ class Beats:
         await self.graphs.load()
         await self.registry.load()
         self.catalog.add(row.definition for row in reversed(await self._store.tasks()))
-        self.seats.lanes |= {row.id: row for row in await self._store.lanes()}
+        await self.seats.recall(self._store)
         await self._seat_all()
-        self.seats.pauses.learn(await self._store.pauses())
         self._next_due = await self._store.next_due()
         self._inbox.ring()
 
@@ -230,14 +229,13 @@ class Beats:
             await beat.rollback()
             raise
         self.seats.lanes |= overlay.lanes
-        if self.seats.pauses.take(turn.changes):  # they count from the next beat on, and nobody has been told yet
-            self._inbox.ring()
+        paused = self.seats.pauses.take(turn.changes)  # they count from the next beat on; nobody has been told yet
         self._delivery.deliver(turn, arrivals)
         for queued in turn.changes.queue_put:
             self._next_look = min(self._next_look, queued.expires_at)
         if wrote and (turn.changes.timers_put or turn.changes.timers_drop):
             self._next_due = await self._store.next_due()
-        if more or turn.declined:
+        if more or turn.declined or paused:
             self._inbox.ring()
 
     async def _take_time(self, turn: Turn, at: Instant) -> bool:

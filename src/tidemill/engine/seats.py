@@ -21,6 +21,7 @@ from tidemill.core.rows import AttemptKey, Lane, LaneRow, PauseKind, Session
 from tidemill.core.serving import Served, station_of
 from tidemill.core.standing import Standing
 from tidemill.core.why import Server
+from tidemill.ports.store import Queries
 
 _log = logging.getLogger("tidemill.engine")
 
@@ -194,6 +195,11 @@ class Seats:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    async def recall(self, queries: Queries) -> None:
+        """What a server before this one knew of lanes and pauses."""
+        self.lanes |= {row.id: row for row in await queries.lanes()}
+        self.pauses.learn(await queries.pauses())
 
     def all(self) -> Sequence[Seat]:
         return list(self._by_id.values())
