@@ -92,5 +92,9 @@ async def test_a_hook_is_registered_listed_and_removed(command: Command, served:
     assert "/hooks/orders  standard  media.add  a=$.a" in (await command("hooks", "list")).out
     wrong = await command("hooks", "add", "orders", "media.add", "--input", "a")
     assert (wrong.code, "'a' is not NAME=VALUE" in wrong.err) == (2, True)
-    assert (await command("hooks", "remove", "orders")).code == 0
+    paid = await command("hooks", "add", "paid", "--signal", "paid", "--key", "$.id")
+    assert paid.out.startswith("what comes to /hooks/paid sends paid\nits secret")
+    assert "signal paid  key=$.id, payload=$" in (await command("hooks", "list")).out
+    for name in ("orders", "paid"):
+        assert (await command("hooks", "remove", name)).code == 0
     assert (await command("hooks", "list", "--json")).json == {"hooks": []}

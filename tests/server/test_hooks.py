@@ -15,7 +15,11 @@ from tests.server.http import Answer, Http, speaking
 from tests.server.mill import mill
 from tests.server.tasks import media
 from tidemill import AsyncClient
+from tidemill.core.documents import document_of
+from tidemill.core.graph import FORMAT, Graph, SignalWait, State, WaitNode, Workflow
+from tidemill.core.ids import digest_of, digest_text
 from tidemill.core.signatures import signed_headers
+from tidemill.core.terms import Ref
 
 SECRET = "whsec_" + base64.b64encode(b"t" * 32).decode()
 PLAIN = "a plain text of some length"
@@ -158,6 +162,9 @@ async def test_a_right_signature_does_not_make_a_body_right(working: Http) -> No
         ({"inputs": {"a": "$.x["}}, "$.inputs.a"),
         ({"inputs": {"a": "$", "c": "$"}}, "$.inputs.c"),
         ({"inputs": {}}, "$.inputs"),
+        ({"signal": "paid", "key": "$.id"}, "$"),
+        ({"target": "", "inputs": {}}, "$"),
+        ({"target": "", "inputs": {}, "signal": "paid"}, "$.key"),
         ({"id_field": "id"}, "$.id_field"),
         ({"tolerance_s": 0}, "$.tolerance_s"),
         ({"secret": "x"}, "$"),
@@ -184,3 +191,30 @@ async def test_a_client_registers_lists_and_removes_and_sees_a_new_secret_once(w
         assert (await send(working, "ours", body, standard(body, secret=made.secret))).problem == "no_hook"
         nothing = await working("PUT", "/api/v1/hooks/x", {"target": "media.none"})
         assert nothing.problem == "unknown_workflow"
+
+
+async def test_a_delivery_can_be_a_signal_to_whoever_waits_for_its_key(working: Http) -> None:
+    hold = WaitNode(what=SignalWait("paid", Ref(port="order")), type={}, forever=True)
+    graph = Graph(
+        inputs={"order": {"type": "string"}}, nodes={"hold": hold}, outputs={"value": Ref(node="hold")}, types={}
+    )
+    document = document_of(Workflow(FORMAT, "till", "", {"": State(graph)}))
+    published = await working("PUT", f"/api/v1/graphs/{digest_text(digest_of(document))}", document)
+    assert published.status == 201, published
+    made = await working(
+        "PUT", "/api/v1/hooks/paid", {"signal": "paid", "key": "$.order", "payload": "$.sum", "secrets": [SECRET]}
+    )
+    assert (made.status, made.json["signal"], "target" in made.json) == (201, "paid", False)
+    run = (await working.post("/api/v1/runs", {"workflow": "till", "input": {"order": "o-7"}})).json["id"]
+    other = body_of({"order": "o-8", "sum": 1})
+    assert (await send(working, "paid", other, standard(other, "msg_0"))).status == 202
+    assert (await working.get(f"/api/v1/runs/{run}")).json["status"] == "running"
+    body = body_of({"order": "o-7", "sum": 12})
+    first = await send(working, "paid", body, standard(body))
+    again = await send(working, "paid", body, standard(body))
+    assert (first.status, again.status, first.json) == (202, 202, again.json)
+    assert (await working.get(f"/api/v1/runs/{run}/result?wait=20")).json["value"] == 12
+    late = await working.post("/api/v1/runs", {"workflow": "till", "input": {"order": "o-8"}})
+    assert (await working.get(f"/api/v1/runs/{late.json['id']}/result?wait=20")).json["value"] == 1
+    keyless = body_of({"order": [1], "sum": 12})
+    assert (await send(working, "paid", keyless, standard(keyless))).problem == "invalid_body"

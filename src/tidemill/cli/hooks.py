@@ -22,7 +22,10 @@ def hooks() -> None:
 
 @hooks.command("add")
 @NAMED
-@click.argument("target")
+@click.argument("target", default="")
+@click.option("--signal", default="", help="Send this signal instead, to whoever waits for it with the key.")
+@click.option("--key", default="", help="Of the signal: a place in the body.")
+@click.option("--payload", default="$", help="Of the signal: a place in the body.  [default: $]")
 @click.option(
     "--input", "inputs", multiple=True, metavar="PARAMETER=PLACE", help="Such as order=$.data.id; $ is all of the body."
 )
@@ -49,7 +52,7 @@ def add(  # noqa: PLR0913  # options of a command
     output: Output,
     **how: Any,
 ) -> None:
-    """Register a hook, or change it: each webhook that is rightly signed starts a run of TARGET, a task or workflow."""
+    """Register a hook, or change it: each webhook that is rightly signed starts a run of TARGET or sends a signal."""
     secrets = secret_file.read_text("utf-8").split() if secret_file else []
     given, own = dict(pair(each, "--input") for each in inputs), dict(pair(each) for each in tags)
 
@@ -60,7 +63,8 @@ def add(  # noqa: PLR0913  # options of a command
     if output is Output.JSON:
         print_json(found)
         return
-    click.echo(f"what comes to {found.path} starts {found.target}")
+    does = f"starts {found.target}" if found.target else f"sends {found.signal}"
+    click.echo(f"what comes to {found.path} {does}")
     if found.secret:
         click.echo(f"its secret, which is not shown again: {found.secret}")
 
@@ -74,7 +78,7 @@ def list_(url: str | None, output: Output) -> None:
     if output is Output.JSON:
         print_json({"hooks": found})
         return
-    rows = [(each.path, each.scheme, each.target, ", ".join(map("=".join, each.inputs.items()))) for each in found]
+    rows = [_row(each) for each in found]
     for line in table(rows, ("hook", "scheme", "starts", "inputs")):
         click.echo(line)
 
@@ -86,3 +90,9 @@ def remove(name: str, url: str | None) -> None:
     """Take its webhooks no more."""
     ask(url, lambda client: client.hooks.remove(name))
     click.echo(f"hook {name} is removed")
+
+
+def _row(view: HookView) -> tuple[str, ...]:
+    if view.signal:
+        return view.path, view.scheme, f"signal {view.signal}", f"key={view.key}, payload={view.payload}"
+    return view.path, view.scheme, view.target, ", ".join(map("=".join, view.inputs.items()))

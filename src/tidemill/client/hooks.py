@@ -7,7 +7,7 @@ from tidemill.wire import hooks
 
 
 class AsyncHooks:
-    """Hooks of a server: each webhook that comes to ``/hooks/NAME``, rightly signed, starts a run."""
+    """Hooks of a server: each webhook that comes to ``/hooks/NAME``, rightly signed, starts a run or sends a signal."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -15,8 +15,11 @@ class AsyncHooks:
     async def add(  # noqa: PLR0913  # the fields of a hook
         self,
         name: str,
-        target: str,
+        target: str = "",
         *,
+        signal: str = "",
+        key: str = "",
+        payload: str = "$",
         inputs: Mapping[str, str] | None = None,
         scheme: str = "standard",
         secrets: Sequence[str] = (),
@@ -29,7 +32,9 @@ class AsyncHooks:
         """Register one, or change the one of this name.
 
         Args:
-            target: the name of a task or of a published workflow.
+            target: the name of a task or of a published workflow, of which a run is started; or
+            signal: the name of a signal, for whoever waits for it with the ``key``. That and the ``payload`` are places
+                in the body.
             inputs: its parameters, each with a place in the body: ``$.data.id``, ``$.items[0]``; ``$`` is all of it.
             scheme: ``standard`` (Standard Webhooks), ``github``, ``stripe``, or ``token``: ``header`` holds the secret.
             secrets: any of them may have signed. Without any it keeps those that it has; a new one gets one, as
@@ -51,6 +56,9 @@ class AsyncHooks:
             id_header=id_header,
             id_field=id_field,
             tolerance_s=tolerance_s,
+            signal=signal,
+            key=key,
+            payload=payload,
         )
         return await self._calls.put(_path(name), spec, hooks.HookView)
 

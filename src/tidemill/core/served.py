@@ -46,8 +46,15 @@ class StartRun(Struct, frozen=True, gc=False, tag="run"):
     tags: dict[str, str] = {}
 
 
-# A second kind, one that sends a signal, is a struct of its own beside StartRun.
-HookTarget = StartRun
+class SendSignal(Struct, frozen=True, gc=False, tag="signal"):
+    """It tells whoever waits for the signal with a key. ``key`` and ``payload`` are places in the body."""
+
+    signal: str
+    key: str
+    payload: str = "$"
+
+
+HookTarget = StartRun | SendSignal
 
 
 class Hook(Struct, frozen=True, gc=False, tag="hook"):

@@ -144,6 +144,6 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         schedules=Schedules(engine, intake, backing.almanac, backing.entropy),
         endpoints=Endpoints(engine, targets, intake, results),
         hooks=Hooks(engine, targets, backing.entropy),
-        inbound=Inbound(engine, intake),
+        inbound=Inbound(engine, intake, uploads, backing.entropy),
         control=Control(engine),
     )

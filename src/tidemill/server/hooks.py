@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.core.rows import Changes
-from tidemill.core.served import Hook, StartRun, TargetKind, place_of
+from tidemill.core.served import Hook, HookTarget, SendSignal, StartRun, TargetKind, place_of
 from tidemill.core.signatures import LEAST_SECRET, Scheme, new_secret, shown
 from tidemill.engine.engine import Engine
 from tidemill.ports.entropy import Entropy
@@ -66,8 +66,10 @@ class Hooks:
         await self._engine.record(Changes(registered_drop=[("hook", hook.name)]))
         return Response(status_code=204)
 
-    async def _target(self, spec: HookSpec) -> StartRun:
+    async def _target(self, spec: HookSpec) -> HookTarget:
         """Raises RequestError for one that is not there, or takes other inputs."""
+        if spec.signal:
+            return SendSignal(spec.signal, spec.key, spec.payload)
         if self._engine.catalog.latest(spec.target) is not None:
             kind = TargetKind.TASK
         elif self._engine.graphs.by_name(spec.target) is not None:
@@ -101,13 +103,24 @@ def _wrong(spec: HookSpec) -> tuple[tuple[str, str], ...]:
     if spec.tolerance_s not in TOLERANCES:
         wrong.append(("$.tolerance_s", f"is from {TOLERANCES[0]} to {TOLERANCES[-1]}"))
     places = {f"$.inputs.{name}": place for name, place in spec.inputs.items()}
+    if bool(spec.target) == bool(spec.signal):
+        wrong.append(("$", "give exactly one of target and signal"))
+    places |= {"$.key": spec.key, "$.payload": spec.payload} if spec.signal else {}
     places |= {"$.id_field": spec.id_field} if spec.id_field else {}
     for where, place in places.items():
         try:
             place_of(place)
         except ValueError as error:
             wrong.append((where, str(error)))
-    texts = [*spec.inputs, *spec.inputs.values(), *spec.tags, *spec.tags.values(), spec.header, spec.id_header]
+    texts = [
+        *spec.inputs,
+        *spec.inputs.values(),
+        *spec.tags,
+        *spec.tags.values(),
+        spec.header,
+        spec.id_header,
+        spec.signal,
+    ]
     if len(texts) > 2 * MOST_INPUTS or any(len(each) > TEXT_LIMIT for each in texts):
         wrong.append(("$", f"inputs and tags are at most {MOST_INPUTS}, of at most {TEXT_LIMIT} characters"))
     return tuple(wrong)
@@ -126,14 +139,11 @@ def _wrong_secrets(spec: HookSpec) -> list[tuple[str, str]]:
 
 
 def hook_view(hook: Hook, secret: str = "") -> HookView:
-    return HookView(
+    view = HookView(
         name=hook.name,
         path=f"{PATH}/{hook.name}",
         scheme=hook.scheme.value,
-        target=hook.target.target,
         created_at=time_text(hook.created_at),
-        inputs=hook.target.inputs,
-        tags=hook.target.tags,
         header=hook.header,
         id_header=hook.id_header,
         id_field=hook.id_field,
@@ -141,3 +151,8 @@ def hook_view(hook: Hook, secret: str = "") -> HookView:
         secrets=tuple(map(shown, hook.secrets)),
         secret=secret,
     )
+    match hook.target:
+        case StartRun(target=target, inputs=inputs, tags=tags):
+            return replace(view, target=target, inputs=inputs, tags=tags)
+        case SendSignal(signal=signal, key=key, payload=payload):
+            return replace(view, signal=signal, key=key, payload=payload)

@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tidemill.core.commands import RefuseSignal
+from tidemill.core.events import SignalSent
 from tidemill.core.ids import digest_of
-from tidemill.core.served import Hook, NoSuchPlaceError, StartRun, found_at
+from tidemill.core.served import Hook, NoSuchPlaceError, SendSignal, StartRun, found_at
 from tidemill.core.signatures import (
     Scheme,
     SignatureError,
@@ -19,11 +21,14 @@ from tidemill.core.signatures import (
     verify_stripe,
     verify_token,
 )
+from tidemill.core.wait_rows import NOBODY, Address, WaitKind
 from tidemill.engine.engine import Engine
+from tidemill.ports.entropy import Entropy
 from tidemill.server.bodies import answer, read_all
 from tidemill.server.intake import Intake
-from tidemill.server.problems import RequestError, invalid, refuse
+from tidemill.server.problems import KINDS, RequestError, invalid, refuse
 from tidemill.server.submit import answered
+from tidemill.server.values import Uploads
 from tidemill.wire.api import Accepted, Submission
 
 PATH = "/hooks"
@@ -35,11 +40,12 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Inbound:
-    def __init__(self, engine: Engine, intake: Intake) -> None:
+    def __init__(self, engine: Engine, intake: Intake, uploads: Uploads, entropy: Entropy) -> None:
         self._engine, self._intake = engine, intake
+        self._uploads, self._entropy = uploads, entropy
 
     async def receive(self, request: Request) -> Response:
-        """202 with the run: a new one, or the one that this delivery started before."""
+        """202 with the run or signal: a new one, or that of this delivery before."""
         name = request.path_params["name"]
         hook = self._engine.registry.get(Hook, name)
         if hook is None:
@@ -57,6 +63,8 @@ class Inbound:
         match hook.target:
             case StartRun():
                 return answer(request, await self._start(hook, hook.target, body, identity), 202)
+            case SendSignal():
+                return answer(request, await self._signal(hook, hook.target, body, identity), 202)
 
     def _checked(self, hook: Hook, headers: Mapping[str, str], data: bytes) -> str:
         """The id of the delivery, where the scheme has one. Raises RequestError."""
@@ -89,6 +97,19 @@ class Inbound:
             raise RequestError(said.problem) if said.problem else refuse("unavailable")
         return said.accepted
 
+    async def _signal(self, hook: Hook, target: SendSignal, body: Any, identity: str) -> Accepted:
+        """Its id is that of the delivery, so that a repetition is the signal that came before."""
+        told = _picked({"key": target.key, "payload": target.payload}, body)
+        if not isinstance(key := told["key"], str | int) or isinstance(key, bool) or len(str(key)) > ID_LIMIT:
+            raise invalid("invalid_body", ((target.key, f"is no key: a text of at most {ID_LIMIT} characters"),))
+        address = Address(NOBODY, WaitKind.SIGNAL, target.signal, str(key))
+        name = f"{PATH}/{hook.name} {identity or self._entropy.bytes(16).hex()}"
+        event = SignalSent(address, name, await self._uploads.store(told["payload"]), digest_of(name.encode()))
+        said = await self._engine.signal(event)
+        if isinstance(said, RefuseSignal):
+            raise refuse(said.type if said.type in KINDS else "unavailable", said.detail)
+        return Accepted(name, "taken" if said.taken else "kept")
+
 
 def _identity(hook: Hook, headers: Mapping[str, str], body: Any) -> str:
     """What tells a repetition, where the sender's scheme does not; "" when nothing does."""
@@ -104,8 +125,13 @@ def _identity(hook: Hook, headers: Mapping[str, str], body: Any) -> str:
 
 
 def _inputs(target: StartRun, body: Any) -> dict[str, Any]:
+    return _picked(target.inputs, body)
+
+
+def _picked(places: Mapping[str, str], body: Any) -> dict[str, Any]:
+    """What is at each place. Raises RequestError."""
     given, wrong = {}, []
-    for parameter, place in target.inputs.items():
+    for parameter, place in places.items():
         try:
             given[parameter] = found_at(body, place)
         except NoSuchPlaceError as error:

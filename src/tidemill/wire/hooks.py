@@ -119,13 +119,13 @@ class Started(Struct, frozen=True):
 
 
 class HookSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """An address for webhooks of somebody else's: each starts a run of ``target``.
+    """An address for webhooks of somebody else's: each starts a run of ``target``, or sends ``signal``.
 
     ``inputs``: parameter to a place in the body, ``$.data.id``, ``$.items[0]``, or ``$`` for all of it. Without
     ``secrets`` it keeps those that it has; a new one gets one, which is told once.
     """
 
-    target: str  # the name of a task or of a published workflow
+    target: str = ""  # the name of a task or of a published workflow
     inputs: dict[str, str] = field(default_factory=dict)
     scheme: str = "standard"  # standard, github, stripe, token
     secrets: tuple[str, ...] = ()
@@ -134,6 +134,9 @@ class HookSpec(Struct, frozen=True, forbid_unknown_fields=True):
     id_header: str = ""  # that tells repetitions, where the scheme has none
     id_field: str = ""  # the same, as a place in the body
     tolerance_s: int = 300  # how old a signature with a time may be
+    signal: str = ""  # the name of a signal, for whoever waits for it with the key
+    key: str = ""  # of the signal: a place in the body
+    payload: str = "$"  # of the signal: the same
 
 
 class HookView(Struct, frozen=True, omit_defaults=True):
@@ -142,8 +145,8 @@ class HookView(Struct, frozen=True, omit_defaults=True):
     name: str
     path: str
     scheme: str
-    target: str
     created_at: str
+    target: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     header: str = ""
@@ -152,6 +155,9 @@ class HookView(Struct, frozen=True, omit_defaults=True):
     tolerance_s: int = 300
     secrets: tuple[str, ...] = ()
     secret: str = ""
+    signal: str = ""
+    key: str = ""
+    payload: str = ""
 
 
 class HookList(Struct, frozen=True):
