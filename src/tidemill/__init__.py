@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tidemill.core.run import Code
     from tidemill.graphs.phases import CycleError
     from tidemill.graphs.view import Graph
+    from tidemill.sdk.approvals import Approval
     from tidemill.sdk.batch import Batch
     from tidemill.sdk.catalog import Catalog, NotInCatalogError, UnknownNamespaceError, task_named
     from tidemill.sdk.clamps import Clamp
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.steps import Step
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
+    from tidemill.sdk.waiting import approval, sleep_for, sleep_until, wait_event, wait_signal
     from tidemill.sdk.words import (
         all_of,
         any_of,
@@ -78,6 +80,7 @@ _HOMES = {
     "tidemill.core.run": ("Code",),
     "tidemill.graphs.phases": ("CycleError",),
     "tidemill.graphs.view": ("Graph",),
+    "tidemill.sdk.approvals": ("Approval",),
     "tidemill.sdk.batch": ("Batch",),
     "tidemill.sdk.catalog": ("Catalog", "NotInCatalogError", "UnknownNamespaceError", "task_named"),
     "tidemill.sdk.clamps": ("Clamp",),
@@ -121,6 +124,7 @@ _HOMES = {
     "tidemill.sdk.standin": ("TraceError",),
     "tidemill.sdk.steps": ("Step",),
     "tidemill.sdk.stubs": ("StubCalledError", "stub", "stub_stream", "unset"),
+    "tidemill.sdk.waiting": ("approval", "sleep_for", "sleep_until", "wait_event", "wait_signal"),
     "tidemill.sdk.words": (
         "all_of",
         "any_of",
@@ -142,6 +146,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "FOREVER",
+    "Approval",
     "AsyncClient",
     "Backend",
     "Backoff",
@@ -209,6 +214,7 @@ __all__ = [
     "all_of",
     "any_of",
     "app",
+    "approval",
     "branch",
     "call",
     "collect",
@@ -223,12 +229,16 @@ __all__ = [
     "not_",
     "record",
     "size",
+    "sleep_for",
+    "sleep_until",
     "status_of",
     "stub",
     "stub_stream",
     "switch",
     "task_named",
     "unset",
+    "wait_event",
+    "wait_signal",
     "workflow",
 ]
 

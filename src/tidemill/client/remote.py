@@ -21,6 +21,7 @@ from tidemill.client.knowing import Knowing
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.schedules import AsyncSchedules
+from tidemill.client.signals import SignalsOfClient, SignalsOfRun
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
 from tidemill.client.targets import Decode, Plain, Target, bind_plain, named, target_of
@@ -45,7 +46,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(Controlled, Generic[R_co]):
+class AsyncRun(Controlled, SignalsOfRun, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
@@ -219,7 +220,7 @@ class AsyncRun(Controlled, Generic[R_co]):
         return f"<run {self.id}>"
 
 
-class AsyncClient(Knowing, Control):
+class AsyncClient(Knowing, Control, SignalsOfClient):
     """Safe to share by all tasks of one event loop. Concurrent submissions travel together.
 
     Args:

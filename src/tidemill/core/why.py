@@ -19,6 +19,8 @@ from tidemill.core.run import AtBreakpoint, Attempt, Blocked, Held, Paused, Read
 from tidemill.core.serving import Station
 from tidemill.core.sizes import size_text
 from tidemill.core.texts import moment
+from tidemill.core.wait_rows import WaitRow
+from tidemill.core.why_waits import explain_wait
 
 NO_PAUSES = Pauses()
 
@@ -48,6 +50,7 @@ class Fleet(Struct, frozen=True):
     at: Instant
     servers: Sequence[Server]
     holders: Mapping[Path, Attempt]  # the latest attempts of held steps
+    waits: Mapping[Path, WaitRow] = {}  # what waiting steps wait for
     queued: Mapping[Path, Queued] = {}  # the queue rows of ready steps
     pauses: Pauses = NO_PAUSES
 
@@ -94,16 +97,22 @@ def _explain(  # one match over a union
             reasons, advice = _held(step, "is running" if running else "was sent, and is not started yet", fleet)
         case AtBreakpoint():
             reasons, advice = ("it stands at a breakpoint",), f"tidemill continue {text_of(step.run)}"
-        case Waiting(until_at=None):
-            reasons, advice = ("steps inside it are not done",), ""
-        case Waiting(until_at=int() as until_at) if step.turn_at:
-            left = max(0, until_at - fleet.at) / 1_000_000
-            reasons, advice = (f"its task's rate limit lets it start in {left:.0f} s",), "raise the task's rate_limit"
-        case Waiting():
-            reasons, advice = (f"it waits to be tried again, after {step.failures} failures",), ""
+        case Waiting(until_at=until_at):
+            reasons, advice = _waiting(step, until_at, fleet)
         case _:
             reasons, advice = (), ""
     return Reason(step.path, step.status, task, reasons, advice)
+
+
+def _waiting(step: Step, until_at: Instant | None, fleet: Fleet) -> tuple[tuple[str, ...], str]:
+    if (wait := fleet.waits.get(step.path)) is not None:
+        return explain_wait(wait)
+    if until_at is None:
+        return ("steps inside it are not done",), ""
+    if step.turn_at:
+        left = max(0, until_at - fleet.at) / 1_000_000
+        return (f"its task's rate limit lets it start in {left:.0f} s",), "raise the task's rate_limit"
+    return (f"it waits to be tried again, after {step.failures} failures",), ""
 
 
 def _ready(step: Step, node: Node | State, catalog: Catalog, fleet: Fleet) -> tuple[tuple[str, ...], str]:

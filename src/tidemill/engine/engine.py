@@ -90,6 +90,10 @@ class Engine(Beats):
         await self._decided(event)
         return (await self._store.rows(Keys(runs=[event.run]))).runs[event.run]
 
+    @property
+    def secret(self) -> bytes:
+        return self._store.secret
+
     async def signal(self, event: SignalSent | ApprovalGiven) -> AnswerSignal | RefuseSignal:
         """Hand in a signal, or the answer to an approval; returns after the commit."""
         for command in await self._decided(event):

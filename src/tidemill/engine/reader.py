@@ -18,7 +18,7 @@ from tidemill.core.resolve import Resolver, SkippedError
 from tidemill.core.run import Run
 from tidemill.core.run_rows import NotThereError
 from tidemill.core.tables import GraphMissingError, RowsMissingError
-from tidemill.core.terms import Ref
+from tidemill.core.terms import Input, Ref
 from tidemill.core.values import (
     Argument,
     Blob,
@@ -87,6 +87,12 @@ class Reader:
         if filled is None:
             raise NoValueError(f"the run was not given {port!r}")
         return filled
+
+    async def expression(self, run: Run, path: Path, expression: Input) -> Argument:
+        """An expression of the graph that the step at ``path`` stands in."""
+        source = await self._ask(run, lambda resolver: resolver.resolve(scope_path(path), expression))
+        filled = await self._ask(run, lambda resolver: Filler(resolver).fill(source))
+        return filled if filled is not None else Given(Inline(b"\xc0"))
 
     async def read(self, run: Run, path: Path, port: str, fields: FieldPath = ()) -> AsyncIterator[bytes]:
         """One msgpack document, in pieces."""

@@ -15,6 +15,7 @@ from tidemill.ports.clock import Clock
 from tidemill.ports.courier import Courier
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.logs import Logs
+from tidemill.server.approvals import Approvals
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
@@ -38,6 +39,7 @@ from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
 from tidemill.server.sender import Means, Sender
 from tidemill.server.sessions import WorkerDesk
+from tidemill.server.signals import Signals
 from tidemill.server.singles import Singles
 from tidemill.server.site import site_routes
 from tidemill.server.streaming import Streams
@@ -112,6 +114,8 @@ def build_app(backing: Backing, settings: WebSettings) -> App:
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
     routes += [Route(path, parts.endpoints.call, methods=["POST"]) for path in ("/w/{name}", "/w/{name}/{version}")]
     routes += [Route("/hooks/{name}", parts.inbound.receive, methods=["POST"])]
+    routes.append(Route("/approve/{token}", parts.approvals.show, methods=["GET"]))
+    routes.append(Route("/approve/{token}", parts.approvals.submit, methods=["POST"]))
     routes += [*site_routes(described), Route("/metrics", Metrics(backing.engine).send, methods=["GET"])]
     return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
 
@@ -125,12 +129,15 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
     engine, blobs, blob_limit = backing.engine, backing.blobs, settings.blob_limit_bytes
     targets = Targets(engine, Singles(engine))
     uploads = Uploads(engine, blobs, blob_limit)
-    intake = Intake(targets, blobs, uploads, Ids(backing.clock, backing.entropy))
-    results = Results(engine, Plains(engine, blobs), streams)
+    ids, plains = Ids(backing.clock, backing.entropy), Plains(engine, blobs)
+    intake = Intake(targets, blobs, uploads, ids)
+    results = Results(engine, plains, streams)
     return Parts(
         submissions=Submissions(engine, intake),
         runs=Runs(engine),
-        breaks=Breaks(engine, Plains(engine, blobs)),
+        signals=Signals(engine, uploads, ids),
+        approvals=Approvals(engine, plains),
+        breaks=Breaks(engine, plains),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=results,
         watches=Watches(engine, streams),

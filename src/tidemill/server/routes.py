@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.core.run import STATUSES
+from tidemill.server.approvals import KINDS, Approvals
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
 from tidemill.server.breaks import Breaks
@@ -21,13 +22,14 @@ from tidemill.server.parameters import Query
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
+from tidemill.server.signals import Signals
 from tidemill.server.streaming import EVENTS
 from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
 from tidemill.server.watch import Watches
 from tidemill.server.webhooks import Webhooks
 from tidemill.server.workers import Workers
-from tidemill.wire import api, hooks
+from tidemill.wire import api, hooks, waiting
 from tidemill.wire import breaks as standing
 from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
@@ -63,6 +65,8 @@ class Parts:
 
     submissions: Submissions
     runs: Runs
+    signals: Signals
+    approvals: Approvals
     forks: Forks
     breaks: Breaks
     results: Results
@@ -82,7 +86,7 @@ class Parts:
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
-    of_work = (_submitting, _of_runs, _control, _live, _blobs)
+    of_work = (_submitting, _of_runs, _of_waits, _control, _live, _blobs)
     groups = (*of_work, _known, _webhooks, _schedules, _endpoints, _hooks)
     return tuple(endpoint for group in groups for endpoint in group(parts))
 
@@ -148,6 +152,27 @@ def _of_forks(forks: Forks) -> tuple[Endpoint, ...]:
         Endpoint(
             "POST", "/what-if", forks.what_if, "Recorded runs, another graph", bodies.WhatIfAnswer, bodies.WhatIfRequest
         ),
+    )
+
+
+def _of_waits(parts: Parts) -> tuple[Endpoint, ...]:
+    signals, approvals = parts.signals, parts.approvals
+    which = (
+        Query("kind", f"One of {', '.join(KINDS)}; may be repeated", is_list=True),
+        Query("workflow", "Of this workflow"),
+        Query("links", "Whether approvals come with the links by which anybody may decide them", "boolean"),
+        Query("after", "`next` of the page before"),
+        LIMIT,
+    )
+    of_run = (Query("after", "`next` of the page before"), LIMIT)
+    key, body, sent = Query("key", "Whom it is for"), waiting.SignalBody, waiting.SignalView
+    page, decision = waiting.WaitPage, waiting.ApprovalBody
+    return (
+        Endpoint("POST", "/runs/{run}/signals/{name}", signals.to_run, "Send a run a signal", sent, body),
+        Endpoint("POST", "/signals/{name}", signals.by_key, "Send a signal to a key", sent, body, query=(key,)),
+        Endpoint("GET", "/waits", approvals.page, "Steps that wait", page, query=which),
+        Endpoint("GET", "/runs/{run}/waits", approvals.of_run, "What a run waits and waited for", page, query=of_run),
+        Endpoint("POST", "/runs/{run}/approvals", approvals.decide, "Decide an approval", waiting.WaitView, decision),
     )
 
 

@@ -25,7 +25,7 @@ from tidemill.core.rows import Artifact, Keys
 from tidemill.core.run import STATUSES, Held, LoopScope, MapScope, Ready, Run, ScopeRow, Step
 from tidemill.core.why import Fleet, explain, explain_run
 from tidemill.engine.engine import Engine
-from tidemill.ports.store import RunFilter
+from tidemill.ports.store import RunFilter, WaitFilter
 from tidemill.server import parameters
 from tidemill.server.bodies import BodyType, answer
 from tidemill.server.problems import refuse
@@ -156,6 +156,7 @@ class Runs:
             holders={attempt.path: attempt for attempt in held.values() if attempt},
             pauses=self._engine.seats.pauses,
             queued={row.path: row for row in await self._queries.queued(run, ready)},
+            waits={row.path: row for row in await self._queries.waits(WaitFilter(run=run, limit=MOST))},
         )
 
 

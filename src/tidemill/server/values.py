@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from tidemill.core.chunks import pick, plain
-from tidemill.core.ids import BadIdError, Digest, digest_of, parse_digest
+from tidemill.core.ids import BadIdError, Digest, Path, digest_of, parse_digest
 from tidemill.core.nesting import NESTING_LIMIT, TooDeepError, read_plain
 from tidemill.core.run import Run
+from tidemill.core.terms import Input
 from tidemill.core.values import (
     INLINE_LIMIT_BYTES,
     Argument,
@@ -72,6 +73,10 @@ class Plains:
     async def of(self, run: Run, arguments: Mapping[str, Argument]) -> dict[str, Any]:
         """Arguments as plain data. Raises ValueTooLargeError."""
         return {name: await self._plain(run, each) for name, each in arguments.items()}
+
+    async def expression(self, run: Run, path: Path, expression: Input) -> Any:
+        """What stands in the graph around a step. Raises ValueTooLargeError, or InputError when it leads nowhere."""
+        return await self._plain(run, await self._reader.expression(run, path, expression))
 
     async def _plain(self, run: Run, argument: Argument) -> Any:
         match argument:

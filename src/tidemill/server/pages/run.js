@@ -1,5 +1,6 @@
 // One run: what it is, its steps, its logs and what it made; live until it ends.
 
+import { asksPanel } from "./asks.js";
 import { ask, between, calmly, count, make, mark, moment, patch, pill, size, tell } from "./show.js";
 import { tick } from "./list.js";
 import { Tree } from "./tree.js";
@@ -17,6 +18,7 @@ export function runPage(id, said) {
   const result = make("section", { class: "card result", hidden: true });
   const files = make("section", { class: "card files", hidden: true });
   const logs = logPanel(id, () => selected);
+  const asks = asksPanel(id, (path) => { changed.add(path); fresh(); });
 
   // Loading ---------------------------------------------------------------------------------------
 
@@ -34,6 +36,7 @@ export function runPage(id, said) {
     } while (after);
     showHead();
     showTree();
+    await asks.load([...tree.steps.values()]);
     await loadEnd();
   }
 
@@ -47,6 +50,7 @@ export function runPage(id, said) {
     }
     showHead();
     showTree();
+    await asks.load([...tree.steps.values()]);
     if (selected && paths.includes(selected)) showSide();
   }
 
@@ -186,7 +190,7 @@ export function runPage(id, said) {
   setInterval(tick, 1000);
   loadAll().then(showSide, (error) => head.replaceChildren(make("div", { class: "box failed" }, error.message)));
   logs.start();
-  return make("div", {}, head,
+  return make("div", {}, head, asks.panel,
     make("div", { class: "columns" }, make("section", { class: "card" }, make("h2", {}, "Steps"), rows), make("div", { class: "aside" }, result, files, side)),
     logs.panel);
 }

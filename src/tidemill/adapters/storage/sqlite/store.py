@@ -53,7 +53,8 @@ class SqliteStore(SqliteQueries):
         try:
             db = open_writer(str(path), Schema.STORE, options.synchronous, options.vfs)
             self._reader = None if options.vfs else open_reader(str(path))
-            self._id = _store_id(db, entropy)
+            self._id = _kept(db, "id", entropy.bytes(16))
+            self._secret = _kept(db, "secret", entropy.bytes(32))
             fill_tags(db)
             self._meter = _meter(options.measure, db, self._reader)
             self._writer = Writer(db, threads, faults or NoFaults())
@@ -67,6 +68,10 @@ class SqliteStore(SqliteQueries):
     @property
     def id(self) -> bytes:
         return self._id
+
+    @property
+    def secret(self) -> bytes:
+        return self._secret
 
     async def begin(self) -> SqliteBeat:
         if self._beat is not None:
@@ -105,11 +110,12 @@ class SqliteStore(SqliteQueries):
             self._lock = None
 
 
-def _store_id(db: apsw.Connection, entropy: Entropy) -> bytes:
+def _kept(db: apsw.Connection, name: str, made: bytes) -> bytes:
+    """What the store has under a name; ``made`` where it has nothing yet."""
     sql = statements("open")
-    db.execute(sql["make_id"], (entropy.bytes(16),))
-    store_id: bytes = fetch(db, sql["id"])[0][0]
-    return store_id
+    db.execute(sql["make"], (name, made))
+    kept: bytes = fetch(db, sql["kept"], (name,))[0][0]
+    return kept
 
 
 def _meter(measure: Measure, *connections: apsw.Connection | None) -> Meter | None:

@@ -1,7 +1,7 @@
--- @make_id
-insert into meta (name, value) values ('id', ?) on conflict (name) do nothing;
--- @id
-select value from meta where name = 'id';
+-- @make
+insert into meta (name, value) values (?, ?) on conflict (name) do nothing;
+-- @kept
+select value from meta where name = ?;
 -- @is_tagged
 select 1 from meta where name = 'tagged';
 -- @tag

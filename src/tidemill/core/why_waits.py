@@ -1,0 +1,25 @@
+"""What a step waits for, in words, and how somebody would end it."""
+
+from tidemill.core.ids import text_of
+from tidemill.core.wait_rows import WaitKind, WaitRow
+from tidemill.core.waits import text_of_instant
+
+
+def explain_wait(row: WaitRow) -> tuple[tuple[str, ...], str]:
+    """The reasons and the advice."""
+    until = " for ever" if row.until_at is None else f" until {text_of_instant(row.until_at)}"
+    run = text_of(row.run)
+    match row.kind:
+        case WaitKind.TIME:
+            return (f"it waits{until}",), ""
+        case WaitKind.EVENT:
+            of_type = f"an event {row.name!r} of a task of this run"
+            return (f"it waits{until} for {of_type}",), f'a task that calls ctx.emit("{row.name}", …) ends it'
+        case WaitKind.SIGNAL if row.key:
+            who = f"the signal {row.name!r} for the key {row.key!r}"
+            return (f"it waits{until} for {who}",), f"tidemill signal {row.name} PAYLOAD --key {row.key}"
+        case WaitKind.SIGNAL:
+            return (f"it waits{until} for the signal {row.name!r}",), f"tidemill signal {run} {row.name} PAYLOAD"
+        case WaitKind.APPROVAL:
+            choices = "|".join(row.choices)
+            return (f"it asks{until}: {row.question}",), f"tidemill approve {run} {row.path} --choice {choices}"
