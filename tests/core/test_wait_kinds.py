@@ -71,7 +71,7 @@ def test_an_approval_is_decided_once_and_says_who_did() -> None:
     assert scene.decide(ApprovalGiven(RUN, "hold", "yes", "well done", "ann")) == [AnswerSignal((RUN, "hold"))]
     assert value(scene) == {"choice": "yes", "comment": "well done", "who": "ann", "at": "1970-01-01T00:16:40Z"}
     again = refusal(scene.decide(ApprovalGiven(RUN, "hold", "no", "", "bob")))
-    assert (again.type, again.detail) == ("decided", "ann chose 'yes' at 1970-01-01T00:16:40Z")
+    assert (again.type, again.detail) == ("decided", "ann chose 'yes' at 1970-01-01 00:16:40 UTC")
 
 
 def test_only_the_choices_that_it_gives_are_taken() -> None:

@@ -10,7 +10,6 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overloa
 from msgspec.structs import replace
 
 from tidemill.client.connection import Connection
-from tidemill.client.control import Control, Controlled
 from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
@@ -46,7 +45,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(Controlled, SignalsOfRun, Generic[R_co]):
+class AsyncRun(SignalsOfRun, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
@@ -220,7 +219,7 @@ class AsyncRun(Controlled, SignalsOfRun, Generic[R_co]):
         return f"<run {self.id}>"
 
 
-class AsyncClient(Knowing, Control, SignalsOfClient):
+class AsyncClient(Knowing, SignalsOfClient):
     """Safe to share by all tasks of one event loop. Concurrent submissions travel together.
 
     Args:

@@ -8,18 +8,13 @@ from msgspec import Raw
 
 from tidemill.client.calls import escaped
 from tidemill.client.connection import Connection
+from tidemill.client.control import Control, Controlled
 from tidemill.client.targets import bind_plain
 from tidemill.wire.waiting import ApprovalBody, SignalBody, SignalView, WaitPage, WaitView
 
 
-class SignalsOfRun:
+class SignalsOfRun(Controlled):
     """What a run can be told while it waits."""
-
-    _core: Connection
-
-    @property
-    def id(self) -> str:
-        raise AttributeError("id")
 
     async def signal(self, name: str, payload: Any = None, *, id: str = "") -> SignalView:  # noqa: A002  # its name
         """Send a signal to a ``wait_signal`` of this name; one that comes before its wait is kept for it.
@@ -58,8 +53,8 @@ class SignalsOfRun:
                 return found
 
 
-class SignalsOfClient:
-    _core: Connection
+class SignalsOfClient(Control):
+    """What a client tells those who wait."""
 
     async def signal(
         self,

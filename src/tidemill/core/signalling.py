@@ -10,6 +10,7 @@ from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.run import MOVING, Pending
 from tidemill.core.terms import VALUE
+from tidemill.core.texts import moment
 from tidemill.core.values import blobs_of
 from tidemill.core.wait_rows import MOST_EARLY, NOBODY, Outcome, SignalRow, WaitKind, WaitRow
 
@@ -91,7 +92,7 @@ def over_text(row: WaitRow) -> str:
     closed = row.closed
     if closed is None:
         return "the run does not wait for it any more"
-    at = waits.text_of_instant(closed.at)
+    at = moment(closed.at)
     if closed.choice:
         return f"{closed.who or 'somebody'} chose {closed.choice!r} at {at}"
     return f"it ended at {at}: {'nobody answered in time' if closed.how is Outcome.TIMEOUT else 'its run ended'}"

@@ -132,11 +132,6 @@ def length_of(value: object) -> int:
     return round(max(value, 0) * 1_000_000)
 
 
-def text_of_instant(at: Instant) -> str:
-    """To the second, in UTC."""
-    return (_EPOCH + at * _MICROSECOND).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _shown(value: object) -> str:
     return repr(value)[:80]
 

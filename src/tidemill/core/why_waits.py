@@ -1,13 +1,13 @@
 """What a step waits for, in words, and how somebody would end it."""
 
 from tidemill.core.ids import text_of
+from tidemill.core.texts import moment
 from tidemill.core.wait_rows import WaitKind, WaitRow
-from tidemill.core.waits import text_of_instant
 
 
 def explain_wait(row: WaitRow) -> tuple[tuple[str, ...], str]:
     """The reasons and the advice."""
-    until = " for ever" if row.until_at is None else f" until {text_of_instant(row.until_at)}"
+    until = " for ever" if row.until_at is None else f" until {moment(row.until_at)}"
     run = text_of(row.run)
     match row.kind:
         case WaitKind.TIME:

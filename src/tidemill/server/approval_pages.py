@@ -10,8 +10,8 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from tidemill.core.ids import BadIdError, parse_digest
+from tidemill.core.texts import moment
 from tidemill.core.wait_rows import WaitRow
-from tidemill.core.waits import text_of_instant
 from tidemill.server.values import FILE_KEY
 
 SHOWN_LIMIT = 20_000  # characters of what is shown
@@ -37,7 +37,7 @@ class Asked(Struct, frozen=True):
 
 def asked_page(asked: Asked) -> Response:
     wait = asked.wait
-    until = f" Answer until {text_of_instant(wait.until_at)}." if wait.until_at is not None else ""
+    until = f" Answer until {moment(wait.until_at)}." if wait.until_at is not None else ""
     buttons = "".join(
         f'<button class="choice" name="choice" value="{escape(choice)}">{escape(choice)}</button>'
         for choice in wait.choices

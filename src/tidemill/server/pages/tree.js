@@ -32,7 +32,7 @@ export class Tree {
   // What a place without a step of its own amounts to: an element of a map, an arm of a branch.
   status(at) {
     const step = this.steps.get(at.path);
-    if (step) return step.status === "waiting" && step.kind !== "task" ? "running" : step.status;
+    if (step) return step.status === "waiting" && step.kind !== "task" && step.kind !== "wait" ? "running" : step.status;
     const all = [...at.children.values()].map((each) => this.status(each));
     for (const status of ["failed", "running", "leased", "ready", "waiting", "blocked", "cancelled", "skipped"]) {
       if (all.includes(status)) return status;
