@@ -133,7 +133,7 @@ class Bench:
     async def due(self) -> Turn:
         """A beat of what time has brought."""
         overlay = Overlay(self.clock.now(), self.entropy.bytes(16), self.catalog, self.graphs.layouts)
-        turn = Turn(await self.store.begin(), overlay, self.graphs)
+        turn = Turn(await self.store.begin(), overlay, self.graphs, Registry(self.store))
         await turn.take_due(500)
         await turn.write()
         return turn
