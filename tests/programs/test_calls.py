@@ -32,7 +32,7 @@ from tidemill import File, workflow
 from tidemill.client.blocking import Client
 from tidemill.sdk.errors import RunFailedError
 from tidemill.testing.local import local
-from tidemill.wire.program import program_schema
+from tidemill.wire.program import ITEM, WORDS, program_schema
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,10 @@ def test_what_it_writes_is_its_log_and_some_lines_are_heard(client: Client) -> N
     assert lines_of(run, "STDERR") == ["err", "caf\\xe9"]
     assert [(line.logger, line.text) for line in run.logs() if line.level == "WARNING"] == [
         ("oven", "hot"),
-        ("tidemill", "there is no word 'progres'; the words are progress, heartbeat, log, save, event, metric, item"),
+        (
+            "tidemill",
+            f"there is no word 'progres'; the words are {', '.join([*WORDS, ITEM])}",
+        ),
         ("tidemill", "what is to be saved is a file that there is not: missing.txt"),
         ("tidemill", "what is to be saved is a link, or leads out of the task's folder; write the file itself"),
         ("tidemill", "w.nothing is no stream, and has no items"),
@@ -182,6 +185,9 @@ def test_it_tells_of_events_and_measures(client: Client) -> None:
         """
         echo '::tidemill event {"type": "page_done", "payload": {"page": 3}, "message": "page 3"}'
         echo '::tidemill event "resting"'; echo '::tidemill event "no name!"'
+        echo '::tidemill set {"name": "pages", "value": [3, null]}'
+        echo '::tidemill set {"name": "last", "value": "b", "of": "run"}'
+        echo '::tidemill set {"name": "no name!", "value": 1}'; echo '::tidemill set "alone"'
         echo '::tidemill metric {"name": "loss", "value": 0.25, "unit": "1"}'
         echo '::tidemill metric {"name": "no name!", "value": 1}'
         """,
@@ -189,10 +195,12 @@ def test_it_tells_of_events_and_measures(client: Client) -> None:
     run.result()
     told = [(event.number, event.type, event.payload, event.message) for event in run.emitted()]
     assert told == [(1, "page_done", {"page": 3}, "page 3"), (2, "resting", None, "")]
+    assert (run.data(), run.step_data()) == ({"last": "b"}, {"nothing": {"pages": [3, None]}})
     (attempt,) = run.attempts()
     assert [(each.name, each.last, each.unit) for each in attempt.metrics] == [("loss", 0.25, "1")]
     texts = [line.text for line in run.logs() if line.level == "WARNING"]
-    assert ["no type of an event" in texts[0], "is dropped" in texts[1], len(texts)] == [True, True, 2]
+    wanted = ["no type of an event", "no name of an attribute", "required field `value`", "is dropped"]
+    assert [each in text for each, text in zip(wanted, texts, strict=True)] == [True] * 4
 
 
 def test_its_environment_is_a_short_list(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

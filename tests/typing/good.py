@@ -646,4 +646,17 @@ async def of_async_schedules(client: AsyncClient) -> None:
     await client.schedules.remove("n")
 
 
+@media.task
+def noted(ctx: Context, text: str) -> int:
+    ctx.set("first", text[:1])
+    ctx.set_run("language", {"code": "en", "sure": 0.9})
+    return len(text)
+
+
+def look_at(run: Run[int]) -> None:
+    assert_type(run.data(), dict[str, Any])
+    assert_type(run.step_data(), dict[str, dict[str, Any]])
+    assert_type(run.set({"label": "good"}, remove=["draft"], path="noted"), dict[str, Any])
+
+
 WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk)

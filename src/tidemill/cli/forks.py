@@ -48,11 +48,11 @@ def retry(run: str, url: str | None, output: Output, again: Sequence[str], **how
 @output_option
 def fork(run: str, url: str | None, output: Output, inputs: Sequence[str], steps: Sequence[str], **how: Any) -> Exit:
     """Run a run again with other inputs; what they do not reach is taken over. With --json: the new run."""
-    options = ForkOptions(inputs=dict(map(_assigned, inputs)), steps=_of_steps(steps), again=how.pop("again"))
+    options = ForkOptions(inputs=dict(map(assigned, inputs)), steps=_of_steps(steps), again=how.pop("again"))
     return _start(run, url, output, ("fork", options), how)
 
 
-def _assigned(text: str) -> tuple[str, Any]:
+def assigned(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE")
@@ -68,7 +68,7 @@ def _of_steps(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         path, sign, rest = text.partition(":")
         if not sign:
             raise click.BadParameter(f"{text!r} is not PATH:NAME=VALUE")
-        name, value = _assigned(rest)
+        name, value = assigned(rest)
         found.setdefault(path, {})[name] = value
     return found
 

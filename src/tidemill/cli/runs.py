@@ -11,6 +11,7 @@ from tidemill.cli.asking import ask, print_json
 from tidemill.cli.beginnings import check_step, run_of
 from tidemill.cli.breaks import inputs, value
 from tidemill.cli.control import change_of, change_options, change_run, stop_run, tag_option, with_run
+from tidemill.cli.data import data, data_lines
 from tidemill.cli.ending import tell_adjustments, tell_failure
 from tidemill.cli.lengths import length
 from tidemill.cli.main import Exit
@@ -37,6 +38,7 @@ def runs() -> None:
 
 runs.add_command(inputs)
 runs.add_command(value)
+runs.add_command(data)
 
 
 @runs.command("list")
@@ -82,18 +84,20 @@ def show(run: str, url: str | None, output: Output, metrics: object) -> None:
     --metrics adds what the first 1,000 attempts took and measured.
     """
 
-    async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView], Sequence[AttemptView]]:
+    async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView], Sequence[AttemptView], dict[str, Any]]:
         found: AsyncRun[object] = await run_of(client, run)
-        return await found.view(), await Outline(found).read(), await found.attempts() if metrics else ()
+        attempts = await found.attempts() if metrics else ()
+        return await found.view(), await Outline(found).read(), attempts, await found.data()
 
-    view, steps, attempts = ask(url, look)
+    view, steps, attempts, own = ask(url, look)
     if output is Output.JSON:
-        print_json({"run": view, "steps": steps} | ({"attempts": attempts} if metrics else {}))
+        told = {"attempts": attempts} if metrics else {}
+        print_json({"run": view, "steps": steps} | told | ({"data": own} if own else {}))
         return
     click.echo(f"{view.workflow} {summary_of(view)}")
     tell_failure(view)
     tell_adjustments(view)
-    for line in (*lines_of_outline(steps), *lines_of_attempts(attempts)):
+    for line in (*lines_of_outline(steps), *lines_of_attempts(attempts), *data_lines(own, {})):
         click.echo(line)
 
 

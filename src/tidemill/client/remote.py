@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overloa
 from msgspec.structs import replace
 
 from tidemill.client.connection import Connection
+from tidemill.client.data import WithData
 from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.errors import StreamRestartedError
 from tidemill.client.files import Progress
@@ -45,7 +46,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(SignalsOfRun, Generic[R_co]):
+class AsyncRun(SignalsOfRun, WithData, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
@@ -196,10 +197,6 @@ class AsyncRun(SignalsOfRun, Generic[R_co]):
         page = await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, {"path": path})
         return page.steps[0] if page.steps else None
 
-    async def attempts(self, path: str | None = None) -> Sequence[api.AttemptView]:
-        found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
-        return found.attempts
-
     async def logs(
         self, path: str | None = None, after: int = 0, *, search: str = "", level: str = ""
     ) -> Sequence[api.LogLineView]:
@@ -211,9 +208,6 @@ class AsyncRun(SignalsOfRun, Generic[R_co]):
         """
         wanted = {"path": path, "q": search, "level": level}
         return [line async for line in self._core.tails.logs(self.id, wanted, after)]
-
-    async def artifacts(self) -> Sequence[api.ArtifactView]:
-        return (await self._core.calls.get(f"/runs/{self.id}/artifacts", api.ArtifactList)).artifacts
 
     def __repr__(self) -> str:
         return f"<run {self.id}>"

@@ -9,6 +9,7 @@ import msgspec
 from tidemill.client.calls import escaped
 from tidemill.client.connection import Connection
 from tidemill.client.outcomes import Awaited
+from tidemill.wire import api
 from tidemill.wire.breaks import ContinueRequest, StepInputs, Stopped
 
 
@@ -55,3 +56,10 @@ class Inspected:
         """What a step gave, as plain data; of a map's element or a loop's round too, by its path."""
         where = f"/runs/{self.id}/values/{escaped(path)}?port={escaped(port)}"
         return msgspec.msgpack.decode(await self._core.calls.document(where))
+
+    async def attempts(self, path: str | None = None) -> Sequence[api.AttemptView]:
+        found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
+        return found.attempts
+
+    async def artifacts(self) -> Sequence[api.ArtifactView]:
+        return (await self._core.calls.get(f"/runs/{self.id}/artifacts", api.ArtifactList)).artifacts

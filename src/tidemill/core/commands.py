@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from tidemill.core.ids import Path, RunId, SessionId
 from tidemill.core.run import Run
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Source
 
 
@@ -123,6 +124,17 @@ class RefuseSignal(Struct, frozen=True, gc=False):
     detail: str
 
 
+class AnswerAttributes(Struct, frozen=True):
+    """To who changed attributes from outside: as they are now."""
+
+    row: Attributes | None
+
+
+class RefuseAttributes(Struct, frozen=True, gc=False):
+    type: str
+    detail: str
+
+
 class SlotFreed(Struct, frozen=True, gc=False):
     """An attempt of the session ended: it holds one less."""
 
@@ -148,5 +160,7 @@ Command = (
     | StopChildren
     | AnswerSignal
     | RefuseSignal
+    | AnswerAttributes
+    | RefuseAttributes
     | SlotFreed
 )

@@ -11,7 +11,18 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core import attempts, breaks, children, emitting, keys, pausing, signalling, submitting, sweep, waits
+from tidemill.core import (
+    attempts,
+    attributes,
+    breaks,
+    children,
+    emitting,
+    pausing,
+    signalling,
+    submitting,
+    sweep,
+    waits,
+)
 from tidemill.core.branches import judge
 from tidemill.core.commands import FetchLists, FetchOperands, Requeue, Sweep
 from tidemill.core.errors import InputError
@@ -22,6 +33,7 @@ from tidemill.core.events import (
     AttemptReleased,
     AttemptStarted,
     AttemptSucceeded,
+    AttributesChanged,
     CancelRequested,
     ChildrenGone,
     Continued,
@@ -101,7 +113,9 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match ov
             _fetched(draft, event)
         case ChildrenGone(run=run):
             draft.timers_drop.append((run, "", TimerKind.CHILDREN))
-        case CancelRequested() | PauseRequested() | ResumeRequested() | RunChanged() | Continued():
+        case (
+            CancelRequested() | PauseRequested() | ResumeRequested() | RunChanged() | Continued() | AttributesChanged()
+        ):
             _wish(draft, event)
         case SignalSent() | ApprovalGiven():
             signalling.reached(draft, event)
@@ -152,6 +166,8 @@ def _wish(draft: Draft, event: Wish) -> None:
         case Continued():
             if (mover := _mover(draft, event.run)) is not None:
                 breaks.go_on(mover, event)
+        case AttributesChanged():
+            attributes.changed(draft, event)
         case _:
             assert_never(event)
 
@@ -164,45 +180,6 @@ def _fetched(draft: Draft, event: ListFetched | OperandsFetched | FetchFailed) -
             _operands_fetched(draft, event)
         case FetchFailed():
             _fetch_failed(draft, event)
-
-
-def keys_of(event: Event) -> Keys:  # noqa: C901  # one match over a union
-    """The rows that deciding an event needs at least; the engine loads them for a whole beat at once."""
-    match event:
-        case RunSubmitted(run=run, parent=parent):
-            named = list(keys.names_of(event).values()) if event.rule != NO_RULE else []
-            return Keys(runs=[run, parent] if parent else [run], submit_keys=named)
-        case (
-            AttemptSucceeded()
-            | AttemptStarted()
-            | AttemptFailed()
-            | AttemptReleased()
-            | AttemptLost()
-            | ItemsStreamed()
-            | EventsEmitted()
-        ):
-            return _keys_of_step(event.run, event.path, event.number)
-        case ProgressMade(run=run, path=path, number=number) | MeasuresTaken(run=run, path=path, number=number):
-            return Keys(attempts=[(run, path, number)])
-        case SignalSent(run=run, address=address, id=id_):
-            return Keys(runs=[run], mailboxes=[address], signals=[(address, id_)])
-        case ApprovalGiven(run=run, path=path):
-            return Keys(runs=[run], steps=[(run, path)], waits=[(run, path)], scopes=[(run, scope_path(path))])
-        case TimerDue(timer=timer) if timer.kind in (TimerKind.WAIT, TimerKind.WAKE):
-            needed = _keys_of_step(timer.run, timer.path, timer.number)
-            needed.waits.append((timer.run, timer.path))
-            return needed
-        case TimerDue(timer=timer):
-            return _keys_of_step(timer.run, timer.path, timer.number)
-        case Continued(run=run, paths=paths):
-            return Keys(runs=[run], steps=[(run, path) for path in paths])
-        case _:
-            return Keys(runs=[event.run])
-
-
-def _keys_of_step(run: RunId, path: Path, number: int) -> Keys:
-    key = (run, path)
-    return Keys(runs=[run], steps=[key], attempts=[(*key, number)], scopes=[(run, scope_path(path))])
 
 
 # Timers --------------------------------------------------------------------------------------------

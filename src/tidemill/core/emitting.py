@@ -2,14 +2,14 @@
 
 from msgspec.structs import replace
 
-from tidemill.core import waits
+from tidemill.core import attributes, waits
 from tidemill.core.attempts import report_of
 from tidemill.core.commands import AcknowledgeEvents, TurnAway
 from tidemill.core.events import EventsEmitted, MeasuresTaken
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Emitted
-from tidemill.core.telling import EMISSIONS_OF_RUN, MEASURES_OF_ATTEMPT, Emission
+from tidemill.core.telling import EMISSIONS_OF_RUN, MEASURES_OF_ATTEMPT, Emission, Tells
 
 
 def emitted(draft: Draft, event: EventsEmitted) -> None:
@@ -25,7 +25,10 @@ def emitted(draft: Draft, event: EventsEmitted) -> None:
         attempt = replace(attempt, emitted=attempt.emitted + len(fresh))
         draft.put_attempt(attempt)
         for each in fresh:
-            _record(report.mover, event, each)
+            if each.tells is Tells.EVENT:
+                _record(report.mover, event, each)
+            else:
+                attributes.told(report.mover, event, each)
     draft.order(AcknowledgeEvents(event.run, event.path, event.number, attempt.emitted))
 
 

@@ -1,5 +1,7 @@
 """Facts that decide takes. Each touches one run."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from tidemill.core.ids import Digest, Instant, Path, RunId
@@ -150,6 +152,15 @@ class RunChanged(Struct, frozen=True, gc=False):
     untag: tuple[str, ...] = ()
 
 
+class AttributesChanged(Struct, frozen=True):
+    """Somebody outside sets and removes attributes of a run, or (``path``) of a step."""
+
+    run: RunId
+    path: Path
+    values: dict[str, Any]
+    remove: tuple[str, ...] = ()
+
+
 class QueuedFound(Struct, frozen=True, gc=False):
     """One bite of a run's queue rows, by path; ``number`` says for which of its orderings."""
 
@@ -247,7 +258,7 @@ Report = (
     | MeasuresTaken
     | ProgressMade
 )
-Wish = CancelRequested | PauseRequested | ResumeRequested | RunChanged | Continued
+Wish = CancelRequested | PauseRequested | ResumeRequested | RunChanged | Continued | AttributesChanged
 Event = (
     Report
     | Wish

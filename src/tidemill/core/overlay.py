@@ -35,6 +35,7 @@ from tidemill.core.rows import (
     ValueKey,
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.tables import GraphMissingError, RowsMissingError, Table
 from tidemill.core.values import Blob, Inline, Value
 from tidemill.core.wait_rows import Address, EventKey, Mailbox, SignalKey, SignalRow, WaitRow
@@ -68,6 +69,7 @@ class Overlay:
         self.signals: Table[SignalKey, SignalRow] = Table()
         self.told: Table[EventKey, Emitted] = Table()  # the latest event of a type
         self.tagged: dict[RunId, dict[str, str]] = {}
+        self.attributes: Table[StepKey, Attributes] = Table()
         self.freed: dict[bytes, None] = {}  # limits with a slot that another step may have
         self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
         self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
@@ -100,6 +102,7 @@ class Overlay:
         self.mailboxes.learn(rows.mailboxes)
         self.signals.learn(rows.signals)
         self.told.learn(rows.told)
+        self.attributes.learn(rows.attributes)
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""
@@ -110,7 +113,7 @@ class Overlay:
             self._lay_timers(draft)
         if draft.limits or draft.cached or draft.submit_keys or draft.tagged:
             self._lay_rules(draft)
-        if draft.waits or draft.mailboxes or draft.signals or draft.told:
+        if draft.waits or draft.mailboxes or draft.signals or draft.told or draft.attributes:
             self._lay_waits(draft)
         if draft.blob_refs:
             self.blob_refs.update(draft.blob_refs)
@@ -164,6 +167,7 @@ class Overlay:
         self.mailboxes.put(draft.mailboxes)
         self.signals.put(draft.signals)
         self.told.put(draft.told)
+        self.attributes.put(draft.attributes)
 
     def _lay_timers(self, draft: "Draft") -> None:
         """Drops, then puts: a timer that is due goes, and may set itself anew."""
@@ -183,6 +187,7 @@ class Draft:
         "artifacts",
         "at",
         "attempts",
+        "attributes",
         "blob_refs",
         "cached",
         "catalog",
@@ -233,6 +238,7 @@ class Draft:
         self.signals: dict[SignalKey, SignalRow] = {}
         self.told: dict[EventKey, Emitted] = {}
         self.tagged: dict[RunId, dict[str, str]] = {}
+        self.attributes: dict[StepKey, Attributes] = {}
         self.freed: dict[bytes, None] = {}
         self.ready: dict[StepKey, Queued] = {}
         self.unready: list[StepKey] = []

@@ -12,6 +12,7 @@ from tidemill.core.recurrence import Terms
 from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import Address, EventKey, Mailbox, SignalKey, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -74,6 +75,7 @@ class Keys(Struct):
     mailboxes: list[Address] = field(default_factory=list)
     signals: list[SignalKey] = field(default_factory=list)
     told: list[EventKey] = field(default_factory=list)
+    attributes: list[StepKey] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)
@@ -97,6 +99,7 @@ class Rows(Struct):
     mailboxes: dict[Address, Mailbox | None] = field(default_factory=dict)
     signals: dict[SignalKey, SignalRow | None] = field(default_factory=dict)
     told: dict[EventKey, "Emitted | None"] = field(default_factory=dict)  # the latest of its type
+    attributes: dict[StepKey, Attributes | None] = field(default_factory=dict)
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -369,6 +372,7 @@ class Changes(Struct):
     tagged: dict[RunId, dict[str, str]] = field(default_factory=dict)  # all tags that a run has now, to find it by
     pauses: list[Pause] = field(default_factory=list)
     pauses_drop: list[Pause] = field(default_factory=list)
+    attributes: list[Attributes] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -1,5 +1,6 @@
 """What an attempt tells besides its result: events of its run, and what was measured."""
 
+from enum import Enum
 from typing import Any
 
 from msgspec import Struct
@@ -8,6 +9,16 @@ EMISSION_LIMIT_BYTES = 16 * 1024  # of a payload, in msgpack
 EMISSIONS_OF_ATTEMPT = 1_000
 EMISSIONS_OF_RUN = 10_000  # what comes after these is counted, and not kept
 MEASURES_OF_ATTEMPT = 64  # names
+ATTRIBUTES_MOST = 64  # of a run, and of each step
+ATTRIBUTE_LIMIT_BYTES = 4 * 1024  # of one, in msgpack
+
+
+class Tells(Enum):
+    """What an emission is: an event, or an attribute of the step or of its run, with its name as the type."""
+
+    EVENT = "event"
+    STEP = "step"
+    RUN = "run"
 
 
 class Emission(Struct, frozen=True, gc=False, array_like=True):
@@ -16,6 +27,7 @@ class Emission(Struct, frozen=True, gc=False, array_like=True):
     type: str
     payload: Any = None
     message: str = ""
+    tells: Tells = Tells.EVENT
 
 
 class Measure(Struct, frozen=True, gc=False, array_like=True):

@@ -36,6 +36,7 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         mailboxes_drop=[each.address for each in overlay.mailboxes.changed.values() if each.is_empty],
         signals=list(overlay.signals.changed.values()),
         tagged=overlay.tagged,
+        attributes=list(overlay.attributes.changed.values()),
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:

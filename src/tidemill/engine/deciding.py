@@ -7,7 +7,7 @@ from msgspec import structs
 
 from tidemill.core.claims import Leasing
 from tidemill.core.commands import Command, RunEnded
-from tidemill.core.decide import Needs, decide, keys_of
+from tidemill.core.decide import Needs, decide
 from tidemill.core.errors import InternalError, TidemillError, UnavailableError
 from tidemill.core.events import (
     AttemptLost,
@@ -25,6 +25,7 @@ from tidemill.core.events import (
 from tidemill.core.fill import Filler
 from tidemill.core.ids import RunId
 from tidemill.core.match import Claim
+from tidemill.core.needed import keys_of
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.reconcile import Verdicts, reconcile, still_counts
 from tidemill.core.resolve import Resolver

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
-from tidemill.core.commands import AnswerSignal, Command, RefuseSignal
+from tidemill.core.commands import AnswerAttributes, AnswerSignal, Command, RefuseAttributes, RefuseSignal
 from tidemill.core.events import (
     ApprovalGiven,
+    AttributesChanged,
     CancelRequested,
     Continued,
     Event,
@@ -100,6 +101,13 @@ class Engine(Beats):
             if isinstance(command, AnswerSignal | RefuseSignal):
                 return command
         return RefuseSignal("halted", "the server could not decide it; its log says why")
+
+    async def set_attributes(self, event: AttributesChanged) -> AnswerAttributes | RefuseAttributes:
+        """Change the free attributes of a run or a step; returns after the commit."""
+        for command in await self._decided(event):
+            if isinstance(command, AnswerAttributes | RefuseAttributes):
+                return command
+        return RefuseAttributes("unavailable", "the server could not decide it; its log says why")
 
     async def publish(self, document: bytes) -> Published:
         """Make a graph known. The same document again changes nothing. Raises what `row_of` raises."""

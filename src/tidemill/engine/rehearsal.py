@@ -12,10 +12,11 @@ from msgspec import Struct
 from tidemill.core.catalog import Catalog
 from tidemill.core.chunks import elements_of, pack, plain
 from tidemill.core.commands import Command, FetchLists, FetchOperands, Sweep
-from tidemill.core.decide import Needs, decide, keys_of
+from tidemill.core.decide import Needs, decide
 from tidemill.core.errors import InputError, InternalError
 from tidemill.core.events import Event, FetchFailed, ListFetched, OperandsFetched, RunSubmitted, StepsFound, TimerDue
 from tidemill.core.ids import Digest, Instant, Path, RunId
+from tidemill.core.needed import keys_of
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Entry, Keys, Rows, TimerKind
 from tidemill.core.run import Code, Failure, Run

@@ -33,6 +33,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -201,6 +202,10 @@ class Queries(Protocol):
 
     async def emitted(self, run: RunId, kind: str, after: int, limit: int) -> Sequence[Emitted]:
         """Events that tasks told of, of one type or ("") of all, with a number greater than ``after``, in order."""
+        ...
+
+    async def attributes(self, run: RunId, after: Path, limit: int) -> Sequence[Attributes]:
+        """Of a run's steps, by path, with a path greater than ``after``; those of the run itself come by key."""
         ...
 
     async def feed(self, after: int, run: RunId | None, limit: int) -> Sequence[tuple[int, History]]:

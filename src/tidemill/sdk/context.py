@@ -3,22 +3,21 @@
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tidemill.core.bodies import AttemptFacts
-from tidemill.core.ids import BadIdError, digest_of, parse_run_id
 from tidemill.core.requirements import Granted
-from tidemill.core.telling import EMISSIONS_OF_ATTEMPT
-from tidemill.core.traces import span_id, trace_id, traceparent
+from tidemill.core.telling import EMISSIONS_OF_ATTEMPT, Emission, Tells
 from tidemill.sdk.errors import CancelledRunError
-from tidemill.sdk.events import emission_of
+from tidemill.sdk.events import attribute_of, emission_of
 from tidemill.sdk.file import File
 from tidemill.sdk.hot import HotModels
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import AttemptPort, ChildRun, IfExists
+from tidemill.sdk.told import Told
 
 if TYPE_CHECKING:
     from tidemill.sdk.definition import Definition
@@ -40,97 +39,17 @@ def fault_of(name: Any, value: Any, unit: Any) -> str:
     return ""
 
 
-class Context:
+class Context(Told):
     """The attempt that is running: who it is, whether it should stop, and what it wants to say."""
 
-    __slots__ = ("_emits", "_facts", "_left", "_port")
+    __slots__ = ("_emits", "_left", "_port")
 
     def __init__(
         self, facts: AttemptFacts, port: AttemptPort, emits: Mapping[str, TypePlan] = MappingProxyType({})
     ) -> None:
-        self._facts, self._port, self._emits = facts, port, emits
+        super().__init__(facts)
+        self._port, self._emits = port, emits
         self._left = EMISSIONS_OF_ATTEMPT
-
-    @property
-    def run_id(self) -> str:
-        return self._facts.run
-
-    @property
-    def parent_run(self) -> str:
-        """The run whose task started this one; "" when a client did."""
-        return self._facts.parent
-
-    @property
-    def tenant(self) -> str:
-        """Whose run it is; everybody is ``default`` until there are users."""
-        return self._facts.tenant
-
-    @property
-    def release(self) -> str:
-        """The release that the run is pinned to; "" outside of releases."""
-        return self._facts.release
-
-    @property
-    def trace_id(self) -> str:
-        """The trace that the run belongs to, in 32 hexadecimal digits; the same in all its attempts and children."""
-        return trace_id(self._run, self._facts.trace)
-
-    @property
-    def span_id(self) -> str:
-        """This attempt as a span of its trace, in 16 hexadecimal digits."""
-        return span_id(self._run, self._facts.path, self._facts.number)
-
-    @property
-    def traceparent(self) -> str:
-        """Hand it to what you call, as the header ``traceparent`` of the W3C."""
-        return traceparent(self._run, self._facts.trace, self.span_id)
-
-    @property
-    def _run(self) -> bytes:
-        try:
-            return parse_run_id(self._facts.run)
-        except BadIdError:  # it was called outside a server
-            return digest_of(self._facts.run.encode())[:16]
-
-    @property
-    def step_path(self) -> str:
-        """The place in the run, such as ``pages[17]/embed``; a task that was called alone has its own name."""
-        return self._facts.path
-
-    @property
-    def attempt(self) -> int:
-        """The number of the try, from 1."""
-        return self._facts.number
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same in every attempt of a step, and of no other step: hand it to what has side effects."""
-        return f"{self._facts.run}/{self._facts.path}"
-
-    @property
-    def task(self) -> str:
-        return self._facts.task
-
-    @property
-    def worker(self) -> str:
-        return self._facts.worker
-
-    @property
-    def workflow(self) -> str:
-        return self._facts.workflow
-
-    @property
-    def priority(self) -> int:
-        return self._facts.priority
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        return self._facts.tags
-
-    @property
-    def deadline(self) -> datetime | None:
-        """When this attempt is stopped; None when it may take as long as it likes."""
-        return self._facts.deadline
 
     @property
     def time_left(self) -> timedelta | None:
@@ -195,9 +114,28 @@ class Context:
         Raises:
             ValueError: for a type or a payload that is not as declared, and for more than 1,000 events of an attempt.
         """
-        emission = emission_of(type, payload, message, self._emits)
+        self._tell(emission_of(type, payload, message, self._emits))
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a free attribute of this step; the last write stays with the run, and `run.step_data()` reads it.
+
+        Args:
+            value: plain data of at most 4 KiB; a step and a run have 64 attributes each. What is too many is left out,
+                and the run's history says so.
+        Raises:
+            ValueError: for a name or a value that cannot be kept.
+        """
+        self._tell(attribute_of(name, value, Tells.STEP))
+
+    def set_run(self, name: str, value: Any) -> None:
+        """Set a free attribute of the run; `run.data()` reads it. As ``set`` otherwise."""
+        self._tell(attribute_of(name, value, Tells.RUN))
+
+    def _tell(self, emission: Emission) -> None:
         if not self._left:
-            raise ValueError(f"an attempt tells of {EMISSIONS_OF_ATTEMPT:,} events at most; make it a stream")
+            raise ValueError(
+                f"an attempt tells of {EMISSIONS_OF_ATTEMPT:,} events and attributes at most; make it a stream"
+            )
         self._left -= 1
         self._port.emit(emission)
 

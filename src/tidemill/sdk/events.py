@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tidemill.core.telling import EMISSION_LIMIT_BYTES, Emission
+from tidemill.core.telling import ATTRIBUTE_LIMIT_BYTES, EMISSION_LIMIT_BYTES, Emission, Tells
 from tidemill.sdk.errors import DefinitionError, DoesNotFitError
 from tidemill.sdk.plans import TypePlan, plan_of
 
@@ -44,3 +44,22 @@ def emission_of(kind: str, payload: object, message: str, declared: Mapping[str,
             "save it as a file, and give its name"
         )
     return Emission(kind, msgspec.Raw(encoded.data), str(message)[:MESSAGE_LIMIT])
+
+
+def attribute_of(name: str, value: object, tells: Tells) -> Emission:
+    """Raises ValueError for what is no name, and for a value that is no plain data or too large."""
+    untyped: object = name
+    if not isinstance(untyped, str) or not _TYPE.fullmatch(untyped):
+        raise ValueError(f"{str(untyped)[:80]!r} is no name of an attribute: {_EXPECTED}")
+    try:
+        encoded = plan_of(Any).encode(value)
+    except DoesNotFitError as error:
+        raise ValueError(f"the attribute {name!r} is no plain data: {error}") from None
+    if encoded.local or encoded.refs:
+        raise ValueError(f"the attribute {name!r} holds a file; save it, and give its name")
+    if len(encoded.data) > ATTRIBUTE_LIMIT_BYTES:
+        raise ValueError(
+            f"the attribute {name!r} has {len(encoded.data):,} bytes, and may have {ATTRIBUTE_LIMIT_BYTES:,}: "
+            "save it as a file, and give its name"
+        )
+    return Emission(name, msgspec.Raw(encoded.data), tells=tells)

@@ -19,6 +19,7 @@ from tidemill.server.approvals import Approvals
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
+from tidemill.server.data import Data
 from tidemill.server.endpoints import Endpoints
 from tidemill.server.faults import Faults
 from tidemill.server.feeds import Feeds
@@ -138,6 +139,7 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         signals=Signals(engine, uploads, ids),
         approvals=Approvals(engine, plains),
         breaks=Breaks(engine, plains),
+        data=Data(engine),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=results,
         watches=Watches(engine, streams),

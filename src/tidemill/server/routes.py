@@ -12,6 +12,7 @@ from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
 from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
+from tidemill.server.data import Data
 from tidemill.server.endpoints import Endpoints
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
@@ -34,6 +35,7 @@ from tidemill.wire import breaks as standing
 from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
 from tidemill.wire import schedules as wire
+from tidemill.wire.data import DataChange, DataPage, DataView
 
 PREFIX = "/api/v1"
 
@@ -69,6 +71,7 @@ class Parts:
     approvals: Approvals
     forks: Forks
     breaks: Breaks
+    data: Data
     results: Results
     watches: Watches
     feeds: Feeds
@@ -123,6 +126,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, api.CancelRequest, status=202),
         *_of_forks(parts.forks),
         *_of_breaks(parts.breaks),
+        *_of_data(parts.data),
         Endpoint(
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
@@ -140,6 +144,16 @@ def _of_breaks(breaks: Breaks) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}/stopped", breaks.stopped, "Its steps at a breakpoint", standing.Stopped),
         Endpoint("POST", "/runs/{run}/continue", go_on, "Let them begin", standing.Stopped, request, status=202),
         Endpoint("GET", "/runs/{run}/inputs/{path:path}", breaks.inputs, "A step's inputs", standing.StepInputs),
+    )
+
+
+def _of_data(data: Data) -> tuple[Endpoint, ...]:
+    after, path = Query("after", "The last path of the page before"), Query("path", "Of this step, not of the run")
+    return (
+        Endpoint(
+            "GET", "/runs/{run}/data", data.page, "Its attributes, and its steps'", DataPage, query=(after, LIMIT)
+        ),
+        Endpoint("PATCH", "/runs/{run}/data", data.change, "Set or remove some", DataView, DataChange, query=(path,)),
     )
 
 

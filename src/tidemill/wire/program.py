@@ -13,7 +13,7 @@ Within a major version fields are only added: a program ignores what it does not
 """
 
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -160,6 +160,14 @@ class EventLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     message: str = ""
 
 
+class SetLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``::tidemill set {"name": "pages", "value": 3}``: an attribute of the step, or (``"of": "run"``) of its run."""
+
+    name: str
+    value: Any
+    of: Literal["step", "run"] = "step"
+
+
 class MetricLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``::tidemill metric {"name": "loss", "value": 0.25, "unit": "1"}``: something that was measured."""
 
@@ -174,13 +182,14 @@ class ItemLine(Struct, frozen=True, kw_only=True):
     item: Any
 
 
-Line = ProgressLine | HeartbeatLine | LogLine | SaveLine | EventLine | MetricLine | ItemLine
+Line = ProgressLine | HeartbeatLine | LogLine | SaveLine | EventLine | SetLine | MetricLine | ItemLine
 WORDS: dict[str, tuple[type[Struct], str]] = {  # and the field that a bare value stands for
     "progress": (ProgressLine, "fraction"),
     "heartbeat": (HeartbeatLine, "details"),
     "log": (LogLine, "message"),
     "save": (SaveLine, "path"),
     "event": (EventLine, "type"),
+    "set": (SetLine, "name"),
     "metric": (MetricLine, "name"),
 }
 ITEM = "item"

@@ -30,6 +30,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import Mailbox, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -56,6 +57,13 @@ async def of_waits(store: Store, keys: Keys) -> list[Any]:
     return [*rows.mailboxes.values(), *rows.signals.values()]
 
 
+async def of_data(store: Store, row: Attributes) -> list[Any]:
+    key = (row.run, row.path)
+    found = (await store.rows(Keys(attributes=[key]))).attributes[key]
+    listed = await store.attributes(row.run, "", 10_000)
+    return [found] if row.path == "" or found in listed else []
+
+
 # How a query finds the row, among others.
 FINDERS: dict[str, Finder] = {
     "scopes": lambda store, row: by_key(store, Keys(scopes=[(row.run, row.path)])),
@@ -75,6 +83,7 @@ FINDERS: dict[str, Finder] = {
     "registered": lambda store, row: store.registered(),
     "waits": lambda store, row: store.waits(WaitFilter(run=row.run, open_only=False, limit=10_000)),
     "mailboxes": lambda store, row: of_waits(store, Keys(mailboxes=[row.address])),
+    "attributes": of_data,
     "signals": lambda store, row: of_waits(store, Keys(signals=[(row.address, row.id)])),
 }
 KINDS = {
@@ -95,6 +104,7 @@ KINDS = {
     "waits": any_of(WaitRow),
     "mailboxes": any_of(Mailbox),
     "signals": any_of(SignalRow).filter(lambda row: row.expires_at < 2**63),
+    "attributes": any_of(Attributes),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 

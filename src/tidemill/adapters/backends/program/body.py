@@ -27,6 +27,7 @@ from tidemill.wire.program import (
     MetricLine,
     ProgressLine,
     SaveLine,
+    SetLine,
 )
 
 
@@ -101,6 +102,9 @@ class ProgramBody:
                 self._save(told, folder)
             case EventLine(type=kind, payload=payload, message=message):
                 self._tell(lambda: self._context.emit(kind, payload, message))
+            case SetLine(name=name, value=value, of=of):
+                setter = self._context.set if of == "step" else self._context.set_run
+                self._tell(lambda: setter(name, value))
             case MetricLine(name=name, value=value, unit=unit):
                 self._context.metric(name, value, unit)
             case NotSaid(why=why):

@@ -28,6 +28,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, AttemptEnded, Run, ScopeRow, Step
 from tidemill.core.served import KINDS, Registered
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import Address, Mailbox, SignalKey, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -60,6 +61,7 @@ unpack_registered: Callable[[bytes], Registered] = msgspec.msgpack.Decoder(Regis
 unpack_wait = msgspec.msgpack.Decoder(WaitRow).decode
 unpack_mailbox = msgspec.msgpack.Decoder(Mailbox).decode
 unpack_signal = msgspec.msgpack.Decoder(SignalRow).decode
+unpack_attributes = msgspec.msgpack.Decoder(Attributes).decode
 
 
 def queued_of(row: Bound) -> Queued:
@@ -119,6 +121,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("mailboxes", lambda c: [(*address_key(r.address), pack(r)) for r in c.mailboxes]),
     ("mailboxes_drop", lambda c: [address_key(each) for each in c.mailboxes_drop]),
     ("signals", lambda c: [(*signal_key((r.address, r.id)), r.expires_at, pack(r)) for r in c.signals]),
+    ("attributes", lambda c: [(r.run, r.path, pack(r)) for r in c.attributes]),
 )
 
 

@@ -12,6 +12,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     queued_of,
     unpack_artifact,
     unpack_attempt,
+    unpack_attributes,
     unpack_delivery,
     unpack_emitted,
     unpack_fire,
@@ -51,6 +52,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, ScopeRow, Step
 from tidemill.core.served import Registered
+from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -173,6 +175,9 @@ class SqliteQueries:
     async def graph(self, digest: Digest) -> GraphRow | None:
         rows = await self._fetch("graph", (digest,))
         return unpack_graph(rows[0][0]) if rows else None
+
+    async def attributes(self, run: RunId, after: Path, limit: int) -> Sequence[Attributes]:
+        return [unpack_attributes(packed) for (packed,) in await self._fetch("attributes", (run, after, limit))]
 
     async def registered(self) -> Sequence[Registered]:
         return [unpack_registered(packed) for (packed,) in await self._fetch("registered")]

@@ -9,6 +9,7 @@ from tidemill.adapters.storage.sqlite.packing import (
     address_key,
     signal_key,
     unpack_attempt,
+    unpack_attributes,
     unpack_cached,
     unpack_emitted,
     unpack_limit,
@@ -44,6 +45,7 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         mailboxes=dict.fromkeys(keys.mailboxes),
         signals=dict.fromkeys(keys.signals),
         told=dict.fromkeys(keys.told),
+        attributes=dict.fromkeys(keys.attributes),
     )
     _load_states(db, sql, rows)
     for run, path, port, packed in _each(db, sql["values"], keys.values):
@@ -54,6 +56,9 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         rows.blobs[digest] = size
     _load_limits(db, sql, rows)
     _load_waits(db, sql, rows)
+    for (packed,) in _each(db, sql["attributes"], rows.attributes):
+        row = unpack_attributes(packed)
+        rows.attributes[row.run, row.path] = row
     return rows
 
 

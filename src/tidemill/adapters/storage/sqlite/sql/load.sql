@@ -28,3 +28,5 @@ select packed from mailbox where run = ? and kind = ? and name = ? and key = ?;
 select packed from signal where run = ? and kind = ? and name = ? and key = ? and id = ?;
 -- @told
 select packed from emitted where run = ? and type = ? order by number desc limit 1;
+-- @attributes
+select packed from attribute where run = ? and path = ?;

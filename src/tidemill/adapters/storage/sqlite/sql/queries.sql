@@ -82,3 +82,5 @@ where run_tag.name = ? and run_tag.text = ? and run_tag.run < ?
 order by run_tag.run desc limit ?;
 -- @pauses
 select packed from pause order by kind, name;
+-- @attributes
+select packed from attribute where run = ? and path > ? order by path limit ?;

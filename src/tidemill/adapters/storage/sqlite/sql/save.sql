@@ -119,3 +119,6 @@ on conflict (run, kind, name, key, id) do update set expires_at = excluded.expir
 -- @signals_sweep
 delete from signal where (run, kind, name, key, id) in (
   select run, kind, name, key, id from signal where expires_at <= ? order by expires_at limit 100);
+-- @attributes
+insert into attribute (run, path, packed) values (?, ?, ?)
+on conflict (run, path) do update set packed = excluded.packed;
