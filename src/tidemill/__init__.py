@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tidemill.client.errors import ServerUnreachableError, StreamRestartedError, UnknownTaskError
     from tidemill.client.remote import AsyncClient
     from tidemill.client.streams import Numbered, Restarted
+    from tidemill.core.graph import Rest
     from tidemill.core.recurrence import CatchUp, Overlap
     from tidemill.core.rules import OnActive
     from tidemill.core.run import Code
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from tidemill.sdk.file import File
     from tidemill.sdk.files import TaskFiles
+    from tidemill.sdk.joining import each_of, first_of, some_of
     from tidemill.sdk.machine import StateMachine
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
     from tidemill.sdk.needs import Needs
@@ -77,6 +79,7 @@ _HOMES = {
     "tidemill.client.streams": ("Numbered", "Restarted"),
     "tidemill.core.rules": ("OnActive",),
     "tidemill.core.recurrence": ("CatchUp", "Overlap"),
+    "tidemill.core.graph": ("Rest",),
     "tidemill.core.run": ("Code",),
     "tidemill.graphs.phases": ("CycleError",),
     "tidemill.graphs.view": ("Graph",),
@@ -103,6 +106,7 @@ _HOMES = {
     ),
     "tidemill.sdk.file": ("File",),
     "tidemill.sdk.files": ("TaskFiles",),
+    "tidemill.sdk.joining": ("each_of", "first_of", "some_of"),
     "tidemill.sdk.machine": ("StateMachine",),
     "tidemill.sdk.middleware": ("Middleware", "Proceed", "ProceedSync", "TaskCall"),
     "tidemill.sdk.needs": ("Needs",),
@@ -187,6 +191,7 @@ __all__ = [
     "Processes",
     "RateLimit",
     "ResourceError",
+    "Rest",
     "Restarted",
     "Result",
     "RunCancelledError",
@@ -220,6 +225,8 @@ __all__ = [
     "collect",
     "default",
     "detect_resources",
+    "each_of",
+    "first_of",
     "has",
     "if_some",
     "in_",
@@ -231,6 +238,7 @@ __all__ = [
     "size",
     "sleep_for",
     "sleep_until",
+    "some_of",
     "status_of",
     "stub",
     "stub_stream",

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.core.reference import NodeFailedError
 from tidemill.core.graph import (
     FORMAT,
+    Arm,
     BranchNode,
     CallNode,
     Case,
@@ -16,9 +17,11 @@ from tidemill.core.graph import (
     Default,
     ElementFailure,
     Graph,
+    JoinNode,
     LoopNode,
     MapNode,
     Node,
+    Rest,
     Skip,
     State,
     TaskNode,
@@ -74,6 +77,10 @@ SHAPES = {
 }
 
 
+def _gives_lists(node: Node) -> bool:
+    return isinstance(node, MapNode) or (isinstance(node, JoinNode) and not node.single)
+
+
 class Maker:
     """Makes one workflow from one source of chance."""
 
@@ -96,8 +103,8 @@ class Maker:
             node, kind = self._node(known, depth)
             nodes[name] = self._rescued(node, kind, [each for each in nodes if self.chance.random() < 0.1])
             known.append((Ref(node=name), kind))
-            if isinstance(node, (CallNode, BranchNode, LoopNode, MapNode)):
-                known.append((Ref(node=name, port="extra"), "list" if isinstance(node, MapNode) else "number"))
+            if isinstance(node, (CallNode, BranchNode, JoinNode, LoopNode, MapNode)):
+                known.append((Ref(node=name, port="extra"), "list" if _gives_lists(node) else "number"))
         kind = wanted or self.chance.choice(sorted(TYPES))
         output = self._pick(known, kind)
         return Graph(
@@ -108,7 +115,11 @@ class Maker:
         )
 
     def _node(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
-        kinds = ["task"] * 5 + ["const"] + (["map"] * 3 + ["branch"] * 2 + ["loop"] * 2 + ["call"] if depth else [])
+        kinds = (
+            ["task"] * 5
+            + ["const"]
+            + (["map"] * 3 + ["branch"] * 2 + ["loop"] * 2 + ["join"] * 2 + ["call"] if depth else [])
+        )
         match self.chance.choice(kinds):
             case "task":
                 return self._task(known)
@@ -118,6 +129,8 @@ class Maker:
                 return self._map(known, depth - 1)
             case "branch":
                 return self._branch(known, depth - 1)
+            case "join":
+                return self._join(known, depth - 1)
             case "loop":
                 return self._loop(known, depth - 1)
             case _:
@@ -132,7 +145,7 @@ class Maker:
             return node
         value: Any = PLAIN[kind]
         if not isinstance(node, TaskNode):
-            value = {"value": value, "extra": PLAIN["list" if isinstance(node, MapNode) else "number"]}
+            value = {"value": value, "extra": PLAIN["list" if _gives_lists(node) else "number"]}
         rescue = self.chance.choice([*[None] * 6, Skip(), Default(value)])
         return replace(node, rescue=rescue, after=tuple(after))
 
@@ -164,6 +177,19 @@ class Maker:
             Case("otherwise", None, self.graph({"p": "number", "q": "list"}, depth, kind)),
         )
         return BranchNode(cases, {"p": self._pick(known, "number"), "q": self._pick(known, "list")}), kind
+
+    def _join(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
+        """Arms that give the same, whichever comes first, and now and then one that fails."""
+        body = self.graph({"p": "number", "q": "list"}, depth, "number")
+        bad = TaskNode("t.fragile", {"x": Constant(0)}, {"value": NUMBER})
+        broken = replace(body, nodes={"bad": bad}, outputs={"value": Ref(node="bad"), "extra": Constant(1)})
+        bodies = [body] * self.chance.randint(1, 3) + [broken] * self.chance.choice([0, 0, 1, 2])
+        self.chance.shuffle(bodies)
+        arms = tuple(Arm(f"a{number}", each) for number, each in enumerate(bodies))
+        need = self.chance.randint(1, len(arms))
+        single, rest = need == 1 and self.chance.random() < 0.5, self.chance.choice(list(Rest))
+        given = {"p": self._pick(known, "number"), "q": self._pick(known, "list")}
+        return JoinNode(arms, need, rest, single, given), "number" if single else "list"
 
     def _loop(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
         """Of numbers: one that ends in most cases, at the latest at its limit."""

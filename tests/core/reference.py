@@ -14,6 +14,7 @@ from tidemill.core.graph import (
     Default,
     ElementFailure,
     Graph,
+    JoinNode,
     LoopNode,
     MapNode,
     Node,
@@ -91,11 +92,11 @@ class _Frame:
 
     def _need(self, node: Node) -> None:
         """What it cannot begin without. Raises LeftOutError."""
+        for name in () if isinstance(node, ConstNode) else node.after:
+            self._ran(name)
         if isinstance(node, BranchNode):
             self._look([case.when for case in node.cases])
-        elif not isinstance(node, ConstNode):
-            for name in node.after:
-                self._ran(name)
+        elif not isinstance(node, ConstNode | JoinNode):
             over = node.over.values() if isinstance(node, MapNode) else ()
             start = (node.start,) if isinstance(node, LoopNode) else ()
             for each in (*node.inputs.values(), *over, *start):
@@ -154,6 +155,8 @@ class _Frame:
                 return self._map(node)
             case LoopNode():
                 return self._loop(node)
+            case JoinNode():
+                return self._join(node)
             case _:
                 raise AssertionError(node)
 
@@ -189,6 +192,19 @@ class _Frame:
                 raise NodeFailedError from error
             given[node.param] = outputs["value"]
         raise NodeFailedError
+
+    def _join(self, node: JoinNode) -> dict[str, Any]:
+        """The first arms that succeed, in the order in which they stand."""
+        given, found = self._for_arms(node.inputs), []
+        for arm in node.arms:
+            try:
+                found.append(interpret(arm.body, given, self.tasks))
+            except (NodeFailedError, LeftOutError):
+                continue
+        if len(found) < node.need:
+            raise NodeFailedError
+        ports = {port: [each[port] for each in found[: node.need]] for port in node.arms[0].body.outputs}
+        return {port: values[0] for port, values in ports.items()} if node.single else ports
 
     def _map(self, node: MapNode) -> dict[str, Any]:
         lists = {name: self.value(each) for name, each in node.over.items()}

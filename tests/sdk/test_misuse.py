@@ -20,11 +20,13 @@ from tidemill import (
     branch,
     collect,
     default,
+    first_of,
     if_some,
     loop,
     map_over,
     record,
     size,
+    some_of,
     status_of,
     switch,
     workflow,
@@ -169,6 +171,15 @@ MISUSES: dict[str, tuple[Body, str]] = {
         "shorten: until is always False; let it compare what a round gives",
     ),
     "loop without condition": (lambda d, p: loop(shorten, d, until=lambda e: e.pages, limit=3), "is no condition"),  # type: ignore[arg-type, return-value]
+    "join of none": (
+        lambda d, p: some_of(3, lambda: 1, lambda: 2),
+        "some_of needs 3 of 2 bodies: from 1 to all of them",
+    ),
+    "first of none": (lambda d, p: first_of(), "first_of needs 1 of 0 bodies"),
+    "two joins": (
+        lambda d, p: [first_of(lambda: 1, lambda: 2), first_of(lambda: 1, lambda: 2)],
+        r"'first_of' already.*first_of\(…, name=",
+    ),
     "default edge": (
         lambda d, p: shorten.options(on_failure=default("none"))(d),  # type: ignore[arg-type]
         "shorten: the default of its on_failure does not fit its result",

@@ -7,7 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sdk.traced import Box, Draft, album, atlas, caption, compose, corner, forgiving, grow, media, refined, words
+from tests.sdk.traced import (
+    Box,
+    Draft,
+    album,
+    atlas,
+    caption,
+    compose,
+    corner,
+    forgiving,
+    grow,
+    media,
+    raced,
+    refined,
+    words,
+)
 from tidemill import Failure, OnFailure, Worker, collect, map_over, workflow
 from tidemill.client.blocking import Client
 from tidemill.testing.local import local
@@ -67,6 +81,7 @@ def test_a_plain_call_and_a_run_agree(
         (words, (draft, some, label, bool(fine))),
         (both, (draft,)),
         (refined, (draft, 2)),
+        (raced, ("a", draft)),
         (forgiving, (["a"], draft)),
         (forgiving, (["bad"], draft)),
         (survivors, (some,)),

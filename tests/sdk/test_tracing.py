@@ -15,12 +15,14 @@ from tests.sdk.traced import (
     album,
     atlas,
     body_of,
+    caption,
     compose,
     corner,
     forgiving,
     grow,
     media,
     price,
+    raced,
     refined,
     star,
     words,
@@ -31,6 +33,7 @@ from tidemill import (
     branch,
     call,
     default,
+    first_of,
     loop,
     map_over,
     record,
@@ -43,9 +46,11 @@ from tidemill.core.graph import (
     CallNode,
     Default,
     ElementFailure,
+    JoinNode,
     LoopNode,
     MapNode,
     NodeOptions,
+    Rest,
     Skip,
     TaskNode,
 )
@@ -106,6 +111,27 @@ def test_the_body_of_a_loop_may_be_a_task_and_until_may_ask_another() -> None:
     node = body_of(flow).nodes["grow"]
     assert isinstance(node, LoopNode)
     assert (set(node.body.nodes), text_of(node.until)) == ({"grow", "corner"}, "corner.left > 3")
+
+
+def test_arms_of_a_join_are_named_as_what_they_do() -> None:
+    nodes = body_of(raced).nodes
+    first, some, each = nodes["first_of"], nodes["some_of"], nodes["each_of"]
+    assert isinstance(first, JoinNode)
+    assert isinstance(some, JoinNode)
+    assert isinstance(each, JoinNode)
+    assert [arm.name for arm in first.arms] == ["caption", "good"]
+    assert [arm.name for arm in some.arms] == ["caption", "caption-2", "caption-3"]
+    assert [arm.name for arm in each.arms] == ["caption", "caption-2", "arm"]
+    assert [(node.need, node.single) for node in (first, some, each)] == [(1, True), (2, False), (3, False)]
+    assert first.inputs == {"text": Ref(port="text")}
+
+    @workflow
+    def flow(text: str) -> str:
+        return first_of(lambda: caption(text), lambda: "late", rest=Rest.LEAVE, name="race")
+
+    race = body_of(flow).nodes["race"]
+    assert isinstance(race, JoinNode)
+    assert race.rest is Rest.LEAVE
 
 
 def test_a_use_may_say_what_its_failure_does_and_what_it_waits_for() -> None:

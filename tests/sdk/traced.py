@@ -16,11 +16,14 @@ from tidemill import (
     branch,
     collect,
     default,
+    each_of,
+    first_of,
     if_some,
     loop,
     map_over,
     not_,
     size,
+    some_of,
     status_of,
     switch,
     workflow,
@@ -139,6 +142,15 @@ def forgiving(texts: list[str], draft: Draft) -> list[str]:
     bad = caption.options(name="bad", on_failure=default("none"))(texts[0])
     told = branch(status_of(bad) != "skipped", then=lambda: bad, otherwise=lambda: "", name="told")
     return [told, caption.options(name="late", after=[bad, told])("x")]
+
+
+@workflow
+def raced(text: str, draft: Draft) -> list[str]:
+    """The first, some and each of bodies that run side by side; of those that give the same, any may win."""
+    first = first_of(lambda: caption("bad"), lambda: caption.options(name="good")(text))
+    some = some_of(2, lambda: caption(text), lambda: caption(text), lambda: caption("bad"))
+    each = each_of(lambda: caption(text), lambda: caption(draft.topic), lambda: text)
+    return [first, some[1], each[0], each[1], each[2]]
 
 
 @workflow

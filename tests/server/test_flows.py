@@ -7,7 +7,20 @@ import pytest
 
 from tests.server.http import Http
 from tests.server.mill import Mill
-from tidemill import OnFailure, Worker, branch, default, loop, map_over, status_of, workflow
+from tidemill import (
+    Context,
+    OnFailure,
+    Rest,
+    Worker,
+    branch,
+    default,
+    first_of,
+    loop,
+    map_over,
+    some_of,
+    status_of,
+    workflow,
+)
 from tidemill.client.remote import AsyncClient
 from tidemill.sdk.workflow import Workflow
 
@@ -28,6 +41,19 @@ def grown(xs: list[int], by: int) -> list[int]:
         return branch(x > 100, then=lambda: x, otherwise=lambda: grow(x, by))
 
     return map_over(lambda x: loop(once, x, until=lambda each: each > 10, limit=4, name="refine"), xs)
+
+
+@yard.task
+async def rest(ctx: Context, seconds: float) -> str:
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+@workflow
+def raced(x: int) -> list[str]:
+    first = first_of(lambda: rest(600.0), lambda: branch(halve(x) > 1, then=lambda: "fast", otherwise=lambda: "slow"))
+    some = some_of(2, lambda: "a", lambda: rest.options(name="short")(0.3), lambda: "c", rest=Rest.LEAVE)
+    return [first, some[0], some[1]]
 
 
 @yard.task
@@ -121,3 +147,27 @@ async def test_a_failed_run_still_gives_the_values_of_steps_that_ended_well(serv
     async with served.worker(yard):
         assert (await http.get(f"{RUNS}/{run}/result?wait=20")).problem == "run_failed"
     assert await value_of(http, run, "map[0]/refine[0]/branch/otherwise/grow") == 2
+
+
+@pytest.mark.feature("E7")
+async def test_the_losers_of_a_race_are_stopped_or_left(served: Mill, http: Http) -> None:
+    async with served.worker(yard), asyncio.timeout(60):
+        run = await began(served, raced, x=8)
+        assert (await http.get(f"{RUNS}/{run}/result?wait=30")).json["value"] == ["fast", "a", "c"]
+        attempts = (await http.get(f"{RUNS}/{run}/attempts?path=first_of/rest/rest")).json["attempts"]
+    found = {path: step["status"] for path, step in (await steps_of(http, run)).items()}
+    assert (found["first_of"], found["first_of/rest/rest"]) == ("succeeded", "cancelled")
+    assert found["some_of/short/short"] == "succeeded", "it was left, and the run ended after it"
+    assert [each["status"] for each in attempts] in (["stopped"], []), "it has its proof, or never began"
+
+
+async def test_a_race_that_nobody_wins_says_what_each_said(served: Mill, http: Http) -> None:
+    @workflow
+    def lost(x: int) -> int:
+        return first_of(lambda: halve(x), lambda: halve.options(name="again")(x), name="race")
+
+    async with served.worker(yard):
+        run = await began(served, lost, x=3)
+        failed = await http.get(f"{RUNS}/{run}/result?wait=20")
+    assert failed.json["detail"].startswith("2 of 2 arms failed, and 1 had to succeed: ")
+    assert failed.json["detail"].count("3 is odd") == 2

@@ -66,12 +66,15 @@ from tidemill import (
     call,
     collect,
     default,
+    each_of,
+    first_of,
     if_some,
     loop,
     map_over,
     not_,
     record,
     size,
+    some_of,
     status_of,
     stub,
     stub_stream,
@@ -164,6 +167,10 @@ def use(
     loop(grow, draft, until=lambda each: each.score > 9, limit=3)  # E
     loop(grow, draft, until=lambda each: each.pages > 9)  # E
     loop(grow, photo, until=lambda each: True, limit=3)  # E
+    judge(first_of(lambda: draft, lambda: 3))  # E
+    first_of(draft, lambda: draft)  # E
+    some_of(lambda: draft, lambda: draft)  # E
+    each_of(lambda: judge(photo), lambda: draft)  # E
     caption.options(on_failure=default(3))  # E
     caption.options(on_failure="skip")  # E
     branch(status_of(draft), then=lambda: 1, otherwise=lambda: 2)  # E

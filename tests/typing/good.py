@@ -39,6 +39,7 @@ from tidemill import (
     Restarted,
     PickleCodec,
     Processes,
+    Rest,
     Result,
     Scope,
     State,
@@ -58,6 +59,8 @@ from tidemill import (
     collect,
     has,
     default,
+    each_of,
+    first_of,
     if_some,
     in_,
     injected,
@@ -66,6 +69,7 @@ from tidemill import (
     not_,
     record,
     size,
+    some_of,
     status_of,
     switch,
     task_named,
@@ -299,6 +303,10 @@ def atlas(topic: str, photos: list[File], texts: list[str], sizes: list[int], no
     assert_type(best_draft, Draft)
     assert_type(loop(grow, draft, until=lambda each: assess(each).pages > 5, limit=3, name="by_score"), Draft)
 
+    assert_type(first_of(lambda: shorten(draft), lambda: grow(draft)), Draft)
+    assert_type(first_of(lambda: topic, lambda: draft, rest=Rest.LEAVE, name="race"), str | Draft)
+    assert_type(some_of(2, lambda: topic, lambda: draft, lambda: None), list[str | Draft | None])
+    assert_type(each_of(lambda: caption(photos[0]), lambda: topic), list[str])
     safe = grow.options(name="safe", on_failure=default(Draft("none", 0)), after=[best_draft])(draft)
     assert_type(safe, Draft)
     assert_type(caption.options(name="skips", on_failure=OnFailure.SKIP_DOWNSTREAM, after=safe)(photos[0]), str)

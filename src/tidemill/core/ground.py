@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from tidemill.core.graph import TaskNode
+from tidemill.core.graph import JoinNode, Rest, TaskNode
 from tidemill.core.ids import Path
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import Layout
+from tidemill.core.plan import Layout, Place
 from tidemill.core.resolve import Resolver
 from tidemill.core.retry import Policy, policy_of
 from tidemill.core.rows import Entry
@@ -18,6 +18,7 @@ from tidemill.core.run import (
     Run,
     Scope,
     Step,
+    StepSucceeded,
 )
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -75,9 +76,15 @@ class Ground:
                 return True
             if not scope:
                 return False
-            if self.step(place.step).is_final:
+            if self.is_over(place):
                 return True
             scope = place.outer
+
+    def is_over(self, place: Place) -> bool:
+        """Whether the step that a scope belongs to is final; arms that a join has left go on after it."""
+        step = self.step(place.step)
+        is_left = isinstance(place.node, JoinNode) and place.node.rest is Rest.LEAVE
+        return step.is_final and not (is_left and isinstance(step.state, StepSucceeded))
 
     def policy(self, node: TaskNode, implementation: str = "") -> Policy:
         catalog = self.draft.catalog

@@ -32,12 +32,13 @@ from tidemill.core.graph import (
     WaitNode,
 )
 from tidemill.core.ids import Path, text_of
+from tidemill.core.joins import arm_done, arm_failed, begin_join
 from tidemill.core.loops import begin_loop, round_done
 from tidemill.core.machine_paths import SUCCESS
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import join, scope_path
+from tidemill.core.plan import Place, join, scope_path
 from tidemill.core.queueing import Queueing
 from tidemill.core.rows import Cached
 from tidemill.core.run import (
@@ -108,13 +109,15 @@ class Mover(Queueing):
                 begin_map(self, path, node)
             case LoopNode():
                 begin_loop(self, path, node)
+            case JoinNode():
+                begin_join(self, path, node)
             case BranchNode():
                 judge(self, path, node)
             case CallNode() | MachineNode():
                 self.open_scope(path)
             case WaitNode():
                 begin_wait(self, path, node)
-            case ConstNode() | OpNode() | JoinNode():
+            case ConstNode() | OpNode():
                 raise InternalError(f"{path!r} cannot be run yet")
 
     def _begin_task(self, path: Path, node: TaskNode) -> None:
@@ -161,14 +164,22 @@ class Mover(Queueing):
         self.set_step(replace(self.step(path), state=state))
         name = path.rpartition("/")[2]
         scope_at = scope_path(path)
-        scope = self.graph_scope(scope_at)
-        self.draft.put_scope(replace(scope, pending=scope.pending - 1))
         body = self.layout.scope(scope_at).body
         for fed in body.feeds[name]:
             self._feed(scope_at, fed, body.needs[fed])
-        if scope.pending == 1:
-            self.scope_done(scope_at)
+        self._one_less(scope_at)
         self._walk()
+
+    def left_over(self, path: Path) -> None:
+        """An arm that the join at ``path`` had left is over."""
+        if not self.is_dead(scope_path(path)):
+            self._one_less(scope_path(path))
+
+    def _one_less(self, path: Path) -> None:
+        scope = self.graph_scope(path)
+        self.draft.put_scope(replace(scope, pending=scope.pending - 1))
+        if scope.pending == 1:
+            self.scope_done(path)
 
     def _feed(self, scope: Path, name: str, needs: int) -> None:
         path = join(scope, name)
@@ -202,6 +213,8 @@ class Mover(Queueing):
                 element_done(self, place.step)
             case LoopNode():
                 round_done(self, place, path)
+            case JoinNode():
+                arm_done(self, place)
             case State():
                 visit_done(self, path)
             case _:
@@ -237,11 +250,16 @@ class Mover(Queueing):
             self.end_run(Failed(failure))
             return
         place = self.layout.scope(at)
-        if self.step(place.step).is_final:
-            return
+        if not self.is_over(place):
+            self._take_failure(place, at, failure)
+
+    def _take_failure(self, place: Place, at: Path, failure: Failure) -> None:
+        """The scope ``at`` has failed, and the step that it belongs to is still open."""
         match place.node:
             case MapNode(on_failure=on_failure) if on_failure is not ElementFailure.STOP:
                 element_failed(self, place, at, failure)
+            case JoinNode():
+                arm_failed(self, place, at, failure)
             case State():
                 visit_failed(self, place, failure)
             case _:

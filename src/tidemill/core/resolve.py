@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tidemill.core.chunks import NoSuchFieldError
-from tidemill.core.errors import InputError, InternalError
+from tidemill.core.errors import InputError
 from tidemill.core.graph import (
     BranchNode,
     CallNode,
@@ -33,7 +33,7 @@ from tidemill.core.run import (
     StepFailed,
     StepSkipped,
 )
-from tidemill.core.run_rows import RunRows
+from tidemill.core.run_rows import NotThereError, RunRows
 from tidemill.core.terms import Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,
@@ -124,7 +124,16 @@ class Resolver(RunRows):
                 last = element_path(path, self.loop_scope(path).round)
                 return self.narrow(self.resolve(last, body.outputs[ref.port]), ref.fields)
             case JoinNode():
-                raise InternalError(f"{path!r} cannot be run yet")
+                return self.narrow(self._joined(path, node, ref.port), ref.fields)
+
+    def _joined(self, path: Path, node: JoinNode, port: str) -> Source:
+        """What the arms of a join gave that succeeded, in their order; of a single one, that."""
+        done = self.join_scope(path).done
+        if len(done) < node.need:
+            raise NotThereError(f"the join at {path!r} is not decided")
+        arms = [arm for arm in node.arms if arm.name in done]
+        given = {arm.name: self.resolve(join(path, arm.name), arm.body.outputs[port]) for arm in arms}
+        return given[done[0]] if node.single else ListOf(tuple(given.values()))
 
     def _default(self, path: Path, node: Node, port: str) -> Source | None:
         """What stands for the output of a node that failed and may. Raises SkippedError."""

@@ -233,6 +233,15 @@ class LoopScope(Struct, frozen=True, gc=False, tag="loop"):
     next: Source | None = None  # what another one starts with, which is to be opened
 
 
+class JoinScope(Struct, frozen=True, gc=False, tag="join"):
+    """What has become of the arms of the join at ``path``, until that was decided."""
+
+    run: RunId
+    path: Path
+    done: tuple[str, ...] = ()  # arms that succeeded, in that order
+    failed: dict[str, str] = {}  # arms that did not, and what they said
+
+
 class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
     """Where a machine of states is."""
 
@@ -244,7 +253,7 @@ class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
     end: tuple[str, int] | None = None  # the state and the number of the transition that ended it
 
 
-ScopeRow = Scope | MapScope | LoopScope | MachineScope
+ScopeRow = Scope | MapScope | LoopScope | JoinScope | MachineScope
 
 
 # Steps ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from tidemill.core.plan import Layout, join, visit_path
 from tidemill.core.run import (
     Code,
     Failure,
+    JoinScope,
     LoopScope,
     MachineScope,
     MapScope,
@@ -111,6 +112,12 @@ class RunRows:
         scope = self.draft.scope(self.run, path)
         if not isinstance(scope, LoopScope):
             raise NotThereError(f"the loop at {path!r} has no scope")
+        return scope
+
+    def join_scope(self, path: Path) -> JoinScope:
+        scope = self.draft.scope(self.run, path)
+        if not isinstance(scope, JoinScope):
+            raise NotThereError(f"the join at {path!r} has no scope")
         return scope
 
     def arm(self, path: Path) -> str:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tidemill.core.errors import InputError
 from tidemill.core.graph import BranchNode, ConstNode, Default, ElementFailure, JoinNode, LoopNode, MapNode, Node, State
 from tidemill.core.ids import Path
+from tidemill.core.joins import arm_failed
 from tidemill.core.machines import visit_failed
 from tidemill.core.maps import element_done, element_failed
 from tidemill.core.plan import Place, bodies_of, expressions_of, refs_in
@@ -81,6 +82,10 @@ def scope_left_out(mover: "Mover", place: Place, path: Path, because: Path) -> N
             failure = _failure_of(mover, because)
             mover.draft.put_scope(replace(mover.graph_scope(path), failure=failure))
             element_failed(mover, place, path, failure)
+        case JoinNode():
+            failure = _failure_of(mover, because)
+            mover.draft.put_scope(replace(mover.graph_scope(path), failure=failure))
+            arm_failed(mover, place, path, failure)
         case State():
             failure = _missing(f"the output of the state {place.arm!r}", because)
             mover.draft.put_scope(replace(mover.graph_scope(path), failure=failure))

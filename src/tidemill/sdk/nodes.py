@@ -8,7 +8,19 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tidemill.core.graph import BranchNode, Case, ConstNode, ElementFailure, Graph, LoopNode, MapNode, Node
+from tidemill.core.graph import Arm as ArmNode
+from tidemill.core.graph import (
+    BranchNode,
+    Case,
+    ConstNode,
+    ElementFailure,
+    Graph,
+    JoinNode,
+    LoopNode,
+    MapNode,
+    Node,
+    Rest,
+)
 from tidemill.core.terms import VALUE, Ref
 from tidemill.sdk.definition import Definition, recording
 from tidemill.sdk.errors import DoesNotFitError
@@ -37,6 +49,14 @@ class Arm(Struct, frozen=True):
     when: Criterion | None
     body: Callable[..., Any]
     given: tuple[Facts, ...] = ()
+
+
+class Race(Struct, frozen=True):
+    """How many bodies that run side by side must succeed, and what becomes of the rest then."""
+
+    need: int
+    rest: Rest
+    single: bool = False  # the result is that of the first, not a list
 
 
 class Trace(Tracer):
@@ -139,6 +159,18 @@ class Trace(Tracer):
         self.nodes[name] = LoopNode(param, expression, graph, condition, limit, captures.inputs)
         return self.output(name, VALUE, plan)
 
+    def join(self, name: str, word: str, arms: Sequence[Callable[[], Any]], how: Race) -> Standin:
+        name = self.claim(name or word, f'give this one another, {word}(…, name="…")')
+        if not 1 <= how.need <= len(arms):
+            raise TraceError(f"{name} needs {how.need} of {len(arms)} bodies: from 1 to all of them")
+        captures = Captures()
+        traced = [self._body(arm, {}, captures) for arm in arms]
+        names = _names_of_arms(arms, [graph for graph, _ in traced])
+        made = tuple(ArmNode(each, graph) for each, (graph, _) in zip(names, traced, strict=True))
+        self.nodes[name] = JoinNode(made, how.need, how.rest, how.single, captures.inputs)
+        kind = union_of(list(dict.fromkeys(kind for _, kind in traced)))
+        return self.output(name, VALUE, plan_of(kind if how.single else list[kind]))  # type: ignore[valid-type]
+
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Calls of tasks and words become nodes of this graph."""
@@ -174,6 +206,20 @@ def _name_of(body: Callable[..., Any], word: str) -> str:
         return body.node_name
     name = getattr(body, "__name__", word)
     return word if name == "<lambda>" else name
+
+
+def _names_of_arms(arms: Sequence[Callable[[], Any]], graphs: Sequence[Graph]) -> list[str]:
+    """An arm is named as its function, one of a lambda as the step that its result comes from."""
+    names: list[str] = []
+    for arm, graph in zip(arms, graphs, strict=True):
+        output = graph.outputs[VALUE]
+        base = _name_of(arm, output.node if isinstance(output, Ref) and output.node else "arm")
+        name, count = base, 1
+        while name in names:
+            count += 1
+            name = f"{base}-{count}"
+        names.append(name)
+    return names
 
 
 def _parameters_of(body: Callable[..., Any], count: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.standin import TraceError
 
+_WORDS = frozenset(("tidemill.sdk.words", "tidemill.sdk.joining"))
 _LOOKERS = frozenset(("isinstance", "issubclass", "type", "callable", "id", "hasattr", "getattr", "vars"))
 _Function = ast.FunctionDef | ast.Lambda
 
@@ -81,7 +82,7 @@ class _Pass:
         while isinstance(target, ast.Call):  # task.options(…)(…)
             target = target.func.value if isinstance(target.func, ast.Attribute) else target.func
         value = self._value_of(target)
-        return isinstance(value, Definition) or getattr(value, "__module__", "") == "tidemill.sdk.words"
+        return isinstance(value, Definition) or getattr(value, "__module__", "") in _WORDS
 
     def _value_of(self, target: ast.expr) -> Any:
         if isinstance(target, ast.Name):
