@@ -10,7 +10,8 @@ from tidemill.core.build import check
 from tidemill.core.commands import FetchOperands
 from tidemill.core.events import CancelRequested, FetchFailed, OperandsFetched
 from tidemill.core.graph import BranchNode, Case, ConstNode, Graph, LoopNode, Workflow
-from tidemill.core.run import Cancelled, Code, Ended, Failed, Failure, LoopScope, StepFailed, StepSucceeded, Succeeded
+from tidemill.core.run import Cancelled, Code, Ended, Failed, Failure, StepFailed, StepSucceeded, Succeeded
+from tidemill.core.scopes import LoopScope
 from tidemill.core.terms import Compare, Comparison, Condition, Constant, Input, IsTrue, ListExpr, RecordExpr, Ref
 from tidemill.core.values import Blob, Fixed, Inline, Output
 

@@ -10,7 +10,8 @@ from tests.core.scene import NUMBER, RUN, Scene, graph, task
 from tidemill.core.build import check
 from tidemill.core.events import CancelRequested
 from tidemill.core.graph import FORMAT, End, Ending, Graph, MachineNode, State, Transition, Workflow
-from tidemill.core.run import Cancelled, Code, Ended, Failed, MachineScope, StepFailed, StepSucceeded, Succeeded
+from tidemill.core.run import Cancelled, Code, Ended, Failed, StepFailed, StepSucceeded, Succeeded
+from tidemill.core.scopes import MachineScope
 from tidemill.core.terms import Compare, Comparison, Condition, Constant, Input, RecordExpr, Ref, StatusOf
 
 DONE = End(Ending.SUCCESS, outputs={"value": Ref(node="write")})

@@ -18,7 +18,8 @@ from tidemill.core.ids import Path
 from tidemill.core.plan import expressions_of, scope_path
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import Cached
-from tidemill.core.run import Failure, Fork, MapScope, StepFailed, StepSucceeded
+from tidemill.core.run import Failure, Fork, StepFailed, StepSucceeded
+from tidemill.core.scopes import MapScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Input
 from tidemill.core.values import (

@@ -11,15 +11,8 @@ from tidemill.core.plan import Layout, Place
 from tidemill.core.resolve import Resolver
 from tidemill.core.retry import Policy, policy_of
 from tidemill.core.rows import Entry
-from tidemill.core.run import (
-    MOVING,
-    Blocked,
-    MachineScope,
-    Run,
-    Scope,
-    Step,
-    StepSucceeded,
-)
+from tidemill.core.run import MOVING, Blocked, Run, Step, StepSucceeded
+from tidemill.core.scopes import MachineScope, Scope
 
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from tidemill.core.graph import JoinNode, Rest
 from tidemill.core.ids import Path
 from tidemill.core.plan import Place, join, scope_path
-from tidemill.core.run import Code, Failure, JoinScope, StepSucceeded
+from tidemill.core.run import Code, Failure, StepSucceeded
+from tidemill.core.scopes import JoinScope
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover

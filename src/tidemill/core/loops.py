@@ -17,7 +17,8 @@ from tidemill.core.ids import Path
 from tidemill.core.maps import MAX_MOVES
 from tidemill.core.plan import Place, element_path, scope_path
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import Code, Failure, LoopScope, StepSucceeded, Waiting
+from tidemill.core.run import Code, Failure, StepSucceeded, Waiting
+from tidemill.core.scopes import LoopScope
 from tidemill.core.terms import VALUE
 from tidemill.core.values import ListOf, RecordOf, Source
 

@@ -13,19 +13,12 @@ from tidemill.core.errors import InputError
 from tidemill.core.fill import LargeOperandError
 from tidemill.core.graph import End, Ending, State, Transition
 from tidemill.core.ids import Path
-from tidemill.core.machine_paths import FAILURE
+from tidemill.core.machine_paths import FAILURE, SUCCESS
 from tidemill.core.maps import MAX_MOVES
 from tidemill.core.plan import Place, visit_path
 from tidemill.core.rows import Timer, TimerKind
-from tidemill.core.run import (
-    Code,
-    Failure,
-    MachineScope,
-    Step,
-    StepFailed,
-    StepSucceeded,
-    Waiting,
-)
+from tidemill.core.run import Code, Failed, Failure, Step, StepFailed, StepSucceeded, Waiting
+from tidemill.core.scopes import MachineScope
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
@@ -161,10 +154,10 @@ def _end(mover: "Mover", place: Place, number: int, why: str) -> None:
     machine = place.outer
     mover.draft.put_scope(replace(mover.machine_scope(machine), end=(place.arm, number)))
     if end.outcome is Ending.SUCCESS:
-        mover.machine_done(machine, end.status)
+        _done(mover, machine, end.status)
         return
     said = end.status or why or f"the state {place.arm!r} led to an end in failure"
-    mover.machine_failed(machine, Failure(Code.PERMANENT, said, path=place.step))
+    _failed(mover, machine, Failure(Code.PERMANENT, said, path=place.step))
 
 
 def visit_failed(mover: "Mover", place: Place, failure: Failure) -> None:
@@ -180,7 +173,7 @@ def visit_failed(mover: "Mover", place: Place, failure: Failure) -> None:
     )
     number = next(fitting, None)
     if number is None:
-        mover.machine_failed(place.outer, failure)
+        _failed(mover, place.outer, failure)
         return
     to = _target(place, number)
     mover.note("state_left", path, status=failure.code.value, to=to if isinstance(to, str) else "")
@@ -193,7 +186,7 @@ def stop_visit(mover: "Mover", place: Place, failure: Failure) -> None:
     mover.note("step_failed", place.step, code=failure.code.value, message=failure.message)
     mover.set_step(replace(mover.step(place.step), state=StepFailed(failure)))
     mover.count(failed=1)
-    mover.machine_failed(place.outer, failure)
+    _failed(mover, place.outer, failure)
 
 
 def _stuck(mover: "Mover", place: Place, status: str) -> str:
@@ -208,3 +201,18 @@ def _stuck(mover: "Mover", place: Place, status: str) -> str:
         f"the state {place.arm!r} ended with the status {status!r}, and none of its transitions fits "
         f"(they are for {', '.join(ways)}{more}); visited so far: {seen}"
     )
+
+
+def _done(mover: "Mover", path: Path, status: str) -> None:
+    """A machine came to an end in success."""
+    if path:
+        mover.node_done(path, StepSucceeded(status or SUCCESS))
+    else:
+        mover.end_well(status)
+
+
+def _failed(mover: "Mover", path: Path, failure: Failure) -> None:
+    if path:
+        mover.node_failed(path, failure)
+    else:
+        mover.end_run(Failed(failure))

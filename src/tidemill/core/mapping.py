@@ -8,7 +8,7 @@ from tidemill.core.graph import MapNode
 from tidemill.core.ids import Path
 from tidemill.core.plan import scope_path
 from tidemill.core.resolve import Resolver
-from tidemill.core.run import MapScope
+from tidemill.core.scopes import MapScope
 from tidemill.core.values import (
     Blob,
     Element,

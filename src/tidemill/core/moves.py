@@ -34,7 +34,6 @@ from tidemill.core.graph import (
 from tidemill.core.ids import Path, text_of
 from tidemill.core.joins import arm_done, arm_failed, begin_join
 from tidemill.core.loops import begin_loop, round_done
-from tidemill.core.machine_paths import SUCCESS
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
 from tidemill.core.overlay import Draft
@@ -47,7 +46,6 @@ from tidemill.core.run import (
     Failed,
     Failure,
     Run,
-    Scope,
     Step,
     StepFailed,
     StepSkipped,
@@ -55,6 +53,7 @@ from tidemill.core.run import (
     StepSucceeded,
     Waiting,
 )
+from tidemill.core.scopes import Scope
 from tidemill.core.skips import absent_input, absent_output, is_rescued, node_left_out, scope_left_out
 from tidemill.core.values import Inline, Source, blobs_of
 from tidemill.core.waits import begin_wait
@@ -219,19 +218,6 @@ class Mover(Queueing):
                 visit_done(self, path)
             case _:
                 self.node_done(place.step, StepSucceeded(arm=place.arm))
-
-    def machine_done(self, path: Path, status: str) -> None:
-        """A machine came to an end in success."""
-        if path:
-            self.node_done(path, StepSucceeded(status or SUCCESS))
-        else:
-            self.end_well(status)
-
-    def machine_failed(self, path: Path, failure: Failure) -> None:
-        if path:
-            self.node_failed(path, failure)
-        else:
-            self.end_run(Failed(failure))
 
     def node_failed(self, path: Path, failure: Failure, number: int = 0) -> None:
         """A node has failed for good. Its scope is dead; the failure goes outwards until something takes it."""

@@ -34,7 +34,8 @@ from tidemill.core.rows import (
     TimerKind,
     ValueKey,
 )
-from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.run import Attempt, Run, Step
+from tidemill.core.scopes import ScopeRow
 from tidemill.core.shared_rows import Attributes
 from tidemill.core.tables import GraphMissingError, RowsMissingError, Table
 from tidemill.core.values import Blob, Inline, Value

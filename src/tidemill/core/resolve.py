@@ -28,12 +28,9 @@ from tidemill.core.graph import (
 from tidemill.core.ids import Path
 from tidemill.core.node_types import ports_of
 from tidemill.core.plan import Place, element_path, join, visit_path
-from tidemill.core.run import (
-    MapScope,
-    StepFailed,
-    StepSkipped,
-)
+from tidemill.core.run import StepFailed, StepSkipped
 from tidemill.core.run_rows import NotThereError, RunRows
+from tidemill.core.scopes import MapScope
 from tidemill.core.terms import Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,

@@ -10,7 +10,8 @@ from tidemill.core.graph import NodeOptions
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.recurrence import Terms
 from tidemill.core.requirements import Capability, Requirements
-from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.run import Attempt, Run, Step
+from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
 from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value

@@ -16,7 +16,6 @@ from msgspec import Struct
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.requirements import Granted
 from tidemill.core.telling import Measure, Took
-from tidemill.core.values import Source
 
 
 class Code(Enum):
@@ -195,65 +194,6 @@ def pending_of(run: Run) -> Pending | None:
             return pending
         case _:
             return None
-
-
-# Scopes --------------------------------------------------------------------------------------------
-
-
-class Scope(Struct, frozen=True, gc=False, tag="graph"):
-    """One evaluation of one graph; ``path`` is the prefix of its steps."""
-
-    run: RunId
-    path: Path
-    pending: int  # nodes not yet final
-    failure: Failure | None = None  # set when a node failed: nothing more opens here
-    given: dict[str, Source] = {}  # inputs that were found when it opened: of a visit, and what a round starts with
-
-
-class MapScope(Struct, frozen=True, gc=False, tag="map"):
-    """The elements of the map at ``path``: opened in order, at most ``window`` at once."""
-
-    run: RunId
-    path: Path
-    length: int
-    next: int = 0  # index of the element to open next
-    open: int = 0
-    failed: int = 0
-    split: tuple[str, ...] = ()  # parameters whose list lies in chunks under this path
-    changed: bool = False  # in a fork: it gives another list than its origin
-    skipped: Path = ""  # the step whose failure left out what an element gives
-
-
-class LoopScope(Struct, frozen=True, gc=False, tag="loop"):
-    """The rounds of the loop at ``path``, one after the other."""
-
-    run: RunId
-    path: Path
-    round: int = -1  # index of the one that was opened last
-    next: Source | None = None  # what another one starts with, which is to be opened
-
-
-class JoinScope(Struct, frozen=True, gc=False, tag="join"):
-    """What has become of the arms of the join at ``path``, until that was decided."""
-
-    run: RunId
-    path: Path
-    done: tuple[str, ...] = ()  # arms that succeeded, in that order
-    failed: dict[str, str] = {}  # arms that did not, and what they said
-
-
-class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
-    """Where a machine of states is."""
-
-    run: RunId
-    path: Path
-    visits: dict[str, int] = {}  # by state: how often it was entered
-    done: dict[str, int] = {}  # by state: the latest visit that ended well
-    next: str = ""  # the state that a timer enters
-    end: tuple[str, int] | None = None  # the state and the number of the transition that ended it
-
-
-ScopeRow = Scope | MapScope | LoopScope | JoinScope | MachineScope
 
 
 # Steps ---------------------------------------------------------------------------------------------

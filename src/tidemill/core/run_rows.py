@@ -8,19 +8,8 @@ from tidemill.core.ids import Path, RunId
 from tidemill.core.machine_paths import FAILURE, SUCCESS
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Layout, join, visit_path
-from tidemill.core.run import (
-    Code,
-    Failure,
-    JoinScope,
-    LoopScope,
-    MachineScope,
-    MapScope,
-    Scope,
-    Step,
-    StepFailed,
-    StepSkipped,
-    StepSucceeded,
-)
+from tidemill.core.run import Code, Failure, Step, StepFailed, StepSkipped, StepSucceeded
+from tidemill.core.scopes import JoinScope, LoopScope, MachineScope, MapScope, Scope
 from tidemill.core.terms import VALUE, Input, Ref
 from tidemill.core.values import Fixed, Gathered, Source
 

@@ -31,7 +31,8 @@ from tidemill.core.rows import (
     TaskRow,
     Timer,
 )
-from tidemill.core.run import Attempt, Run, ScopeRow, Step
+from tidemill.core.run import Attempt, Run, Step
+from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
 from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value

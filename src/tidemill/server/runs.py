@@ -22,7 +22,8 @@ from tidemill.core.graph import (
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
-from tidemill.core.run import STATUSES, Held, LoopScope, MapScope, Ready, Run, ScopeRow, Step
+from tidemill.core.run import STATUSES, Held, Ready, Run, Step
+from tidemill.core.scopes import LoopScope, MapScope, ScopeRow
 from tidemill.core.why import Fleet, explain, explain_run
 from tidemill.engine.engine import Engine
 from tidemill.ports.store import RunFilter, WaitFilter

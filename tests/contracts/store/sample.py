@@ -25,7 +25,8 @@ from tidemill.core.rows import (
     Timer,
     TimerKind,
 )
-from tidemill.core.run import Attempt, Ready, Run, Running, RunState, Scope, Step
+from tidemill.core.run import Attempt, Ready, Run, Running, RunState, Step
+from tidemill.core.scopes import Scope
 from tidemill.core.values import Inline
 from tidemill.core.wait_rows import Address, Mailbox, SignalRow, WaitKind, WaitRow
 from tidemill.core.webhooks import Delivered, Delivery, Due, Webhook

@@ -21,7 +21,8 @@ from tests.contracts.store.sample import (
     write,
 )
 from tidemill.core.rows import Changes, Entry, History, Keys
-from tidemill.core.run import AttemptEnded, End, Scope
+from tidemill.core.run import AttemptEnded, End
+from tidemill.core.scopes import Scope
 from tidemill.core.values import Inline
 from tidemill.ports.store import RunFilter, Store
 

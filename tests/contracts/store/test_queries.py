@@ -31,15 +31,14 @@ from tidemill.core.run import (
     Failed,
     Failure,
     Halted,
-    MapScope,
     Ready,
     Run,
     Running,
     RunState,
-    Scope,
     Step,
     Succeeded,
 )
+from tidemill.core.scopes import MapScope, Scope
 from tidemill.core.values import Blob, Encoding, Inline, Streamed
 from tidemill.ports.store import RunFilter, Store
 

@@ -26,7 +26,8 @@ from tidemill.core.rows import (
     TaskRow,
     Timer,
 )
-from tidemill.core.run import Attempt, AttemptEnded, Run, ScopeRow, Step
+from tidemill.core.run import Attempt, AttemptEnded, Run, Step
+from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import KINDS, Registered
 from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value

@@ -50,7 +50,8 @@ from tidemill.core.rows import (
     StreamItems,
     TaskRow,
 )
-from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, ScopeRow, Step
+from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, Step
+from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
 from tidemill.core.shared_rows import Attributes
 from tidemill.core.values import Value
