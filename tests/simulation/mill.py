@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tests.simulation.chance import stream
 from tests.simulation.clock import START_AT
 from tests.simulation.invariants import Ledger
 from tests.simulation.plans import Case
@@ -22,6 +24,7 @@ from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.core.definitions import Pools
 from tidemill.core.documents import document_of
 from tidemill.core.errors import UnavailableError
+from tidemill.core.events import RunChanged
 from tidemill.core.ids import RunId, digest_of, uuid7
 from tidemill.core.rows import Keys
 from tidemill.core.run import Ended, Failed, Halted, Run, Succeeded
@@ -91,9 +94,10 @@ async def _answer(engine: Engine, link: Link) -> None:
     try:
         while True:
             what, index = _unpack(await link.receive())
-            answer = _submit if what == "submit" else _look
+            answer = {"submit": _submit, "look": _look}.get(what)
             try:
-                await link.send(_pack(await answer(engine, index)))
+                said = await (answer(engine, index) if answer else _meddle(engine, what, index))
+                await link.send(_pack(said))
             except StoreLostError:
                 await link.send(_pack(("again", index)))
     except LinkDownError:
@@ -113,6 +117,18 @@ async def _submit(engine: Engine, index: int) -> Any:
     (answer,) = await engine.submit([order])
     assert isinstance(answer, Run), answer
     return "accepted", index
+
+
+async def _meddle(engine: Engine, what: str, index: int) -> Any:
+    run = run_of(index)
+    match what:
+        case "pause":
+            await engine.pause(run, "client", "")
+        case "resume":
+            await engine.resume(run, "client")
+        case _:
+            await engine.change(RunChanged(run, priority=int(what)))
+    return "meddled", index
 
 
 async def _look(engine: Engine, index: int) -> Any:
@@ -141,24 +157,41 @@ def run_of(index: int) -> RunId:
 # Client --------------------------------------------------------------------------------------------
 
 
-async def use(ports: Ports, ledger: Ledger) -> None:
+MEDDLES = 60  # looks, after which each run is let go on
+
+
+async def use(ports: Ports, case: Case, ledger: Ledger) -> None:
+    chance, looks = stream(case.seed, "meddle"), count()
+
+    def meddling() -> str:
+        """What is done to a run before it is looked at; "" is nothing."""
+        if not case.meddling:
+            return ""
+        if next(looks) > MEDDLES:
+            return "resume"
+        if chance() >= case.meddling:
+            return ""
+        return ("pause", "pause", "resume", "5", "-5")[int(chance() * 5)]
+
     while True:
         try:
             link = await ports.dialer("server:client").dial()
             try:
-                await _use(link, ledger)
+                await _use(link, ledger, meddling)
             finally:
                 await link.close()
         except (LinkDownError, TimeoutError):
             await asyncio.sleep(0.2)
 
 
-async def _use(link: Link, ledger: Ledger) -> None:
+async def _use(link: Link, ledger: Ledger, meddling: Callable[[], str]) -> None:
     while len(ledger.results) < RUNS:
         for index in range(RUNS):
             if index not in ledger.acknowledged:
                 await _ask(link, ledger, "submit", index)
             elif index not in ledger.results:
+                if what := meddling():
+                    await _ask(link, ledger, what, index)
                 await _ask(link, ledger, "look", index)
         await asyncio.sleep(LOOK_S)
     ledger.done.set()
@@ -236,7 +269,7 @@ def world_of(case: Case) -> tuple[Callable[[], Outcome], World]:
     ledger.look = lambda: server.disk
     world.add("first", lambda ports: work(ports, case, ledger))
     world.add("second", lambda ports: work(ports, case, ledger))
-    world.add("client", lambda ports: use(ports, ledger))
+    world.add("client", lambda ports: use(ports, case, ledger))
 
     async def story() -> None:
         await ledger.done.wait()

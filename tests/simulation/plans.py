@@ -49,6 +49,7 @@ class Case(Struct, frozen=True, omit_defaults=True):
     skew_s: float = 0.0
     moves: dict[int, int] | None = None
     note: str = ""
+    meddling: float = 0.0  # how often the client pauses, resumes or reorders a run instead of looking at it
 
 
 def swarm(seed: str, hosts: Sequence[str]) -> Case:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.simulation import mill
 from tests.simulation.plans import Case, Fault, Kind, kept_cases, swarm, text_of_case
@@ -14,6 +15,7 @@ from tests.simulation.plans import Case, Fault, Kind, kept_cases, swarm, text_of
 ROOT = Path(__file__).parent.parent.parent
 CASES = kept_cases(Path(__file__).parent / "cases")
 PUSH, NIGHT, BLOCK = 50, 2000, 50
+MEDDLED = 15
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,18 @@ def holds(case):
 @pytest.mark.parametrize("seed", range(PUSH))
 def test_promises_hold_under_any_faults(seed):
     holds(swarm(str(seed), mill.HOSTS))
+
+
+@pytest.mark.parametrize("seed", range(MEDDLED))
+def test_promises_hold_while_runs_are_paused_resumed_and_reordered(seed):
+    holds(replace(swarm(f"meddled/{seed}", mill.HOSTS), meddling=0.6))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, 500, BLOCK))
+def test_promises_hold_under_many_more_pauses(first):
+    for seed in range(first, first + BLOCK):
+        holds(replace(swarm(f"meddled/{seed}", mill.HOSTS), meddling=0.6))
 
 
 @pytest.mark.slow

@@ -357,3 +357,9 @@ pages.output.topic  # E
 pages.add_parents("long")  # E
 write.otherwise(to=pages)  # E
 article.end("success", output=pages.outputs)  # E
+Client().options(key=7)  # E
+Client().options(on_active="refuse")  # E
+Client().pause(tasks="media.thumb")  # E
+Client().pause("media.thumb")  # E
+Client().run("r").change(priority="high")  # E
+Client().bulk("cancel")  # E

@@ -10,10 +10,15 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import webhooks
+from tidemill.wire.api import RunView
 from tidemill import (
     AsyncClient,
     Backend,
     Batch,
+    BulkAction,
+    BulkRequest,
+    OnActive,
+    RunChange,
     Catalog,
     Clamp,
     Client,
@@ -665,6 +670,25 @@ def look_at(run: Run[int]) -> None:
     assert_type(run.data(), dict[str, Any])
     assert_type(run.step_data(), dict[str, dict[str, Any]])
     assert_type(run.set({"label": "good"}, remove=["draft"], path="noted"), dict[str, Any])
+
+
+def of_control(client: Client, draft: Draft) -> None:
+    once = client.options(key="order-7", key_lifetime=timedelta(days=1), unique="c-5", on_active=OnActive.REFUSE)
+    later = once.options(delay=2.5, tags={"team": "a"})
+    run = later.submit(shorten, draft)
+    assert_type(run.pause("the disk is full").status, str)
+    assert_type(run.change(priority=5, tags={"team": "b"}, untag=["old"]).tags, dict[str, str])
+    assert_type(run.resume(), RunView)
+    assert_type(client.pause(task="media.thumb", reason="deploy").is_paused, bool)
+    assert_type([each.name for each in client.pauses()], list[str])
+    request = BulkRequest(BulkAction.SET, workflow="article", tags={"team": "a"}, change=RunChange(priority=3))
+    assert_type([bite.count for bite in client.bulk(request)], list[int])
+
+
+async def of_async_control(client: AsyncClient) -> None:
+    async for bite in client.bulk(BulkRequest(BulkAction.CANCEL, older_than_s=3600)):
+        assert_type(bite.next, str)
+    assert_type((await client.resume(queue="night")).kind, str)
 
 
 WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk)
