@@ -1,11 +1,12 @@
 """Retry, fork and what-if: runs that take over what other runs have recorded."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tidemill import AsyncClient, InvalidInputError, Worker, branch, map_over, workflow
+from tidemill import AsyncClient, InvalidInputError, Worker, branch, map_over, wait_signal, workflow
 from tidemill.client.errors import RefusedError, WrongStatusError
 from tidemill.sdk.errors import RunFailedError
 from tidemill.testing.local import local
@@ -233,3 +234,22 @@ async def test_a_changed_workflow_is_held_against_recorded_runs() -> None:
         assert middle.fresh == ("branch/then/double",)
         assert calls() == []
         assert len((await client.runs()).runs) == 3
+
+
+@workflow
+def asked(n: int) -> int:
+    paid = wait_signal("paid", int, within=timedelta(minutes=1))
+    return total([read(n), paid], 0)
+
+
+async def test_a_wait_that_is_over_is_taken_over() -> None:
+    async with local(works) as client:
+        BROKEN.add(("total", (10, 7)))
+        run = await client.submit(asked, 1)
+        await run.signal("paid", 7)
+        with pytest.raises(RunFailedError):
+            await run.result(20)
+        BROKEN.clear()
+        calls()
+        assert await (await run.retry()).result(20) == 17
+        assert calls() == [("total", (10, 7))]

@@ -13,15 +13,16 @@ from msgspec.structs import replace
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import TidemillError
 from tidemill.core.fill import Filler
-from tidemill.core.graph import MapNode, Node, TaskNode
+from tidemill.core.graph import MapNode, Node, TaskNode, WaitNode
 from tidemill.core.ids import Path
+from tidemill.core.machine_paths import FAILURE
 from tidemill.core.plan import expressions_of, scope_path
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import Cached
 from tidemill.core.run import Failure, Fork, StepFailed, StepSucceeded
 from tidemill.core.scopes import MapScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
-from tidemill.core.terms import Input
+from tidemill.core.terms import VALUE, Input
 from tidemill.core.values import (
     Element,
     Encoding,
@@ -48,7 +49,10 @@ class Recorded(Struct, frozen=True):
     outputs: dict[str, Value]
 
 
-def taken_over(mover: "Mover", path: Path, node: TaskNode) -> Cached | Failure | None:
+Taken = TaskNode | WaitNode  # nodes whose results are taken over; all others are worked out anew
+
+
+def taken_over(mover: "Mover", path: Path, node: Taken) -> Cached | Failure | None:
     """The origin's result for the step at ``path``, if that stands; a failure only in a rehearsal."""
     fork = mover.run.fork
     if fork is None:
@@ -66,11 +70,12 @@ def _is_run_again(fork: Fork, path: Path) -> bool:
     return any(path == each or path.startswith((f"{each}/", f"{each}[")) for each in (*fork.again, *fork.edited))
 
 
-def _recorded(mover: "Mover", fork: Fork, path: Path, node: TaskNode) -> Recorded | None:
+def _recorded(mover: "Mover", fork: Fork, path: Path, node: Taken) -> Recorded | None:
     step = mover.draft.step(fork.origin, path)
     match step.state if step is not None else None:
-        case StepSucceeded() as state:
-            outputs = {port: mover.draft.value(fork.origin, path, port) for port in node.outputs}
+        case StepSucceeded(status=status) as state if status != FAILURE or fork.assume:
+            ports = node.outputs if isinstance(node, TaskNode) else (VALUE,)
+            outputs = {port: mover.draft.value(fork.origin, path, port) for port in ports}
             there = {port: value for port, value in outputs.items() if value is not None}
             if len(there) < len(outputs) or any(isinstance(value, Streamed) for value in there.values()):
                 return None
@@ -81,14 +86,18 @@ def _recorded(mover: "Mover", fork: Fork, path: Path, node: TaskNode) -> Recorde
             return None
 
 
-def _is_same(mover: "Mover", fork: Fork, path: Path, node: TaskNode) -> bool:
-    """Whether the origin ran the same task on the same inputs here."""
+def _is_same(mover: "Mover", fork: Fork, path: Path, node: Taken) -> bool:
+    """Whether the origin ran the same task on the same inputs here, or waited for the same."""
     origin = Resolver(mover.draft, fork.origin, mover.draft.layout(fork.graph))
     try:
         _, _, old = origin.layout.node(path)
-        if not isinstance(old, TaskNode) or (old.task, old.schema) != (node.task, node.schema):
-            return False
-        return _are_same(mover, origin, path, (node.inputs, old.inputs))
+        match node, old:
+            case TaskNode(), TaskNode() if (old.task, old.schema) == (node.task, node.schema):
+                return _are_same(mover, origin, path, (node.inputs, old.inputs))
+            case WaitNode(), WaitNode() if old.what == node.what:
+                return _are_same(mover, origin, path, (_said(node), _said(old)))
+            case _:
+                return False
     except (RowsMissingError, GraphMissingError):
         raise
     except TidemillError:

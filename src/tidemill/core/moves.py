@@ -115,7 +115,7 @@ class Mover(Queueing):
             case CallNode() | MachineNode():
                 self.open_scope(path)
             case WaitNode():
-                begin_wait(self, path, node)
+                self._begin_wait(path, node)
             case ConstNode() | OpNode():
                 raise InternalError(f"{path!r} cannot be run yet")
 
@@ -130,6 +130,15 @@ class Mover(Queueing):
                 self.note("at_breakpoint", path)
             case None:
                 self.make_ready(Step(self.id, path, Blocked(0)), node)
+
+    def _begin_wait(self, path: Path, node: WaitNode) -> None:
+        match taken_over(self, path, node):
+            case Cached() as known:
+                self.reuse(path, known)
+            case Failure() as failure:
+                self.node_failed(path, failure)
+            case None:
+                begin_wait(self, path, node)
 
     def reuse(self, path: Path, known: Cached) -> None:
         """A recorded result stands for the step; nothing runs."""
