@@ -39,6 +39,11 @@ def test_a_document_goes_from_code_to_a_file_to_a_server_and_runs(mill: Mill) ->
         assert mill.tidemill("graph", "diff", published["digest"], "nine.json", "--url", url).code == 0
         ran = mill.tidemill("run", "--graph", "nine.json", "--xs", "[1, 2]", "--url", url, "--json")
         assert (ran.code, ran.json["value"]) == (0, 3), ran.err
+        for kind, name in (("--picture", "run.svg"), ("--timeline", "time.svg")):
+            assert mill.tidemill("runs", "show", ran.json["id"], kind, "-o", name, "--url", url).code == 0
+            ElementTree.fromstring((mill.folder / name).read_text())
+        assert "2 of 2" in (mill.folder / "run.svg").read_text()
+        assert "slow[1]" in (mill.folder / "time.svg").read_text()
 
 
 def test_each_problem_is_told_with_its_place(mill: Mill) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,9 +20,11 @@ from tidemill.cli.measures import lines_of_attempts
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, summary_of
 from tidemill.cli.show import span, table
+from tidemill.cli.sources import write_or_print
 from tidemill.cli.streaming import print_items
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.run import STATUSES
+from tidemill.graphs.view import Picture
 from tidemill.wire.api import AttemptView, EmittedView, LogLineView, RunPage, RunView, StepView
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "STDOUT", "STDERR")
@@ -76,13 +79,21 @@ def _row(view: RunView) -> tuple[str, ...]:
 @runs.command()
 @click.argument("run")
 @click.option("--metrics", is_flag=True, help="What each attempt took and measured, too.")
+@click.option("--picture", is_flag=True, help="Its graph as it stands, as SVG.")
+@click.option("--timeline", is_flag=True, help="When its steps ran, as SVG.")
+@click.option("-o", "--output", "to", type=click.Path(dir_okay=False, path_type=Path), help="Where a picture goes.")
 @url_option
 @output_option
-def show(run: str, url: str | None, output: Output, metrics: object) -> None:
+def show(run: str, url: str | None, output: Output, metrics: object, **picture: Any) -> None:
     """One run with its steps. With --json: {"run": {...}, "steps": [...]}; what lies inside a map is left out.
 
     --metrics adds what the first 1,000 attempts took and measured.
     """
+    if picture["picture"] or picture["timeline"]:
+        _draw(run, url, "timeline" if picture["timeline"] else "graph", picture["to"])
+        return
+    if picture["to"] is not None:
+        raise click.UsageError("-o is where a picture goes: add --picture or --timeline")
 
     async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView], Sequence[AttemptView], dict[str, Any]]:
         found: AsyncRun[object] = await run_of(client, run)
@@ -99,6 +110,14 @@ def show(run: str, url: str | None, output: Output, metrics: object) -> None:
     tell_adjustments(view)
     for line in (*lines_of_outline(steps), *lines_of_attempts(attempts), *data_lines(own, {})):
         click.echo(line)
+
+
+def _draw(run: str, url: str | None, what: str, to: Path | None) -> None:
+    async def drawn(client: AsyncClient) -> Picture:
+        found: AsyncRun[object] = await run_of(client, run)
+        return await (found.timeline() if what == "timeline" else found.picture())
+
+    write_or_print(ask(url, drawn).svg, to)
 
 
 @runs.command()

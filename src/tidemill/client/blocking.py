@@ -14,6 +14,7 @@ from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
 from tidemill.client.streams import Numbered, OnRestart, Restarted
 from tidemill.client.transport import Transport
+from tidemill.core.errors import TidemillError
 from tidemill.graphs.view import Graph
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.result import Streamed
@@ -133,6 +134,8 @@ class Run(Generic[R_co]):
     view = _of_run(AsyncRun.view)
     status = _of_run(AsyncRun.status)
     graph = _of_run(AsyncRun.graph)
+    picture = _of_run(AsyncRun.picture)
+    timeline = _of_run(AsyncRun.timeline)
     cancel = _of_run(AsyncRun.cancel)
     stopped = _of_run(AsyncRun.stopped)
     go_on = _of_run(AsyncRun.go_on)
@@ -154,6 +157,13 @@ class Run(Generic[R_co]):
     attempts = _of_run(AsyncRun.attempts)
     logs = _of_run(AsyncRun.logs)
     artifacts = _of_run(AsyncRun.artifacts)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows: how it stands. Without its server, its id."""
+        try:
+            return {"image/svg+xml": self.picture().svg, "text/plain": repr(self)}
+        except TidemillError:
+            return {"text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return repr(self._run)

@@ -29,7 +29,7 @@ from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.webhooks import AsyncWebhooks
 from tidemill.core.graph import NodeOptions, overlaid
 from tidemill.core.run import Adjustment
-from tidemill.graphs.view import Graph
+from tidemill.graphs.view import Graph, Picture
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.directory import Directory
 from tidemill.sdk.file import File
@@ -94,6 +94,14 @@ class AsyncRun(SignalsOfRun, WithData, Generic[R_co]):
     async def graph(self) -> Graph:
         """The graph that it is a run of."""
         return Graph(await self._core.calls.document(f"/graphs/{(await self.view()).graph}"))
+
+    async def picture(self) -> Picture:
+        """Its graph as it stands, as SVG; a notebook shows it."""
+        return Picture((await self._core.calls.document(f"/runs/{self.id}/picture")).decode())
+
+    async def timeline(self) -> Picture:
+        """When its steps ran, as SVG; a notebook shows it."""
+        return Picture((await self._core.calls.document(f"/runs/{self.id}/picture?timeline=true")).decode())
 
     async def cancel(self, reason: str = "") -> api.RunView:
         """Ask it to stop; it ends when each of its steps has."""

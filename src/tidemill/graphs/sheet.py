@@ -208,7 +208,7 @@ def _machine(name: str, shape: Graph, states: Mapping[str, State], start: str, p
         sheet.boxes.append(_state(state, each, here))
         for transition in state.transitions:
             if isinstance(transition.to, End):
-                end = _end(transition.to, place)
+                end = end_box(transition.to, place)
                 ends[end.id] = end
                 target = end.id
             else:
@@ -238,5 +238,6 @@ def _state(state: State, name: str, here: str) -> Box:
     return Box(here, "state", name, (f"→ {given}",) if given else (), f"{name}({takes}) → {given}", inner)
 
 
-def _end(end: End, place: str) -> Box:
+def end_box(end: End, place: str) -> Box:
+    """``place``: of the machine."""
     return Box(f"{place}~end:{end.outcome.value}:{end.status}", end.outcome.value, end_words(end))

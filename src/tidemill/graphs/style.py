@@ -14,7 +14,7 @@ _SHADES = {
     "succeeded": ("succeeded", "skipped_over"),
     "failed": ("failed", "halted", "lost", "killed", "presumed", "abandoned"),
     "running": ("running", "leased"),
-    "waiting": ("ready", "waiting", "blocked", "cancelling", "stopping", "closing"),
+    "waiting": ("ready", "waiting", "blocked", "at_breakpoint", "cancelling", "stopping", "closing"),
     "stopped": ("cancelled", "skipped", "released", "stopped"),
 }
 
@@ -56,7 +56,16 @@ STYLE = (
     ".tm .constant>.face{stroke-dasharray:2 3}"
     f"{_statuses()}"
     ".tm [class*=is-]>.face{stroke:var(--c);stroke-width:2}"
-    ".tm [class*=is-]>.face,.tm .bar{fill:color-mix(in srgb,var(--c) 12%,var(--card))}"
+    ".tm [class*=is-]>.face{fill:color-mix(in srgb,var(--c) 12%,var(--card))}"
+    ".tm .group[class*=is-]>.face{fill:color-mix(in srgb,var(--c) 6%,var(--card))}"
     ".tm .count{fill:var(--c,var(--ink));font-weight:600;font-variant-numeric:tabular-nums}"
+    ".tm .is-taken{--c:var(--succeeded)}"
+    ".tm .grid{stroke:var(--line);stroke-width:1}"
+    ".tm .tick{fill:var(--faint);font-size:10px;font-variant-numeric:tabular-nums}"
+    ".tm .name{font-size:11.5px}"
+    ".tm .dot{fill:var(--c,var(--edge))}"
+    ".tm .bar{stroke:var(--c);fill:color-mix(in srgb,var(--c) 55%,var(--card))}"
+    ".tm .group-bar{fill:var(--c);opacity:.4}"
+    ".tm .queued{fill:var(--c);opacity:.28}"
     ".tm .halo{fill:none;stroke:var(--c);stroke-opacity:.45;stroke-width:3}"
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,6 +28,19 @@ class NoSuchGraphError(InputError):
 
 class MissingPackageError(InputError):
     """An optional package is needed for this, and is not installed."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG file; a notebook shows it."""
+
+    svg: str
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def __repr__(self) -> str:
+        return f"<picture, {len(self.svg):,} characters of SVG>"
 
 
 @runtime_checkable

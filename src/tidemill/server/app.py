@@ -34,6 +34,7 @@ from tidemill.server.json_link import JsonLink
 from tidemill.server.metrics import Metrics
 from tidemill.server.openapi import document
 from tidemill.server.openapi_served import ServedDocument
+from tidemill.server.pictures import Pictures
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
 from tidemill.server.runs import Runs
@@ -140,6 +141,7 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         approvals=Approvals(engine, plains),
         breaks=Breaks(engine, plains),
         data=Data(engine),
+        pictures=Pictures(engine),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=results,
         watches=Watches(engine, streams),

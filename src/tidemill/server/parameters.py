@@ -87,6 +87,14 @@ def follows(request: Request, default: str = "true") -> bool:
     return text == "true"
 
 
+def flag(request: Request, name: str) -> bool:
+    """A choice that is off unless it says ``true``."""
+    text = request.query_params.get(name, "false")
+    if text not in ("true", "false"):
+        raise refuse("bad_request", f"?{name}= is true or false, not {text[:50]!r}")
+    return text == "true"
+
+
 def cursor(request: Request) -> int:
     """Where to go on: ?after=, or what a browser sends when it reconnects."""
     last = request.headers.get("last-event-id", "")

@@ -20,6 +20,7 @@ from tidemill.server.forks import Forks
 from tidemill.server.hooks import Hooks
 from tidemill.server.inbound import Inbound
 from tidemill.server.parameters import Query
+from tidemill.server.pictures import Pictures
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
@@ -69,6 +70,7 @@ class Parts:
     runs: Runs
     signals: Signals
     approvals: Approvals
+    pictures: Pictures
     forks: Forks
     breaks: Breaks
     data: Data
@@ -117,6 +119,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
     )
     wait = Query("wait", "Seconds to wait for the end", "number")
     path, step = Query("path", "Of this step"), Query("step", "The step that published it")
+    timeline = Query("timeline", "Whether to draw when its steps ran, and not its graph", "boolean")
     paths = Query("path", "These steps only; may be repeated", is_list=True)
     after = Query("after", "The last path of the page before")
     return (
@@ -131,6 +134,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
         Endpoint("GET", "/runs/{run}/attempts", runs.attempts, "Attempts", api.AttemptList, query=(path, LIMIT)),
+        Endpoint("GET", "/runs/{run}/picture", parts.pictures.picture, "A picture of it", api.SVG, query=(timeline,)),
         Endpoint("GET", "/runs/{run}/why", runs.why, "Why it waits", api.WhyAnswer),
         Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),
         Endpoint("GET", "/runs/{run}/artifacts/{name:path}", blobs.artifact, "One of them", OCTETS, query=(step,)),

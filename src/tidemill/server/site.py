@@ -13,7 +13,7 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-SCRIPTS = ("app.js", "asks.js", "list.js", "run.js", "show.js", "tree.js")
+SCRIPTS = ("app.js", "asks.js", "list.js", "picture.js", "run.js", "show.js", "tree.js")
 _TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 
 

@@ -3,6 +3,7 @@
 import { asksPanel } from "./asks.js";
 import { ask, between, calmly, count, make, mark, moment, patch, pill, size, tell } from "./show.js";
 import { tick } from "./list.js";
+import { picturePanel } from "./picture.js";
 import { Tree } from "./tree.js";
 
 const LOG_LINES = 2000, SHOWN_JSON = 20000, AT_ONCE = 100;
@@ -19,6 +20,7 @@ export function runPage(id, said) {
   const files = make("section", { class: "card files", hidden: true });
   const logs = logPanel(id, () => selected);
   const asks = asksPanel(id, (path) => { changed.add(path); fresh(); });
+  const picture = picturePanel(id);
 
   // Loading ---------------------------------------------------------------------------------------
 
@@ -173,24 +175,27 @@ export function runPage(id, said) {
       for (let at = path.length; (at = path.lastIndexOf("/", at - 1)) > 0;) changed.add(path.slice(0, at).replace(/\[\d+\]$/, ""));
     }
     if (run) fresh();
+    picture.fresh();
   });
   events.addEventListener("live", (event) => {
     const { kind, path, detail } = JSON.parse(event.data);
     if (kind !== "progress") return;
     tree.progress(path, [detail.fraction, detail.stage, detail.message]);
     paint();
+    picture.fresh();
   });
   events.addEventListener("end", async () => {
     events.close();
     said(true, "ended");
     changed.clear();
+    picture.ended();
     await loadAll();
     showSide();
   });
   setInterval(tick, 1000);
   loadAll().then(showSide, (error) => head.replaceChildren(make("div", { class: "box failed" }, error.message)));
   logs.start();
-  return make("div", {}, head, asks.panel,
+  return make("div", {}, head, asks.panel, picture.panel,
     make("div", { class: "columns" }, make("section", { class: "card" }, make("h2", {}, "Steps"), rows), make("div", { class: "aside" }, result, files, side)),
     logs.panel);
 }
