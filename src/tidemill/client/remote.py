@@ -21,6 +21,7 @@ from tidemill.client.knowing import Knowing
 from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.schedules import AsyncSchedules
+from tidemill.client.seen import Seen
 from tidemill.client.signals import SignalsOfClient, SignalsOfRun
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
@@ -29,7 +30,7 @@ from tidemill.client.transport import HttpTransport, Transport
 from tidemill.client.webhooks import AsyncWebhooks
 from tidemill.core.graph import NodeOptions, overlaid
 from tidemill.core.run import Adjustment
-from tidemill.graphs.view import Graph, Picture
+from tidemill.graphs.view import Graph
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.directory import Directory
 from tidemill.sdk.file import File
@@ -46,7 +47,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(SignalsOfRun, WithData, Generic[R_co]):
+class AsyncRun(Seen, SignalsOfRun, WithData, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
@@ -84,24 +85,6 @@ class AsyncRun(SignalsOfRun, WithData, Generic[R_co]):
             self._core.outcomes.expect(self._awaited)
             await self._core.outcomes.ask([self.id])
             self._is_watched = True
-
-    async def view(self) -> api.RunView:
-        return await self._core.calls.get(f"/runs/{self.id}", api.RunView)
-
-    async def status(self) -> str:
-        return (await self.view()).status
-
-    async def graph(self) -> Graph:
-        """The graph that it is a run of."""
-        return Graph(await self._core.calls.document(f"/graphs/{(await self.view()).graph}"))
-
-    async def picture(self) -> Picture:
-        """Its graph as it stands, as SVG; a notebook shows it."""
-        return Picture((await self._core.calls.document(f"/runs/{self.id}/picture")).decode())
-
-    async def timeline(self) -> Picture:
-        """When its steps ran, as SVG; a notebook shows it."""
-        return Picture((await self._core.calls.document(f"/runs/{self.id}/picture?timeline=true")).decode())
 
     async def cancel(self, reason: str = "") -> api.RunView:
         """Ask it to stop; it ends when each of its steps has."""
@@ -191,31 +174,6 @@ class AsyncRun(SignalsOfRun, WithData, Generic[R_co]):
     async def emitted_so_far(self, type: str = "", after: int = 0) -> Sequence[api.EmittedView]:  # noqa: A002
         """Those that there are now."""
         return [event async for event in self._core.tails.emitted_so_far(self.id, type, after)]
-
-    async def steps(self) -> list[api.StepView]:
-        return [step async for step in self._core.tails.steps(self.id)]
-
-    async def steps_after(self, path: str = "", limit: int = 1000) -> api.StepPage:
-        """A page of steps, by path; for those who want to leave some out."""
-        query = {"after": path, "limit": limit}
-        return await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, query)
-
-    async def step(self, path: str) -> api.StepView | None:
-        """One step by its path; None while there is none."""
-        page = await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, {"path": path})
-        return page.steps[0] if page.steps else None
-
-    async def logs(
-        self, path: str | None = None, after: int = 0, *, search: str = "", level: str = ""
-    ) -> Sequence[api.LogLineView]:
-        """The lines so far, of all steps or of one.
-
-        Args:
-            search: a text that they hold, in any case.
-            level: the least serious that is wanted, by its name in `logging`; STDOUT and STDERR mean just these.
-        """
-        wanted = {"path": path, "q": search, "level": level}
-        return [line async for line in self._core.tails.logs(self.id, wanted, after)]
 
     def __repr__(self) -> str:
         return f"<run {self.id}>"
