@@ -17,8 +17,8 @@ from tidemill.graphs.timeline import Bar, Row, span_of, timeline_of
 from tidemill.server import parameters
 from tidemill.server.problems import refuse
 from tidemill.server.standing import standing_of
-from tidemill.wire.api import SVG
 
+SVG = "image/svg+xml"
 MORE = "and more"
 MOST_ROWS = 200  # of a timeline
 MOST_ELEMENTS = 20  # steps in one map that get a row

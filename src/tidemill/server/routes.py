@@ -20,7 +20,7 @@ from tidemill.server.forks import Forks
 from tidemill.server.hooks import Hooks
 from tidemill.server.inbound import Inbound
 from tidemill.server.parameters import Query
-from tidemill.server.pictures import Pictures
+from tidemill.server.pictures import SVG, Pictures
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
@@ -134,7 +134,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
         Endpoint("GET", "/runs/{run}/attempts", runs.attempts, "Attempts", api.AttemptList, query=(path, LIMIT)),
-        Endpoint("GET", "/runs/{run}/picture", parts.pictures.picture, "A picture of it", api.SVG, query=(timeline,)),
+        Endpoint("GET", "/runs/{run}/picture", parts.pictures.picture, "A picture of it", SVG, query=(timeline,)),
         Endpoint("GET", "/runs/{run}/why", runs.why, "Why it waits", api.WhyAnswer),
         Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),
         Endpoint("GET", "/runs/{run}/artifacts/{name:path}", blobs.artifact, "One of them", OCTETS, query=(step,)),

@@ -17,7 +17,6 @@ from tidemill.wire.control import PauseView
 
 MSGPACK = "application/msgpack"
 JSON = "application/json"
-SVG = "image/svg+xml"
 PROBLEM = "application/problem+json"
 FRAMES = "application/vnd.tidemill.frames"  # four bytes of length, then msgpack; again and again
 BATCH_LIMIT = 10_000  # submissions of one request
