@@ -49,10 +49,6 @@ class Seen:
         page = await self._core.calls.get(f"/runs/{self.id}/steps", api.StepPage, {"path": path})
         return page.steps[0] if page.steps else None
 
-    async def attempts(self, path: str | None = None) -> Sequence[api.AttemptView]:
-        found = await self._core.calls.get(f"/runs/{self.id}/attempts", api.AttemptList, {"path": path})
-        return found.attempts
-
     async def logs(
         self, path: str | None = None, after: int = 0, *, search: str = "", level: str = ""
     ) -> Sequence[api.LogLineView]:
@@ -64,6 +60,3 @@ class Seen:
         """
         wanted = {"path": path, "q": search, "level": level}
         return [line async for line in self._core.tails.logs(self.id, wanted, after)]
-
-    async def artifacts(self) -> Sequence[api.ArtifactView]:
-        return (await self._core.calls.get(f"/runs/{self.id}/artifacts", api.ArtifactList)).artifacts
