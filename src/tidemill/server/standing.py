@@ -29,7 +29,8 @@ from tidemill.core.graph import (
 from tidemill.core.ids import Path, RunId
 from tidemill.core.plan import bodies_of, element_path, join, visit_path
 from tidemill.core.rows import Keys, Rows
-from tidemill.core.run import LoopScope, MachineScope, MapScope, Step, StepSucceeded
+from tidemill.core.run import Step, StepSucceeded
+from tidemill.core.scopes import LoopScope, MachineScope, MapScope
 from tidemill.graphs.sheet import end_box
 from tidemill.graphs.svg import Standing
 from tidemill.ports.store import Queries
