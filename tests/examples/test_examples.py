@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import Mill
+from tests.cli.processes import Mill, until
 from tests.house.source import ROOT
+from tidemill.assembly.address import read_address
 
 EXAMPLES = ROOT / "examples"
 
@@ -49,3 +51,20 @@ def test_primes_are_counted_in_parts(mill: Mill) -> None:
 def test_primes_are_counted_in_ten_thousand_parts(mill: Mill) -> None:
     said = mill.tidemill("run", str(EXAMPLES / "scatter"))
     assert "78498" in said.out
+
+
+def test_a_text_is_published_when_somebody_agrees() -> None:
+    command = [sys.executable, str(EXAMPLES / "approval" / "main.py")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count("Publish this?") == 2
+    assert said.stdout.endswith("published by Ann: There is much to say about tides. Say when high water comes.\n")
+
+
+def test_a_run_of_the_example_asks_and_is_answered_from_another_terminal(mill: Mill) -> None:
+    with mill.process("run", str(EXAMPLES / "approval"), "--topic", "tides") as running:
+        url = until(lambda: read_address(mill.folder / ".tidemill"), lambda: f"a server: {running.said}").url
+        (found,) = until(lambda: mill.tidemill("approvals", "--url", url, "--json").json["waits"], lambda: "a question")
+        answered = mill.tidemill("approve", found["run"], "--choice", "publish", "--who", "Ann", "--url", url)
+        assert answered.code == 0, answered.err
+        running.wait_for("published by Ann")

@@ -2,12 +2,17 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 import pytest
 
-from tests.server.http import Http
+from tests.server.http import Http, until
 from tests.server.test_runs import RUNS, submit
+from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.sdk.approvals import Approval
+from tidemill.sdk.waiting import approval
+from tidemill.sdk.workflow import workflow
 
 async_api = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -81,3 +86,40 @@ async def test_pages_allow_no_script_but_their_own(http: Http) -> None:
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert "unsafe" not in answer.headers["content-security-policy"]
         assert answer.headers["x-frame-options"] == "DENY"
+
+
+@workflow
+def asking(name: str) -> Approval[Literal["yes", "no"]]:
+    return approval("Print it?", choices=("yes", "no"), shows=name, within=timedelta(days=1))
+
+
+async def asked(http: Http) -> tuple[AsyncRun[Any], str]:
+    """A run that asks, and the link by which it is answered."""
+    async with AsyncClient(http.url) as client:
+        run = await client.submit(asking, HOSTILE)
+        await until(run.waits)
+        (found,) = (await client.waits(kinds=("approval",), links="true")).waits
+        return run, found.link
+
+
+@in_a_browser
+async def test_an_approval_is_given_on_the_page_of_its_run(http: Http, page: Any) -> None:
+    run, _ = await asked(http)
+    await page.goto(f"{http.url}/runs/{run.id}")
+    await page.get_by_text("Print it?").wait_for(timeout=10_000)
+    await page.get_by_placeholder("Your name").fill("Ann")
+    await page.get_by_role("button", name="yes").click()
+    await page.locator(".pill.succeeded").wait_for(timeout=10_000)
+    assert (await http.get(f"{RUNS}/{run.id}/result")).json["value"]["who"] == "Ann"
+
+
+@in_a_browser
+async def test_an_approval_is_given_by_its_link(http: Http, page: Any) -> None:
+    run, link = await asked(http)
+    await page.goto(link)
+    await page.get_by_text("onerror").wait_for()
+    assert await page.locator("main img, main script").count() == 0
+    await page.get_by_label("Comment").fill("not today")
+    await page.get_by_role("button", name="no").click()
+    await page.get_by_text("chose 'no'").wait_for(timeout=10_000)
+    assert (await http.get(f"{RUNS}/{run.id}/result")).json["value"]["comment"] == "not today"

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from good import (
     Box,
@@ -43,6 +44,8 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill import webhooks
 from tidemill import (
+    FOREVER,
+    Approval,
     Client,
     Batch,
     Clamp,
@@ -83,6 +86,11 @@ from tidemill import (
     workflow,
     Needs,
     Schedule,
+    approval,
+    sleep_for,
+    sleep_until,
+    wait_event,
+    wait_signal,
 )
 
 
@@ -363,3 +371,25 @@ Client().pause(tasks="media.thumb")  # E
 Client().pause("media.thumb")  # E
 Client().run("r").change(priority="high")  # E
 Client().bulk("cancel")  # E
+
+
+def waits(draft: Draft, answer: Approval[Literal["yes", "no"]], client: Client) -> None:
+    wait_signal("go", Verdict)  # E
+    wait_signal("go", Verdict, within=3)  # E
+    wait_signal("go", "Verdict", within=FOREVER)  # E
+    wait_signal("go", Verdict, within=FOREVER, key=1.5)  # E
+    wait_signal("go", Verdict, within=FOREVER, on_timeout=draft)  # E
+    wait_signal("go", Verdict, within=FOREVER, later=draft)  # E
+    pdf(wait_signal("go", Verdict, within=FOREVER))  # E
+    wait_event("go", within=FOREVER)  # E
+    pdf(wait_event("go", Draft, within=FOREVER, on_timeout=lambda: 3))  # E
+    approval("Good?", choices="yes", within=FOREVER)  # E
+    approval("Good?", choices=("yes",), within=3)  # E
+    approval("Good?", choices=("yes", 3), within=FOREVER)  # E
+    approval("Good?", choices=("yes", "no"))  # E
+    sleep_until(timedelta(days=1), then=lambda: draft)  # E
+    sleep_for(5, then=lambda: draft)  # E
+    sleep_for(timedelta(days=1))  # E
+    answer.choice == "maybe"  # E
+    answer.chosen  # E
+    client.signal("go", draft)  # E

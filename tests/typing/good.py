@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict, assert_type
 
@@ -12,6 +12,8 @@ from tidemill.client.blocking import Run
 from tidemill import webhooks
 from tidemill.wire.api import RunView
 from tidemill import (
+    FOREVER,
+    Approval,
     AsyncClient,
     Backend,
     Batch,
@@ -59,6 +61,7 @@ from tidemill import (
     Workflow,
     all_of,
     any_of,
+    approval,
     branch,
     call,
     collect,
@@ -79,6 +82,10 @@ from tidemill import (
     switch,
     task_named,
     workflow,
+    sleep_for,
+    sleep_until,
+    wait_event,
+    wait_signal,
 )
 
 
@@ -691,4 +698,51 @@ async def of_async_control(client: AsyncClient) -> None:
     assert_type((await client.resume(queue="night")).kind, str)
 
 
-WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk)
+Consent = Approval[Literal["yes", "no"]]
+
+
+@media.task
+def outcome(answer: Consent, late: str) -> int:
+    return len(answer.choice + answer.comment + answer.who + late) + answer.at.year
+
+
+@workflow
+def consented(topic: str, days: timedelta, due: datetime) -> int:
+    """Each wait has the type of what it brings; a way out adds its own."""
+    paid = wait_signal("paid", Verdict, within=timedelta(hours=1))
+    assert_type(paid, Verdict)
+    told = wait_event("named", str, within=FOREVER, after=[paid], name="naming")
+    assert_type(told, str)
+    keyed = wait_signal("sent", str, within=timedelta(days=1), key=topic, on_timeout=lambda: topic)
+    assert_type(keyed, str)
+    either = wait_signal("maybe", int, within=FOREVER, on_timeout=lambda: topic, key=3)
+    assert_type(either, int | str)
+    answer: Consent = approval("Good?", choices=("yes", "no"), shows=paid, within=FOREVER)
+    plain = approval("Which?", choices=("a", "b"), within=FOREVER, name="which", after=told)
+    assert_type(plain, Approval[str])
+    rested = sleep_until(due, then=lambda: sleep_for(days, then=lambda: keyed, after=keyed))
+    assert_type(rested, str)
+    return branch(answer.choice == "yes", then=lambda: outcome(answer, rested), otherwise=lambda: 0)
+
+
+asking = StateMachine("asking")
+
+
+@asking.state
+def consent(topic: str) -> Approval[Literal["yes", "no"]]:
+    return approval("Good?", choices=("yes", "no"), shows=topic, within=timedelta(days=2))
+
+
+consent.when(consent.output.choice == "yes", to=asking.end("success"))
+consent.on("timeout", to=asking.end("failure"))
+consent.otherwise(to=asking.end("failure"))
+
+
+def signalled(client: Client, run: Run[int]) -> str:
+    sent = run.signal("paid", Verdict(0.5, "good"), id="one")
+    assert_type(sent.taken, bool)
+    run.approve("yes", who="ann", comment="well done", step="approval")
+    return client.signal("sent", "x", key="tides").id + client.waits(kinds=("signal",)).next + run.waits()[0].link
+
+
+WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk, consented, asking)

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contracts.store.conftest import OpenStore
 from tests.contracts.store.sample import (
@@ -14,12 +15,14 @@ from tests.contracts.store.sample import (
     a_run,
     a_step,
     a_timer,
+    a_wait,
     an_attempt,
     run_id,
     write,
 )
-from tidemill.core.rows import Changes, Entry, History, Keys
-from tidemill.ports.store import Counts, Store
+from tidemill.core.rows import Changes, Entry, History, Keys, TimerKind
+from tidemill.core.wait_rows import Address, Closed, Mailbox, Outcome, WaitKind
+from tidemill.ports.store import Counts, Store, WaitFilter
 
 CLAIMED = 50
 
@@ -111,3 +114,36 @@ async def test_looking_for_what_is_due_costs_the_same_beside_much_that_is_not(op
     many = await cost_of_a_look(store)
     assert many.statements == few.statements
     assert many.vm_steps == pytest.approx(few.vm_steps, rel=0.01)
+
+
+async def cost_of_a_signal(store: Counted, number: int) -> Counts:
+    """Find who waits at one address, end that wait, list the next ones."""
+    address = Address(run_id(number), WaitKind.SIGNAL, "paid")
+    before = store.counts()
+    beat = await store.begin()
+    rows = await beat.load(Keys(mailboxes=[address], signals=[(address, "s")], waits=[(run_id(number), "hold")]))
+    wait = rows.waits[run_id(number), "hold"]
+    assert wait is not None
+    closed = replace(wait, closed=Closed(Outcome.ANSWERED, AT))
+    await beat.save(Changes(waits=[closed], mailboxes_drop=[address]))
+    await beat.commit()
+    assert len(await store.waits(WaitFilter(kinds=(WaitKind.SIGNAL,), limit=50))) == 50
+    return difference(store.counts(), before)
+
+
+async def test_a_signal_costs_the_same_with_100_and_10_000_that_wait(open_store: OpenStore) -> None:
+    store: Counted = await open_store()  # type: ignore[assignment]
+
+    async def add(first: int, count: int) -> None:
+        runs = [run_id(n) for n in range(first, first + count)]
+        boxes = [Mailbox(Address(run, WaitKind.SIGNAL, "paid"), ((run, "hold"),)) for run in runs]
+        timers = [a_timer(run, "hold", AT * 2, TimerKind.WAIT) for run in runs]
+        await write(store, Changes(waits=[a_wait(run) for run in runs], mailboxes=boxes, timers_put=timers))
+
+    await add(0, 100)
+    few, look = await cost_of_a_signal(store, 20), await cost_of_a_look(store)
+    await add(100, 10_000)
+    many, look_again = await cost_of_a_signal(store, 21), await cost_of_a_look(store)
+    assert (many.statements, many.rows_written) == (few.statements, few.rows_written)
+    assert many.vm_steps == pytest.approx(few.vm_steps, rel=0.02)
+    assert look_again == look
