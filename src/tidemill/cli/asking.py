@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from tidemill.assembly.settings import read_settings
+from tidemill.cli.options import Output
 from tidemill.client.remote import AsyncClient
 
 T = TypeVar("T")
@@ -22,6 +23,14 @@ def ask(url: str | None, question: Callable[[AsyncClient], Awaitable[T]]) -> T:
             return await question(client)
 
     return asyncio.run(asking())
+
+
+def tell(output: Output, value: Any, text: str) -> None:
+    """An answer of one line, or as JSON."""
+    if output is Output.JSON:
+        print_json(value)
+    else:
+        click.echo(text)
 
 
 def print_json(value: Any) -> None:

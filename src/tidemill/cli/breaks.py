@@ -53,7 +53,8 @@ def go_on(run: str, paths: Sequence[str], url: str | None, output: Output, **how
 @click.argument("run")
 @click.argument("path")
 @url_option
-def inputs(run: str, path: str, url: str | None) -> None:
+@output_option
+def inputs(run: str, path: str, url: str | None, **_: object) -> None:
     """What a step of a task is given, as JSON."""
     print_json(ask(url, lambda client: client.run(run).inputs(path)))
 
@@ -63,6 +64,7 @@ def inputs(run: str, path: str, url: str | None) -> None:
 @click.argument("path")
 @click.option("--port", default="value", show_default=True, help="The output, where a step has several.")
 @url_option
-def value(run: str, path: str, port: str, url: str | None) -> None:
+@output_option
+def value(run: str, path: str, port: str, url: str | None, **_: object) -> None:
     """What a step gave, as JSON; of an element or a round too, by its path: "pages[3]/embed"."""
     print_json(ask(url, lambda client: client.run(run).value(path, port)))

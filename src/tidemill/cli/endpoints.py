@@ -2,7 +2,7 @@
 
 import click
 
-from tidemill.cli.asking import ask, print_json
+from tidemill.cli.asking import ask, print_json, tell
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.show import table
 from tidemill.client.remote import AsyncClient
@@ -60,7 +60,9 @@ def list_(url: str | None, output: Output) -> None:
 @click.argument("path")
 @click.option("--version", default="", help="Only this version.")
 @url_option
-def remove(path: str, version: str, url: str | None) -> None:
+@output_option
+def remove(path: str, version: str, url: str | None, output: Output) -> None:
     """Serve it no more."""
     ask(url, lambda client: client.endpoints.remove(path, version=version))
-    click.echo(f"{path} is removed" if not version else f"version {version} of {path} is removed")
+    text = f"{path} is removed" if not version else f"version {version} of {path} is removed"
+    tell(output, {"removed": path, "version": version}, text)

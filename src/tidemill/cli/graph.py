@@ -133,7 +133,7 @@ def draw(source: str, workflow: str, form: str | None, to: Path | None, url: str
 @_to
 @url_option
 def export(source: str, workflow: str, to: Path | None, url: str | None) -> None:
-    """Write the document of SOURCE, in JSON; docs/schemas/graph.json is its schema."""
+    """Write the document of SOURCE, in JSON; docs/schemas/graph-1.json is its schema."""
     document = json.loads(graph_from(source, workflow, url).document)
     write_or_print(json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True), to)
 

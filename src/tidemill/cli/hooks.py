@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tidemill.cli.asking import ask, print_json
+from tidemill.cli.asking import ask, print_json, tell
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.show import table
 from tidemill.cli.webhooks import pair
@@ -13,6 +13,9 @@ from tidemill.client.remote import AsyncClient
 from tidemill.wire.hooks import HookView
 
 NAMED = click.argument("name")
+
+
+SCHEMES = ("standard", "github", "stripe", "token")
 
 
 @click.group()
@@ -29,7 +32,12 @@ def hooks() -> None:
 @click.option(
     "--input", "inputs", multiple=True, metavar="PARAMETER=PLACE", help="Such as order=$.data.id; $ is all of the body."
 )
-@click.option("--scheme", type=click.Choice(["standard", "github", "stripe", "token"]), default="standard")
+@click.option(
+    "--scheme",
+    type=click.Choice(["standard", "github", "stripe", "token"]),
+    default="standard",
+    help="How they are signed.",
+)
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Of its runs.")
 @click.option("--header", default="", help="That holds the token.")
 @click.option("--id-header", default="", help="That tells repetitions, where the scheme does not.")
@@ -86,10 +94,11 @@ def list_(url: str | None, output: Output) -> None:
 @hooks.command("remove")
 @NAMED
 @url_option
-def remove(name: str, url: str | None) -> None:
+@output_option
+def remove(name: str, url: str | None, output: Output) -> None:
     """Take its webhooks no more."""
     ask(url, lambda client: client.hooks.remove(name))
-    click.echo(f"hook {name} is removed")
+    tell(output, {"removed": name}, f"hook {name} is removed")
 
 
 def _row(view: HookView) -> tuple[str, ...]:

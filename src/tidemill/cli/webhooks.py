@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tidemill.cli.asking import ask, print_json
+from tidemill.cli.asking import ask, print_json, tell
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.show import table
@@ -97,10 +97,11 @@ def show(name: str, url: str | None, output: Output) -> None:
 @webhooks.command("remove")
 @NAMED
 @url_option
-def remove(name: str, url: str | None) -> None:
+@output_option
+def remove(name: str, url: str | None, output: Output) -> None:
     """Send it nothing more; its log goes, and what was to be sent."""
     ask(url, lambda client: client.webhooks.remove(name))
-    click.echo(f"webhook {name} is removed")
+    tell(output, {"removed": name}, f"webhook {name} is removed")
 
 
 @webhooks.command("test")
@@ -146,10 +147,11 @@ def log(name: str, limit: int, url: str | None, output: Output) -> None:
 @NAMED
 @click.argument("delivery")
 @url_option
-def redeliver(name: str, delivery: str, url: str | None) -> None:
+@output_option
+def redeliver(name: str, delivery: str, url: str | None, output: Output) -> None:
     """Send one delivery of the log once more, under the same id."""
     found = ask(url, lambda client: client.webhooks.redeliver(name, delivery))
-    click.echo(f"{found.id} is sent again")
+    tell(output, found, f"{found.id} is sent again")
 
 
 def pair(text: str, option: str = "--tag") -> tuple[str, str]:
