@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.graphs.samples import ALBUM, ARTICLE, number, plain
-from tidemill import CycleError, Graph, Worker, map_over, workflow
+from tidemill import CycleError, Dag, Graph, Worker, map_over, workflow
 from tidemill.core.terms import Ref
 from tidemill.graphs.view import MissingPackageError, NoSuchGraphError
 
@@ -20,6 +20,11 @@ def cut(x: int) -> int:
 @yard.task
 def add(x: int, y: int) -> int:
     return x + y
+
+
+@yard.task
+def merge(low: int, high: int) -> int:
+    return low + high
 
 
 @yard.task
@@ -90,3 +95,11 @@ def test_without_networkx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "networkx", None)
     with pytest.raises(MissingPackageError, match="pip install networkx"):
         Graph(build).to_networkx()
+
+
+def test_a_dag_of_objects_has_phases_too() -> None:
+    made = Dag("both")
+    low, high = made.add(cut, name="low"), made.add(cut, name="high")
+    joined = [low, high] >> made.add(merge)
+    assert repr(joined) == "<step both/merge after low, high>"
+    assert Graph(made).phases() == [["low", "high"], ["merge"]]

@@ -68,6 +68,13 @@ class Local:
         largest = (task.batch.size for worker in workers for task in worker.tasks.values() if task.batch)
         self._workers, self._concurrency = workers, max(concurrency, *largest, 1)
 
+    def start(self) -> Client:
+        """For notebooks, where no block holds it; `stop` ends it, as the end of the process does."""
+        return self.__enter__()
+
+    def stop(self) -> None:
+        self.__exit__(None, None, None)
+
     def __enter__(self) -> Client:
         self._open = ExitStack()
         with ExitStack() as stack:
