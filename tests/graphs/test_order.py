@@ -98,7 +98,7 @@ def test_without_networkx_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_dag_of_objects_has_phases_too() -> None:
-    made = Dag("both")
+    made = Dag("both", x=int)
     low, high = made.add(cut, name="low"), made.add(cut, name="high")
     joined = [low, high] >> made.add(merge)
     assert repr(joined) == "<step both/merge after low, high>"
