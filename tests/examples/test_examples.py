@@ -65,6 +65,7 @@ def test_a_run_of_the_example_asks_and_is_answered_from_another_terminal(mill: M
     with mill.process("run", str(EXAMPLES / "approval"), "--topic", "tides") as running:
         url = until(lambda: read_address(mill.folder / ".tidemill"), lambda: f"a server: {running.said}").url
         (found,) = until(lambda: mill.tidemill("approvals", "--url", url, "--json").json["waits"], lambda: "a question")
+        running.wait_for("asks: Publish this\\? publish or write again\\?")
         answered = mill.tidemill("approve", found["run"], "--choice", "publish", "--who", "Ann", "--url", url)
         assert answered.code == 0, answered.err
         running.wait_for("published by Ann")

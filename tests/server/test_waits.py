@@ -136,7 +136,7 @@ async def test_why_says_what_ends_a_wait(client: AsyncClient, http: Http) -> Non
     assert step.reasons == ("it waits for ever for the signal 'order'",)
     assert step.advice == f"tidemill signal {ordered.id} order PAYLOAD"
     (step,) = (await client.why(asked.id)).steps
-    assert step.advice == f"tidemill approve {asked.id} approval --choice yes|no <b>"
+    assert step.advice == f"tidemill approve {asked.id} approval --choice yes|'no <b>'"
 
 
 # Approvals -----------------------------------------------------------------------------------------

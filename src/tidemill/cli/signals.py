@@ -12,6 +12,7 @@ from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.show import table
 from tidemill.client.remote import AsyncClient
 from tidemill.core.wait_rows import WaitKind
+from tidemill.core.why_waits import choices_text
 from tidemill.wire.waiting import SignalView, WaitPage, WaitView
 
 _KINDS = [kind.value for kind in WaitKind]
@@ -105,7 +106,7 @@ def approvals(url: str | None, output: Output, links: object, **query: Any) -> N
     for each in found.waits:
         until = f", until {_until(each)}" if each.until_at else ""
         click.echo(f"{each.question}  ({each.workflow}{until})")
-        click.echo(f"  tidemill approve {each.run} {each.step} --choice {'|'.join(each.choices)}")
+        click.echo(f"  tidemill approve {each.run} {each.step} --choice {choices_text(each.choices)}")
         if each.link:
             click.echo(f"  {each.link}")
     if not found.waits:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+from tidemill.cli.asked import Asked
 from tidemill.cli.outline import Outline
 from tidemill.cli.screen import Screen
 from tidemill.client.remote import AsyncRun
@@ -50,10 +51,13 @@ def interruptible() -> Iterator[Interrupts]:
 
 async def watch(run: AsyncRun[Any], screen: Screen, interrupts: Interrupts) -> Finished | None:
     """Show a run until it ends; None when the person who watches leaves it."""
-    outline, ended = Outline(run), asyncio.create_task(run.ended())
+    outline, asked, ended = Outline(run), Asked(run), asyncio.create_task(run.ended())
     try:
         while not ended.done():
-            screen.show(await unless(interrupts, outline.read()) or ())
+            steps = await unless(interrupts, outline.read()) or ()
+            screen.show(steps)
+            for line in await unless(interrupts, asked.lines(steps)) or ():
+                screen.say(line)
             await unless(interrupts, asyncio.wait([ended], timeout=LOOK_S))
             if interrupts.bell.is_set() and not ended.done():
                 screen.close()

@@ -1,8 +1,13 @@
 """What a step waits for, in words, and how somebody would end it."""
 
+import re
+from collections.abc import Sequence
+
 from tidemill.core.ids import text_of
 from tidemill.core.texts import moment
 from tidemill.core.wait_rows import WaitKind, WaitRow
+
+_PLAIN = re.compile(r"[\w.:-]+")
 
 
 def explain_wait(row: WaitRow) -> tuple[tuple[str, ...], str]:
@@ -21,5 +26,10 @@ def explain_wait(row: WaitRow) -> tuple[tuple[str, ...], str]:
         case WaitKind.SIGNAL:
             return (f"it waits{until} for the signal {row.name!r}",), f"tidemill signal {run} {row.name} PAYLOAD"
         case WaitKind.APPROVAL:
-            choices = "|".join(row.choices)
-            return (f"it asks{until}: {row.question}",), f"tidemill approve {run} {row.path} --choice {choices}"
+            how = f"tidemill approve {run} {row.path} --choice {choices_text(row.choices)}"
+            return (f"it asks{until}: {row.question}",), how
+
+
+def choices_text(choices: Sequence[str]) -> str:
+    """For a shell: `yes|no`, and in quotes where it would take one apart."""
+    return "|".join(each if _PLAIN.fullmatch(each) else "'" + each.replace("'", "'\\''") + "'" for each in choices)
