@@ -18,7 +18,7 @@ from tidemill.core.maps import MAX_MOVES
 from tidemill.core.plan import Place, visit_path
 from tidemill.core.rows import Timer, TimerKind
 from tidemill.core.run import Code, Failed, Failure, Step, StepFailed, StepSucceeded, Waiting
-from tidemill.core.scopes import MachineScope
+from tidemill.core.scopes import MachineScope, Scope, Visit
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
@@ -64,13 +64,14 @@ def _enter(mover: "Mover", machine: Path, state: str) -> None:
     mover.note("state_entered", path)
     inputs = mover.layout.states_of(mover.layout.scope(machine))[state].inputs
     mover.draft.put_scope(replace(scope, visits={**scope.visits, state: number}))
+    visit = Visit(sum(scope.visits.values()) + 1, mover.draft.at)
     try:
         given = {name: mover.resolver.resolve(machine, source) for name, source in inputs.items()}
     except InputError as error:
         text = f"the input of the state {state!r}: {error}"
-        mover.open_dead(path, Failure(Code.INVALID_INPUT, text, path=path))
+        mover.open_dead(path, Failure(Code.INVALID_INPUT, text, path=path), visit)
     else:
-        mover.open_scope(path, given)
+        mover.open_scope(path, given, visit)
 
 
 def visit_done(mover: "Mover", path: Path) -> None:
@@ -122,8 +123,17 @@ def _leave(mover: "Mover", place: Place, number: int | None, status: str) -> Non
     to = _target(place, number)
     name = to if isinstance(to, str) else ""
     mover.set_step(replace(mover.step(path), state=StepSucceeded(status, arm=name)))
-    mover.note("state_left", path, status=status, to=name)
+    _close(mover, path, status, name)
     _take(mover, place, number, "")
+
+
+def _close(mover: "Mover", path: Path, status: str, to: str) -> None:
+    """Keep when and how a visit ended, and what came next."""
+    mover.note("state_left", path, status=status, to=to)
+    scope = mover.draft.scope(mover.id, path)
+    if isinstance(scope, Scope) and scope.visit is not None:
+        closed = replace(scope.visit, closed_at=mover.draft.at, status=status, next=to)
+        mover.draft.put_scope(replace(scope, visit=closed))
 
 
 def _target(place: Place, number: int) -> str | End:
@@ -173,10 +183,11 @@ def visit_failed(mover: "Mover", place: Place, failure: Failure) -> None:
     )
     number = next(fitting, None)
     if number is None:
+        _close(mover, path, failure.code.value, "")
         _failed(mover, place.outer, failure)
         return
     to = _target(place, number)
-    mover.note("state_left", path, status=failure.code.value, to=to if isinstance(to, str) else "")
+    _close(mover, path, failure.code.value, to if isinstance(to, str) else "")
     mover.stop_below(path)
     _take(mover, place, number, failure.message)
 
@@ -186,6 +197,7 @@ def stop_visit(mover: "Mover", place: Place, failure: Failure) -> None:
     mover.note("step_failed", place.step, code=failure.code.value, message=failure.message)
     mover.set_step(replace(mover.step(place.step), state=StepFailed(failure)))
     mover.count(failed=1)
+    _close(mover, place.step, failure.code.value, "")
     _failed(mover, place.outer, failure)
 
 

@@ -53,7 +53,7 @@ from tidemill.core.run import (
     StepSucceeded,
     Waiting,
 )
-from tidemill.core.scopes import Scope
+from tidemill.core.scopes import Scope, Visit
 from tidemill.core.skips import absent_input, absent_output, is_rescued, node_left_out, scope_left_out
 from tidemill.core.values import Inline, Source, blobs_of
 from tidemill.core.waits import begin_wait
@@ -73,22 +73,22 @@ class Mover(Queueing):
 
     # Opening ---------------------------------------------------------------------------------------
 
-    def open_scope(self, path: Path, given: dict[str, Source] | None = None) -> None:
+    def open_scope(self, path: Path, given: dict[str, Source] | None = None, visit: Visit | None = None) -> None:
         self.moves += 1
         place = self.layout.scope(path)
         if place.machine:
             begin_machine(self, path)
             return
         body = place.body
-        self.draft.put_scope(Scope(self.id, path, pending=len(body.needs), given=given or {}))
+        self.draft.put_scope(Scope(self.id, path, pending=len(body.needs), given=given or {}, visit=visit))
         for name in body.roots:
             self.begin(path, name)
         if not body.needs:
             self.scope_done(path)
 
-    def open_dead(self, path: Path, failure: Failure) -> None:
+    def open_dead(self, path: Path, failure: Failure, visit: Visit) -> None:
         """A visit whose inputs cannot be found."""
-        self.draft.put_scope(Scope(self.id, path, pending=0, failure=failure))
+        self.draft.put_scope(Scope(self.id, path, pending=0, failure=failure, visit=visit))
         self.note("step_failed", path, code=failure.code.value, message=failure.message)
         self.count(failed=1)
         visit_failed(self, self.layout.scope(path), failure)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from tidemill.core.ids import Path, RunId
+from tidemill.core.ids import Instant, Path, RunId
 from tidemill.core.run import Failure
 from tidemill.core.values import Source
 
@@ -15,6 +15,17 @@ class Scope(Struct, frozen=True, gc=False, tag="graph"):
     pending: int  # nodes not yet final
     failure: Failure | None = None  # set when a node failed: nothing more opens here
     given: dict[str, Source] = {}  # inputs that were found when it opened: of a visit, and what a round starts with
+    visit: "Visit | None" = None  # of a state's
+
+
+class Visit(Struct, frozen=True, gc=False, array_like=True):
+    """When a state was entered and left."""
+
+    turn: int  # from 1: how many visits its machine has had, with this one
+    opened_at: Instant
+    closed_at: Instant | None = None
+    status: str = ""  # that it ended with; the code of a failure
+    next: str = ""  # the state that came next; "" for an end
 
 
 class MapScope(Struct, frozen=True, gc=False, tag="map"):
