@@ -37,6 +37,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("src/tidemill/sdk/around.py", "queue"): "the same",
     ("src/tidemill/sdk/plain.py", "asyncio"): "runs an async task that is called as a plain function, outside any loop",
     ("src/tidemill/sdk/plain.py", "tempfile"): "gives such a task a folder of its own",
+    ("src/tidemill/sdk/cel.py", "lark"): "reads conditions that are texts, for those who installed it",
     ("src/tidemill/sdk/codecs.py", "pickle"): "for the worker that chooses it by name, class by class",
     ("src/tidemill/sdk/file.py", "mimetypes"): "Python's own table of media types, not the machine's",
 }

@@ -12,6 +12,7 @@ from tidemill.client.remote import AsyncRun
 from tidemill.core.graph import FINALLY, MachineNode, MapNode, State, Workflow
 from tidemill.core.plan import Body, body_of, join
 from tidemill.wire.api import RunView, StepView
+from tidemill.wire.visits import VisitView
 
 PAGE = 40
 BAR = 24
@@ -25,6 +26,7 @@ MARKS = {
     "waiting": "▸",
 }
 LATER = "·"
+NONE: Mapping[str, VisitView] = {}
 _COUNTED = re.compile(r"#(\d+)|\[(\d+)\]")  # a visit, a round
 
 
@@ -34,10 +36,17 @@ class Outline:
     def __init__(self, run: AsyncRun[object]) -> None:
         self._run = run
         self._places: Mapping[str, int] = {}
+        self._has_states = False
+        self.steps: Sequence[StepView] = ()  # as they were read last
+        self.visits: Mapping[str, VisitView] = {}
 
-    async def read(self) -> list[StepView]:
+    async def read(self) -> Sequence[StepView]:
         """As they are now."""
-        self._places = self._places or places_in((await self._run.graph()).workflow)
+        if not self._places:
+            workflow = (await self._run.graph()).workflow
+            self._places, self._has_states = places_in(workflow), workflow.is_machine
+        if self._has_states:
+            self.visits = {visit.path: visit for visit in await self._run.visits()}
         found: list[StepView] = []
         after = ""
         while True:
@@ -49,7 +58,8 @@ class Outline:
                     break
                 found.append(step)
             if not after:
-                return sorted(found, key=lambda step: place_of(step.path, self._places))
+                self.steps = sorted(found, key=lambda step: place_of(step.path, self._places, self.visits))
+                return self.steps
 
 
 def places_in(workflow: Workflow) -> dict[str, int]:
@@ -60,16 +70,20 @@ def places_in(workflow: Workflow) -> dict[str, int]:
     return {path: place for place, path in enumerate(_all_paths(workflow))}
 
 
-def place_of(path: str, places: Mapping[str, int]) -> tuple[object, ...]:
-    """Where a step stands among others: by the place of its node, and visits and rounds by their number."""
+def place_of(path: str, places: Mapping[str, int], visits: Mapping[str, VisitView]) -> tuple[object, ...]:
+    """Where a step stands among others: by the place of its node, rounds by number, visits as they were made."""
     segments = path.split("/")
     heads = ["/".join(segments[: end + 1]) for end in range(len(segments))]
     return tuple(
-        part for head in heads for part in (_number_of(head), places.get(_COUNTED.sub("", head), len(places)), head)
+        part
+        for head in heads
+        for part in (_number_of(head, visits), places.get(_COUNTED.sub("", head), len(places)), head)
     )
 
 
-def _number_of(head: str) -> int:
+def _number_of(head: str, visits: Mapping[str, VisitView]) -> int:
+    if head in visits:
+        return visits[head].turn
     found = _COUNTED.search(head.rpartition("/")[2])
     return int(found[1] or found[2]) if found else 0
 
@@ -137,11 +151,12 @@ def _skipped_to(path: str, around: Sequence[StepView]) -> str:
     return ""
 
 
-def lines_of_outline(steps: Sequence[StepView]) -> Iterator[str]:
-    """One line for each step, indented by its depth."""
+def lines_of_outline(steps: Sequence[StepView], visits: Mapping[str, VisitView] = NONE) -> Iterator[str]:
+    """One line for each step, indented by its depth; for a visit, how it ended and where it led."""
     widest = max((len(_indented(step)) for step in steps), default=0)
     for step in steps:
-        yield f"{MARKS.get(step.status, LATER)} {_indented(step):<{widest}}  {state_of(step)}".rstrip()
+        told = state_of(step, visits.get(step.path))
+        yield f"{MARKS.get(step.status, LATER)} {_indented(step):<{widest}}  {told}".rstrip()
 
 
 def _indented(step: StepView) -> str:
@@ -149,8 +164,13 @@ def _indented(step: StepView) -> str:
     return "  " * len(outer) + name
 
 
-def state_of(step: StepView) -> str:
-    """What is to be said of one step: counts of a map, progress, or how long it took."""
+def state_of(step: StepView, visit: VisitView | None = None) -> str:
+    """What is to be said of one step: counts of a map, progress, or how long it took; of a visit, where it led."""
+    if visit is not None:
+        took = seconds_between(visit.opened_at, visit.closed_at)
+        failed = step.failure.message if step.failure else ""
+        led = f"→ {visit.next}" if visit.next else ""
+        return "  ".join(filter(None, (visit.status, "" if took is None else span(took), failed, led)))
     if "length" in step.elements:
         return elements_of(step)
     parts = [f"round {step.elements['rounds']}"] if step.elements else []

@@ -25,7 +25,7 @@ from tidemill.cli.streaming import print_items
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.run import STATUSES
 from tidemill.graphs.view import Picture
-from tidemill.wire.api import AttemptView, EmittedView, LogLineView, RunPage, RunView, StepView
+from tidemill.wire.api import AttemptView, EmittedView, LogLineView, RunPage, RunView
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "STDOUT", "STDERR")
 LOOK_S = 0.5
@@ -87,6 +87,8 @@ def _row(view: RunView) -> tuple[str, ...]:
 def show(run: str, url: str | None, output: Output, metrics: object, **picture: Any) -> None:
     """One run with its steps. With --json: {"run": {...}, "steps": [...]}; what lies inside a map is left out.
 
+    Of a machine, visits of its states stand in order, each with how it ended and where it led ("visits" in JSON).
+
     --metrics adds what the first 1,000 attempts took and measured.
     """
     if picture["picture"] or picture["timeline"]:
@@ -95,20 +97,24 @@ def show(run: str, url: str | None, output: Output, metrics: object, **picture: 
     if picture["to"] is not None:
         raise click.UsageError("-o is where a picture goes: add --picture or --timeline")
 
-    async def look(client: AsyncClient) -> tuple[RunView, Sequence[StepView], Sequence[AttemptView], dict[str, Any]]:
+    async def look(client: AsyncClient) -> tuple[RunView, Outline, Sequence[AttemptView], dict[str, Any]]:
         found: AsyncRun[object] = await run_of(client, run)
-        attempts = await found.attempts() if metrics else ()
-        return await found.view(), await Outline(found).read(), attempts, await found.data()
+        attempts, outline = await found.attempts() if metrics else (), Outline(found)
+        await outline.read()
+        return await found.view(), outline, attempts, await found.data()
 
-    view, steps, attempts, own = ask(url, look)
+    view, outline, attempts, own = ask(url, look)
+    steps, visits = outline.steps, list(outline.visits.values())
     if output is Output.JSON:
-        told = {"attempts": attempts} if metrics else {}
-        print_json({"run": view, "steps": steps} | told | ({"data": own} if own else {}))
+        told: dict[str, Any] = {"attempts": attempts} if metrics else {}
+        told |= ({"visits": visits} if visits else {}) | ({"data": own} if own else {})
+        print_json({"run": view, "steps": steps, **told})
         return
     click.echo(f"{view.workflow} {summary_of(view)}")
     tell_failure(view)
     tell_adjustments(view)
-    for line in (*lines_of_outline(steps), *lines_of_attempts(attempts), *data_lines(own, {})):
+    lines = (*lines_of_outline(steps, outline.visits), *lines_of_attempts(attempts), *data_lines(own, {}))
+    for line in lines:
         click.echo(line)
 
 

@@ -17,7 +17,9 @@ from tidemill.client.transport import Transport
 from tidemill.core.errors import TidemillError
 from tidemill.graphs.view import Graph
 from tidemill.sdk.definition import Definition
+from tidemill.sdk.places import Place, State
 from tidemill.sdk.result import Streamed
+from tidemill.sdk.steps import Step
 from tidemill.wire import api, control
 
 P = ParamSpec("P")
@@ -157,6 +159,15 @@ class Run(Generic[R_co]):
     attempts = _of_run(AsyncRun.attempts)
     logs = _of_run(AsyncRun.logs)
     artifacts = _of_run(AsyncRun.artifacts)
+    visits = _of_run(AsyncRun.visits)
+
+    @overload
+    def state(self, state: State[T] | Step[T], /, *, visit: int = ...) -> T: ...
+    @overload
+    def state(self, state: Place | str, /, *, visit: int = ...) -> Any: ...
+    def state(self, state: Any, /, *, visit: int = 0) -> Any:
+        """What a state gave in its latest visit that ended well; see `AsyncRun.state`."""
+        return self._thread.wait(self._run.state(state, visit=visit))
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """What a notebook shows: how it stands. Without its server, its id."""

@@ -10,10 +10,11 @@ from tidemill.client.calls import escaped
 from tidemill.client.connection import Connection
 from tidemill.client.control import Control, Controlled
 from tidemill.client.targets import bind_plain
+from tidemill.client.visits import OfStates
 from tidemill.wire.waiting import ApprovalBody, SignalBody, SignalView, WaitPage, WaitView
 
 
-class SignalsOfRun(Controlled):
+class SignalsOfRun(Controlled, OfStates):
     """What a run can be told while it waits."""
 
     async def signal(self, name: str, payload: Any = None, *, id: str = "") -> SignalView:  # noqa: A002  # its name

@@ -9,7 +9,7 @@ from tidemill.core.catalog import Catalog
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import InputError
 from tidemill.core.fill import GATHER_AT_ONCE, Filler
-from tidemill.core.graph import TaskNode
+from tidemill.core.graph import State, TaskNode
 from tidemill.core.ids import Digest, Path
 from tidemill.core.inputs import inputs_of
 from tidemill.core.overlay import Draft, Overlay
@@ -227,10 +227,24 @@ def _ref_source(resolver: Resolver, path: Path, port: str) -> Source:
             raise NoSuchPathError(f"{path}:{port}")
         return resolver.resolve(path, outputs[port])
     _, name, node = resolver.layout.node(path)
+    if isinstance(node, State):
+        return _state_source(resolver, path, node, port)
     ports = node.outputs if isinstance(node, TaskNode) else None
     if ports is not None and port not in ports:
         raise NoSuchPathError(f"{path}:{port}")
     return resolver.resolve(scope_path(path), Ref(node=name, port=port))
+
+
+def _state_source(resolver: Resolver, path: Path, state: State, port: str) -> Source:
+    """An output of a visit, `check#2`, or of the latest that ended well, `check`."""
+    if port not in state.body.outputs:
+        raise NoSuchPathError(f"{path}:{port}")
+    machine, name = scope_path(path), path.rpartition("/")[2]
+    if "#" in name:
+        return resolver.resolve(path, state.body.outputs[port])
+    if resolver.machine_scope(machine).done.get(name) is None:
+        raise NoValueError(f"no visit of {path!r} has ended well")
+    return resolver.resolve(machine, Ref(node=name, port=port))
 
 
 def _array_header(count: int) -> bytes:

@@ -1,7 +1,8 @@
 """A machine as it was written, turned into the document of a workflow."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import NODEFAULT
@@ -20,7 +21,7 @@ from tidemill.sdk.places import End, Place, Way
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.schemas import closed_document
 from tidemill.sdk.signature import Body, Parameter, Signature
-from tidemill.sdk.standin import Standin, TraceError, facts_of, holds_standins
+from tidemill.sdk.standin import Criterion, Standin, TraceError, facts_of, holds_standins
 
 if TYPE_CHECKING:
     from tidemill.sdk.machine import StateMachine
@@ -118,9 +119,19 @@ def _transition(machine: "StateMachine", place: Place, way: Way) -> ir.Transitio
 def _condition(machine: "StateMachine", place: Place, way: Way) -> Condition | None:
     if way.when is None:
         return None
-    if isinstance(way.when, str):
-        raise TraceError(f"{place}: a condition as text")
-    return machine.scene.condition(way.when)
+    if isinstance(way.when, Criterion):
+        return machine.scene.condition(way.when)
+    try:
+        return machine.scene.condition(way.when.condition(_names(machine)))
+    except TraceError as error:
+        raise TraceError(f"machine {machine.name}: {place.name}.when: {error}") from None
+
+
+def _names(machine: "StateMachine") -> dict[str, Callable[[], Any]]:
+    """What a condition as text may name: outputs of states, and inputs of the run."""
+    scene, parameters = machine.scene, machine.signature.parameters
+    inputs = {name: partial(scene.input, name, each.plan) for name, each in parameters.items()}
+    return inputs | {name: partial(getattr, place, "output") for name, place in machine.places.items()}
 
 
 def _outputs_of(machine: "StateMachine", end: End) -> dict[str, Input]:

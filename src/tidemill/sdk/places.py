@@ -19,6 +19,7 @@ from tidemill.sdk.tracer import Captures, Tracer
 from tidemill.sdk.workflow import Workflow
 
 if TYPE_CHECKING:
+    from tidemill.sdk.cel import Parsed
     from tidemill.sdk.machine import StateMachine
 
 R_co = TypeVar("R_co", covariant=True)
@@ -52,11 +53,11 @@ class End(Struct, frozen=True, eq=False):
 
 
 class Way(Struct, frozen=True, eq=False):
-    """A transition as it was written. ``when`` may be a text, which is read when the machine is built."""
+    """A transition as it was written. What the names of a text mean is known when the machine is built."""
 
     to: "Place | End | str"
     status: str = ""
-    when: Criterion | str | None = None
+    when: "Criterion | Parsed | None" = None
     max_visits: int | None = None
 
 
@@ -95,7 +96,7 @@ class Place:
             max_visits: of what it leads to; past that the transition does not fit.
         """
         if isinstance(condition, str):
-            self._lead(Way(to, "", condition, max_visits))
+            self._lead(Way(to, "", read_condition(self, condition), max_visits))
             return
         criterion = condition_of(condition)
         if isinstance(criterion, bool):
@@ -135,6 +136,16 @@ class Place:
 
     def __repr__(self) -> str:
         return f"<{self.machine.name}: {self.name}>"
+
+
+def read_condition(place: Place, text: str) -> "Parsed":
+    """Raises TraceError: it does not parse."""
+    from tidemill.sdk.cel import Parsed  # noqa: PLC0415  # for those who write text
+
+    try:
+        return Parsed(text)
+    except TraceError as error:
+        raise TraceError(f"machine {place.machine.name}: {place.name}.when: {error}") from None
 
 
 class StateBody(Workflow[..., Any]):

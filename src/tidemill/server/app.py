@@ -48,6 +48,7 @@ from tidemill.server.streaming import Streams
 from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
 from tidemill.server.values import Plains, Uploads
+from tidemill.server.visits import Visits
 from tidemill.server.watch import Watches
 from tidemill.server.webhook_bodies import Bodies
 from tidemill.server.webhooks import Webhooks
@@ -142,6 +143,7 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         breaks=Breaks(engine, plains),
         data=Data(engine),
         pictures=Pictures(engine),
+        visits=Visits(engine),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=results,
         watches=Watches(engine, streams),

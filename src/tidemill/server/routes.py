@@ -28,6 +28,7 @@ from tidemill.server.signals import Signals
 from tidemill.server.streaming import EVENTS
 from tidemill.server.submit import Submissions
 from tidemill.server.tails import Tails
+from tidemill.server.visits import Visits
 from tidemill.server.watch import Watches
 from tidemill.server.webhooks import Webhooks
 from tidemill.server.workers import Workers
@@ -37,6 +38,7 @@ from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
 from tidemill.wire import schedules as wire
 from tidemill.wire.data import DataChange, DataPage, DataView
+from tidemill.wire.visits import VisitPage
 
 PREFIX = "/api/v1"
 
@@ -74,6 +76,7 @@ class Parts:
     forks: Forks
     breaks: Breaks
     data: Data
+    visits: Visits
     results: Results
     watches: Watches
     feeds: Feeds
@@ -130,6 +133,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         *_of_forks(parts.forks),
         *_of_breaks(parts.breaks),
         *_of_data(parts.data),
+        _of_visits(parts.visits),
         Endpoint(
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
@@ -140,6 +144,16 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs/{run}/artifacts/{name:path}", blobs.artifact, "One of them", OCTETS, query=(step,)),
         Endpoint("GET", "/runs/{run}/values/{path:path}", results.value, "A step's value", api.MSGPACK, query=(PORT,)),
     )
+
+
+def _of_visits(visits: Visits) -> Endpoint:
+    query = (
+        Query("state", "Visits of this state"),
+        Query("machine", "The step whose machine it is; without it, that of the run"),
+        Query("after", "The `next` of the page before", "integer"),
+        LIMIT,
+    )
+    return Endpoint("GET", "/runs/{run}/visits", visits.page, "Visits of its states", VisitPage, query=query)
 
 
 def _of_breaks(breaks: Breaks) -> tuple[Endpoint, ...]:
