@@ -18,7 +18,7 @@ BUDGETS = {
     "ports": 600,  # 400 was planned: schedules, hooks, waits and keys are asked for too
     "wire": 1000,  # 700 was planned: bodies of schedules, hooks, waits and control
     "net": 200,
-    "sdk": 7000,  # 2000 was planned: stand-ins that explain misuse; programs; injection, batches; machines and DAGs, conditions as text, waits
+    "sdk": 7000,  # 2000 was planned: stand-ins that explain misuse; programs; injection; machines, DAGs, CEL, waits
     "interface": 2300,  # a parser for specs (1000); stubs in the form of ruff without ruff, for any schema (1000)
     "engine": 2200,  # 1500 was planned: schedules, webhooks, forks and rehearsals
     "adapters/storage": 3300,  # 2500 was planned: a table each for keys, waits, schedules, hooks
