@@ -1,12 +1,13 @@
 """`tidemill graph`: checked, shown, compared, drawn, carried from one place to another."""
 
 import json
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.cli.processes import Mill
+from tests.cli.processes import Mill, command, environment
 from tests.graphs.samples import ALBUM, ARTICLE
 from tidemill import Graph
 
@@ -95,3 +96,27 @@ def test_a_graph_is_drawn_into_the_terminal_and_into_files(mill: Mill) -> None:
     ElementTree.fromstring((mill.folder / "a.svg").read_text())
     refused = mill.tidemill("graph", "draw", "article.json", "-o", str(Path("no", "such", "a.svg")))
     assert refused.code == 2
+
+
+def test_what_a_document_says_does_not_speak_to_the_terminal(mill: Mill) -> None:
+    red = Graph(ALBUM).document.replace(b"media.thumb", b"media.\\u001b[31mthumb")
+    write(mill, "red.json", red)
+    for words in (("show", "red.json"), ("draw", "red.json"), ("diff", "red.json", "red.json"), ("check", "red.json")):
+        said = mill.tidemill("graph", *words)
+        assert "\x1b" not in said.out + said.err
+        assert said.out
+
+
+def test_standard_input_and_lists_and_json(mill: Mill) -> None:
+    write(mill, "album.json", Graph(ALBUM).document)
+    with (mill.folder / "album.json").open() as document:
+        done = subprocess.run(
+            command("graph", "show", "-", "--json"), stdin=document, env=environment(), capture_output=True, check=False
+        )
+    said = json.loads(done.stdout)
+    assert (said["name"], said["digest"]) == ("album", Graph(ALBUM).digest)
+    assert said["phases"]["style/long"] == [["shorten"]]
+    listed = mill.tidemill("graph", "list", "mill.py", "--json").json["graphs"]
+    assert [each["name"] for each in listed] == ["grind", "read"]
+    unknown = mill.tidemill("graph", "show", "mill.py", "--workflow", "grnd")
+    assert (unknown.code, "Did you mean grind" in unknown.err) == (2, True)

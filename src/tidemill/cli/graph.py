@@ -11,7 +11,7 @@ from tidemill.cli.asking import ask, print_json
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.show import table
-from tidemill.cli.sources import definitions_at, graph_from, graph_in, graphs_from, write_or_print
+from tidemill.cli.sources import definitions_at, graph_from, graph_in, graphs_from, shown, write_or_print
 from tidemill.client.remote import AsyncClient
 from tidemill.core.build import Problem, check
 from tidemill.graphs.tree import phases_tree
@@ -61,9 +61,9 @@ def _tell_checked(found: list[tuple[str, str, list[Problem]]], output: Output) -
         return Exit.FAILED if wrong else Exit.OK
     for name, digest, problems in found:
         if not problems:
-            click.echo(f"✓ {name} is in order  {digest[:19]}")
+            click.echo(shown(f"✓ {name} is in order  {digest[:19]}"))
         for problem in problems:
-            click.echo(f"✗ {f'{name}: ' if name else ''}{problem.text}")
+            click.echo(shown(f"✗ {f'{name}: ' if name else ''}{problem.text}"))
     return Exit.FAILED if wrong else Exit.OK
 
 
@@ -111,7 +111,7 @@ def diff(old: str, new: str, url: str | None, output: Output) -> Exit:
     if output is Output.JSON:
         print_json({"changes": [msgspec.structs.asdict(each) for each in found]})
     else:
-        click.echo("\n".join(each.text for each in found) or "they are the same")
+        click.echo(shown("\n".join(each.text for each in found)) or "they are the same")
     return Exit.FAILED if found else Exit.OK
 
 

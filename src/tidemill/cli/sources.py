@@ -1,5 +1,6 @@
 """Where a graph comes from: a file, standard input, code, or a server that knows it by name or digest."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from tidemill.core.errors import InputError, UnavailableError
 from tidemill.graphs.view import Graph
 
 STDIN = "-"
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 def graph_from(source: str, workflow: str = "", url: str | None = None) -> Graph:
@@ -75,9 +77,14 @@ def definitions_at(url: str | None) -> dict[str, TaskDefinition]:
     return {view.definition.name: view.definition for view in reversed(ask(url, AsyncClient.tasks))}
 
 
+def shown(text: str) -> str:
+    """What a document says, without what would speak to the terminal."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def write_or_print(text: str, to: Path | None) -> None:
     if to is None:
-        click.echo(text.rstrip("\n"))
+        click.echo(shown(text.rstrip("\n")))
         return
     try:
         to.write_text(text if text.endswith("\n") else text + "\n", "utf-8")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tidemill.graphs.sheet import Box, Sheet
+from tidemill.graphs.words import printable
 
 _SHAPES = {
     "input": "oval", "output": "oval", "start": "oval", "success": "doublecircle", "failure": "doublecircle",
@@ -51,4 +52,5 @@ def _label(box: Box) -> str:
 
 
 def _quoted(text: str) -> str:
+    text = "\n".join(map(printable, text.split("\n")))
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from tidemill.graphs.sheet import Box, Sheet
+from tidemill.graphs.words import printable
 
 _SHAPES = {
     "input": ("([", "])"), "output": ("([", "])"), "start": ("([", "])"), "success": ("(((", ")))"),
@@ -38,4 +39,4 @@ def _text(box: Box) -> str:
 
 
 def _escaped(text: str) -> str:
-    return " ".join(text.split()).translate(_ENTITIES)
+    return printable(" ".join(text.split())).translate(_ENTITIES)

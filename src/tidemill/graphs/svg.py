@@ -1,10 +1,11 @@
 """A sheet as SVG: no scripts, all texts escaped, light and dark by the reader's own preference."""
 
+import html
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from xml.sax.saxutils import escape, quoteattr
 
 from tidemill.graphs.layout import Layout, Point, Size, Spacing, Way, arrange
 from tidemill.graphs.ranks import Link
@@ -18,6 +19,7 @@ MOST_WIDE = 280.0  # of a line of text in a box; a longer one is cut
 PAD, HEAD, MARGIN = 12.0, 8.0, 20.0
 SPACING = Spacing(side=26, row=38, port=14, corner=14)
 CONTAINERS = ("state", "map", "loop", "branch", "join", "call", "machine", "arm", "finally")
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NARROW, _WIDE = set("iIljt.,:;'|!()[]{} "), set("mwMW@%—→…")
 
 
@@ -68,6 +70,11 @@ def document(title: str, size: Size, parts: str) -> str:
         'orient="auto"><path class="tip" d="M0 .6 7.6 4 0 7.4Z"/></marker></defs>'
         f'<rect class="paper" width="100%" height="100%" rx="10"/>{parts}</svg>'
     )
+
+
+def escape(text: str) -> str:
+    """For a text or an attribute; what XML cannot hold at all becomes a sign for it."""
+    return html.escape(_NO_XML.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def text_width(text: str, size: float) -> float:
@@ -175,7 +182,7 @@ def _box(placed: _Placed, at: Point, standing: Mapping[str, Standing]) -> Iterat
     said = box.hint or box.title
     if stands is not None:
         said = ", ".join(filter(None, (said, stands.status, stands.words)))
-    yield f"<g class={quoteattr(' '.join(classes))}><title>{escape(said)}</title>"
+    yield f'<g class="{escape(" ".join(classes))}"><title>{escape(said)}</title>'
     if box.kind == "map":
         yield _rect("back", (x + 5, y + 5), (width, height), 9)
     round_by = height / 2 if box.kind in ("input", "output", "start", "success", "failure") else 9.0

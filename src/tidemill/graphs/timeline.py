@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
 
-from tidemill.graphs.svg import LABEL, cut, document
+from tidemill.graphs.svg import LABEL, cut, document, escape
 
 LABELS, CHART, AFTER = 230.0, 640.0, 110.0  # widths
 ROW, TOP, MARGIN = 24.0, 46.0, 18.0
@@ -79,7 +78,8 @@ def _x(at_s: float, length_s: float) -> float:
 def _row(row: Row, y: float, length_s: float) -> Iterator[str]:
     x = MARGIN + min(row.depth, 6) * 12.0
     label = cut(row.label or row.path, 11.5, LABELS - 14 - (x - MARGIN))
-    yield f"<g class={quoteattr(f'row is-{row.status}')}><title>{escape(f'{row.path}: {row.status}')}</title>"
+    said = escape(f"{row.path}: {row.status}")
+    yield f'<g class="row is-{escape(row.status)}"><title>{said}</title>'
     yield f'<circle class="dot" cx="{x + 4:.1f}" cy="{y + 10:.1f}" r="3.5"/>'
     yield f'<text class="name" x="{x + 14:.1f}" y="{y + 14:.1f}">{escape(label)}</text></g>'
     for bar in row.bars:
@@ -93,7 +93,7 @@ def _row(row: Row, y: float, length_s: float) -> Iterator[str]:
 
 def _bar(bar: Bar, y: float, length_s: float, cls: str) -> Iterator[str]:
     queued, start, end = (_x(each, length_s) for each in (bar.queued_s, bar.start_s, bar.end_s))
-    yield f"<g class={quoteattr(f'attempt is-{bar.status}')}><title>{escape(bar.hint)}</title>"
+    yield f'<g class="attempt is-{escape(bar.status)}"><title>{escape(bar.hint)}</title>'
     if start - queued > 1:
         yield f'<rect class="queued" x="{queued:.1f}" y="{y + 8:.1f}" width="{start - queued:.1f}" height="4" rx="2"/>'
     top, high = (y + 3, 14) if cls == "bar" else (y + 7, 6)

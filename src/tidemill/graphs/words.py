@@ -55,6 +55,11 @@ MOST_OF_A_CONSTANT = 32  # characters
 Wait = SignalWait | EventWait | TimeWait | ApprovalWait
 
 
+def printable(text: str) -> str:
+    """The same, with a sign for each letter that controls something or is not to be seen."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
 def type_words(schema: Schema) -> str:
     return describe(view_of(schema))
 
