@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tidemill.core.run import Code
     from tidemill.graphs.phases import CycleError
     from tidemill.graphs.view import Graph
+    from tidemill.sdk import ops
     from tidemill.sdk.approvals import Approval
     from tidemill.sdk.batch import Batch
     from tidemill.sdk.catalog import Catalog, NotInCatalogError, UnknownNamespaceError, task_named
@@ -84,6 +85,7 @@ _HOMES = {
     "tidemill.graphs.phases": ("CycleError",),
     "tidemill.graphs.view": ("Graph",),
     "tidemill.sdk.approvals": ("Approval",),
+    "tidemill.sdk": ("ops",),  # a module
     "tidemill.sdk.batch": ("Batch",),
     "tidemill.sdk.catalog": ("Catalog", "NotInCatalogError", "UnknownNamespaceError", "task_named"),
     "tidemill.sdk.clamps": ("Clamp",),
@@ -234,6 +236,7 @@ __all__ = [
     "loop",
     "map_over",
     "not_",
+    "ops",
     "record",
     "size",
     "sleep_for",
@@ -255,7 +258,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'tidemill' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    value = import_module(f"{home}.{name}") if name == "ops" else getattr(import_module(home), name)
     globals()[name] = value
     return value
 

@@ -22,6 +22,7 @@ from tidemill import (
     loop,
     map_over,
     not_,
+    ops,
     size,
     some_of,
     status_of,
@@ -151,6 +152,18 @@ def raced(text: str, draft: Draft) -> list[str]:
     some = some_of(2, lambda: caption(text), lambda: caption(text), lambda: caption("bad"))
     each = each_of(lambda: caption(text), lambda: caption(draft.topic), lambda: text)
     return [first, some[1], each[0], each[1], each[2]]
+
+
+@workflow
+def figured(draft: Draft, texts: list[str], note: str) -> list[str]:
+    """Operations of the server, which call no worker."""
+    pages = ops.add(draft.pages, ops.multiply(draft.pages, 2))
+    share = ops.divide(pages, ops.add(ops.length(texts), 1, name="all"))
+    pairs = ops.zipped(texts, ops.backwards(texts))
+    line = ops.fill("{topic}: {pages} ({share})", topic=draft.topic, pages=pages, share=ops.rounded(share, 1))
+    last = branch(ops.more(pages, 5), then=lambda: ops.upper(line), otherwise=lambda: line)
+    firsts = map_over(lambda pair: ops.join([pair[0], pair[1]], "+"), pairs)
+    return ops.concat(ops.ordered(ops.unique(firsts)), [last, ops.join(ops.split(note, "x"), "-", name="dashed")])
 
 
 @workflow

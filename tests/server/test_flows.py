@@ -17,6 +17,7 @@ from tidemill import (
     first_of,
     loop,
     map_over,
+    ops,
     some_of,
     status_of,
     workflow,
@@ -171,3 +172,20 @@ async def test_a_race_that_nobody_wins_says_what_each_said(served: Mill, http: H
         failed = await http.get(f"{RUNS}/{run}/result?wait=20")
     assert failed.json["detail"].startswith("2 of 2 arms failed, and 1 had to succeed: ")
     assert failed.json["detail"].count("3 is odd") == 2
+
+
+@workflow
+def figured(xs: list[int], by: int) -> str:
+    return ops.fill("{n} of {all}", n=ops.floor_divide(ops.total(xs), by), all=ops.length(xs))
+
+
+@pytest.mark.feature("E20")
+async def test_operations_need_no_worker(served: Mill, http: Http) -> None:
+    run = await began(served, figured, xs=[1, 2, 4], by=2)
+    assert (await http.get(f"{RUNS}/{run}/result?wait=20")).json["value"] == "3 of 3"
+    assert await value_of(http, run, "total") == 7
+    assert (await steps_of(http, run))["fill"]["kind"] == "operation"
+    run = await began(served, figured, xs=[1], by=0)
+    failed = (await http.get(f"{RUNS}/{run}/result?wait=20")).json
+    assert failed["detail"] == "floor_divide: integer division or modulo by zero"
+    assert (failed["failure"]["code"], failed["failure"]["path"]) == ("invalid_input", "floor_divide")

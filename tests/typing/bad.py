@@ -74,6 +74,7 @@ from tidemill import (
     if_some,
     loop,
     map_over,
+    ops,
     not_,
     record,
     size,
@@ -179,6 +180,10 @@ def use(
     first_of(draft, lambda: draft)  # E
     some_of(lambda: draft, lambda: draft)  # E
     each_of(lambda: judge(photo), lambda: draft)  # E
+    ops.add("1", 2)  # E
+    caption(ops.item(texts, 0))  # E
+    ops.lower(3)  # E
+    ops.split("a")  # E
     caption.options(on_failure=default(3))  # E
     caption.options(on_failure="skip")  # E
     branch(status_of(draft), then=lambda: 1, otherwise=lambda: 2)  # E

@@ -75,6 +75,7 @@ from tidemill import (
     loop,
     map_over,
     not_,
+    ops,
     record,
     size,
     some_of,
@@ -319,6 +320,14 @@ def atlas(topic: str, photos: list[File], texts: list[str], sizes: list[int], no
     assert_type(first_of(lambda: topic, lambda: draft, rest=Rest.LEAVE, name="race"), str | Draft)
     assert_type(some_of(2, lambda: topic, lambda: draft, lambda: None), list[str | Draft | None])
     assert_type(each_of(lambda: caption(photos[0]), lambda: topic), list[str])
+    assert_type(ops.add(draft.pages, 1), int)
+    assert_type(ops.divide(draft.pages, 2), float)
+    assert_type(ops.join(texts, ", "), str)
+    assert_type(ops.item(photos, draft.pages), File)
+    assert_type(ops.concat(texts, sizes), list[str | int])
+    assert_type(ops.zipped(texts, photos, name="pairs"), list[tuple[str, File]])
+    assert_type(ops.more(draft.pages, 3), bool)
+    assert_type(ops.fill("{topic}: {pages}", topic=topic, pages=draft.pages), str)
     safe = grow.options(name="safe", on_failure=default(Draft("none", 0)), after=[best_draft])(draft)
     assert_type(safe, Draft)
     assert_type(caption.options(name="skips", on_failure=OnFailure.SKIP_DOWNSTREAM, after=safe)(photos[0]), str)

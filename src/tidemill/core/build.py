@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
-from tidemill.core.condition_types import condition_faults
+from tidemill.core.condition_types import condition_faults, operation_faults
 from tidemill.core.definitions import TaskDefinition
 from tidemill.core.fit import Misfit, View, describe, schema_of_plain, view_of, views_fit
 from tidemill.core.graph import (
@@ -168,7 +168,9 @@ def _node_problems(graph: Graph, node: Node, here: str, definitions: Definitions
             yield from _arm_problems(arms, inputs, here)
         case JoinNode(arms=arms, inputs=inputs):
             yield from _arm_problems(arms, inputs, here)
-        case WaitNode() | ConstNode() | OpNode():
+        case OpNode():
+            yield from (Problem(here, reason) for reason in operation_faults(graph, node))
+        case WaitNode() | ConstNode():
             return
 
 

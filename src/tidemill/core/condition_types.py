@@ -1,11 +1,13 @@
 """Whether a condition can be judged at all: its fields exist, and what it compares can be compared."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from tidemill.core.conditions import text_of
-from tidemill.core.fit import View, schema_of_plain
-from tidemill.core.graph import Graph
+from tidemill.core.fit import View, schema_of_plain, view_of
+from tidemill.core.graph import Graph, OpNode
 from tidemill.core.node_types import type_of
+from tidemill.core.operations import OPERATIONS
 from tidemill.core.terms import (
     AllOf,
     AnyOf,
@@ -63,6 +65,28 @@ def _of_comparison(graph: Graph, op: Comparison, left: Operand, right: Operand) 
         return
     if ours and theirs and not ours & theirs & {"number", "string"}:
         yield f"{text_of(left)} is {_said(ours)}, {text_of(right)} is {_said(theirs)}: these have no order"
+
+
+def operation_faults(graph: Graph, node: OpNode) -> Iterator[str]:
+    """What is wrong with an operation over a graph."""
+    operation = OPERATIONS.get(node.op)
+    if operation is None:
+        near = get_close_matches(node.op, OPERATIONS, 1)
+        yield f"there is no operation {node.op!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        return
+    given = set(node.inputs)
+    if not given >= set(operation.takes) or (given > set(operation.takes) and not operation.fields):
+        yield f"{node.op} takes {', '.join(operation.takes)}, and not {', '.join(node.inputs) or 'nothing'}"
+        return
+    for name, kind in operation.takes.items():
+        found, faults = _kinds(graph, node.inputs[name])
+        yield from faults
+        wanted = "number" if kind == "integer" else kind
+        if found and wanted not in {*found, "any"}:
+            yield f"{name} is {_said(found)}, and {node.op} takes {_WORDS[wanted]}"
+    told = _kinds_of(view_of(node.type))
+    if told and operation.gives not in {*told, "any"}:
+        yield f"{node.op} gives {_WORDS[operation.gives]}, and is said to give {_said(told)}"
 
 
 def _kinds(graph: Graph, operand: Operand) -> tuple[set[str], list[str]]:  # noqa: C901  # one match over a union

@@ -58,7 +58,7 @@ from tidemill.core.events import (
     Wish,
 )
 from tidemill.core.fill import Filler
-from tidemill.core.graph import BranchNode, LoopNode, MapNode, State, TaskNode, WaitNode
+from tidemill.core.graph import BranchNode, LoopNode, MapNode, OpNode, State, TaskNode, WaitNode
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.loops import round_done, turn
@@ -66,6 +66,7 @@ from tidemill.core.machines import go_on, stop_visit, visit_done
 from tidemill.core.mapping import look_at_lists
 from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
+from tidemill.core.operating import begin_operation
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import element_path, expressions_of, operands_in, scope_path
 from tidemill.core.rows import Keys, Timer, TimerKind
@@ -294,12 +295,12 @@ def _fetch(draft: Draft, timer: Timer) -> None:
     _, _, node = mover.layout.node(path)
     if isinstance(node, MapNode):
         draft.order(FetchLists(run, path, look_at_lists(mover.resolver, path, node).fetch))
-    elif isinstance(node, BranchNode | State | LoopNode | WaitNode):
+    elif isinstance(node, BranchNode | State | LoopNode | WaitNode | OpNode):
         draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
 
 
 def _operands_of(
-    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode
+    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode | OpNode
 ) -> tuple[Path, Iterable[Operand]]:
     """What a step looks into, and the scope that it stands in."""
     match node:
@@ -307,12 +308,12 @@ def _operands_of(
             return element_path(path, mover.resolver.loop_scope(path).round), operands_in(until)
         case BranchNode(cases=arms) | State(transitions=arms):
             return scope_path(path), (each for arm in arms if arm.when is not None for each in operands_in(arm.when))
-        case WaitNode():
+        case WaitNode() | OpNode():
             return scope_path(path), expressions_of(node)
 
 
 def _large_operands(
-    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode
+    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode | OpNode
 ) -> tuple[tuple[Path, str], ...]:
     filler = Filler(mover.resolver)
     scope, operands = _operands_of(mover, path, node)
@@ -357,6 +358,8 @@ def _operands_fetched(draft: Draft, event: OperandsFetched) -> None:
         visit_done(mover, event.path)
     elif isinstance(node, WaitNode):
         waits.begin_wait(mover, event.path, node)
+    elif isinstance(node, OpNode):
+        begin_operation(mover, event.path, node)
 
 
 def _fetch_failed(draft: Draft, event: FetchFailed) -> None:

@@ -36,6 +36,7 @@ from tidemill.core.joins import arm_done, arm_failed, begin_join
 from tidemill.core.loops import begin_loop, round_done
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
 from tidemill.core.maps import begin_map, element_done, element_failed
+from tidemill.core.operating import begin_operation
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Place, join, scope_path
 from tidemill.core.queueing import Queueing
@@ -116,8 +117,10 @@ class Mover(Queueing):
                 self.open_scope(path)
             case WaitNode():
                 self._begin_wait(path, node)
-            case ConstNode() | OpNode():
-                raise InternalError(f"{path!r} cannot be run yet")
+            case OpNode():
+                begin_operation(self, path, node)
+            case ConstNode():
+                raise InternalError(f"{path!r} is a constant, and never begins")
 
     def _begin_task(self, path: Path, node: TaskNode) -> None:
         match taken_over(self, path, node) or caching.find(self, path, node):

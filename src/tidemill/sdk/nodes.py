@@ -19,6 +19,7 @@ from tidemill.core.graph import (
     LoopNode,
     MapNode,
     Node,
+    OpNode,
     Rest,
 )
 from tidemill.core.terms import VALUE, Ref
@@ -170,6 +171,16 @@ class Trace(Tracer):
         self.nodes[name] = JoinNode(made, how.need, how.rest, how.single, captures.inputs)
         kind = union_of(list(dict.fromkeys(kind for _, kind in traced)))
         return self.output(name, VALUE, plan_of(kind if how.single else list[kind]))  # type: ignore[valid-type]
+
+    def operate(self, name: str, op: str, operands: Mapping[str, Any], kind: Any) -> Standin:
+        """An operation of `tidemill.ops`."""
+        self.claim(name, f'give this one another, ops.{op}(…, name="…")')
+        inputs = {
+            param: expression_of(self, value, kind_of(value), f"{name}({param})") for param, value in operands.items()
+        }
+        plan = plan_of(kind)
+        self.nodes[name] = OpNode(op, inputs, plan.schema)
+        return self.output(name, VALUE, plan)
 
     @contextmanager
     def recorded(self) -> Iterator[None]:

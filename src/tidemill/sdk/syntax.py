@@ -9,7 +9,7 @@ from typing import Any
 from tidemill.sdk.definition import Definition
 from tidemill.sdk.standin import TraceError
 
-_WORDS = frozenset(("tidemill.sdk.words", "tidemill.sdk.joining"))
+_WORDS = frozenset(("tidemill.sdk.words", "tidemill.sdk.joining", "tidemill.sdk.ops"))
 _LOOKERS = frozenset(("isinstance", "issubclass", "type", "callable", "id", "hasattr", "getattr", "vars"))
 _Function = ast.FunctionDef | ast.Lambda
 
