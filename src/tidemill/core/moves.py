@@ -12,11 +12,9 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from tidemill.core import caching
+from tidemill.core.beginning import begin_task, start_wait
 from tidemill.core.branches import judge
-from tidemill.core.breaks import is_stopped
 from tidemill.core.errors import InternalError
-from tidemill.core.forks import taken_over
 from tidemill.core.graph import (
     BranchNode,
     CallNode,
@@ -31,7 +29,7 @@ from tidemill.core.graph import (
     TaskNode,
     WaitNode,
 )
-from tidemill.core.ids import Path, text_of
+from tidemill.core.ids import Path
 from tidemill.core.joins import arm_done, arm_failed, begin_join
 from tidemill.core.loops import begin_loop, round_done
 from tidemill.core.machines import begin_machine, visit_done, visit_failed
@@ -40,9 +38,7 @@ from tidemill.core.operating import begin_operation
 from tidemill.core.overlay import Draft
 from tidemill.core.plan import Place, join, scope_path
 from tidemill.core.queueing import Queueing
-from tidemill.core.rows import Cached
 from tidemill.core.run import (
-    AtBreakpoint,
     Blocked,
     Failed,
     Failure,
@@ -56,8 +52,7 @@ from tidemill.core.run import (
 )
 from tidemill.core.scopes import Scope, Visit
 from tidemill.core.skips import absent_input, absent_output, is_rescued, node_left_out, scope_left_out
-from tidemill.core.values import Inline, Source, blobs_of
-from tidemill.core.waits import begin_wait
+from tidemill.core.values import Inline, Source
 
 
 class Mover(Queueing):
@@ -101,7 +96,7 @@ class Mover(Queueing):
             self.node_skipped(path, because)
             return
         if isinstance(node, TaskNode):
-            self._begin_task(path, node)
+            begin_task(self, path, node)
             return
         self.set_step(Step(self.id, path, Waiting()))
         match node:
@@ -116,41 +111,11 @@ class Mover(Queueing):
             case CallNode() | MachineNode():
                 self.open_scope(path)
             case WaitNode():
-                self._begin_wait(path, node)
+                start_wait(self, path, node)
             case OpNode():
                 begin_operation(self, path, node)
             case ConstNode():
                 raise InternalError(f"{path!r} is a constant, and never begins")
-
-    def _begin_task(self, path: Path, node: TaskNode) -> None:
-        match taken_over(self, path, node) or caching.find(self, path, node):
-            case Cached() as known:
-                self.reuse(path, known)
-            case Failure() as failure:
-                self.node_failed(path, failure)
-            case None if is_stopped(self.run, path):
-                self.set_step(Step(self.id, path, AtBreakpoint(self.draft.at)))
-                self.note("at_breakpoint", path)
-            case None:
-                self.make_ready(Step(self.id, path, Blocked(0)), node)
-
-    def _begin_wait(self, path: Path, node: WaitNode) -> None:
-        match taken_over(self, path, node):
-            case Cached() as known:
-                self.reuse(path, known)
-            case Failure() as failure:
-                self.node_failed(path, failure)
-            case None:
-                begin_wait(self, path, node)
-
-    def reuse(self, path: Path, known: Cached) -> None:
-        """A recorded result stands for the step; nothing runs."""
-        for port, value in known.outputs.items():
-            self.draft.values[self.id, path, port] = value
-        self.draft.blob_refs.update(dict.fromkeys((self.id, digest) for digest in blobs_of(known.outputs)))
-        self.count(done=1)
-        self.note("step_reused", path, run=text_of(known.run), step=known.path)
-        self.node_done(path, StepSucceeded(known.status))
 
     # Ending ----------------------------------------------------------------------------------------
 
