@@ -11,7 +11,13 @@ import apsw
 from tests.simulation.disk import SimDisk
 from tests.simulation.vfs import SimVFS
 from tests.simulation.workflows import answer_of
-from tidemill.adapters.storage.sqlite.packing import unpack_attempt, unpack_run, unpack_step
+from tidemill.adapters.storage.sqlite.packing import (
+    unpack_attempt,
+    unpack_mailbox,
+    unpack_run,
+    unpack_step,
+    unpack_wait,
+)
 from tidemill.core.ids import parse_run_id, text_of
 from tidemill.core.retry import MAX_LOSSES
 from tidemill.core.run import Attempt, AttemptEnded, Code, End, Ended, Held, Ready, Run, Step, Waiting
@@ -28,6 +34,9 @@ class Rows:
         self.attempts: dict[StepKey, list[Attempt]] = {}
         self.values: dict[Any, bytes] = {}
         self.queue: dict[StepKey, None] = {}
+        self.waits: dict[StepKey, None] = {}  # open ones
+        self.lines: dict[StepKey, None] = {}  # who stands in a mailbox
+        self.addressed: dict[StepKey, None] = {}  # open waits that stand in one
         with closing(SimVFS(disk)) as vfs, closing(apsw.Connection("tidemill.db", vfs=vfs.name)) as db:
             db.execute("pragma locking_mode=exclusive").fetchall()
             if db.execute("select 1 from sqlite_schema where name = 'queue'").fetchall():
@@ -47,6 +56,17 @@ class Rows:
             self.values[run_id, path, port] = packed
         for run_id, path in db.execute("select run, path from queue order by 1, 2"):
             self.queue[run_id, path] = None
+        if db.execute("select 1 from sqlite_schema where name = 'wait'").fetchall():
+            self._read_waits(db)
+
+    def _read_waits(self, db: apsw.Connection) -> None:
+        for (packed,) in db.execute("select packed from wait where is_open = 1"):
+            wait = unpack_wait(packed)
+            self.waits[wait.run, wait.path] = None
+            if wait.address is not None:
+                self.addressed[wait.run, wait.path] = None
+        for (packed,) in db.execute("select packed from mailbox"):
+            self.lines.update(dict.fromkeys(unpack_mailbox(packed).waiting))
 
 
 class Ledger:
@@ -122,7 +142,10 @@ def _check_counters(rows: Rows) -> None:
     assert rows.queue.keys() == ready.keys(), "P4: queue rows and ready steps differ"
     live = Counter[bytes]()
     for step in rows.steps.values():
-        live[step.run] += _is_live(step)
+        live[step.run] += _is_live(step) or (step.run, step.path) in rows.waits
+    for key in rows.waits:
+        assert isinstance(rows.steps[key].state, Waiting), f"{key} is an open wait of a step that is over"
+    assert rows.lines.keys() == rows.addressed.keys(), "who waits at an address, and who stands in its mailbox, differ"
     for run in rows.runs.values():
         assert run.live == live[run.id], f"run {text_of(run.id)} counts {run.live} live steps of {live[run.id]}"
 

@@ -21,14 +21,16 @@ from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
+from tidemill.core.commands import AnswerSignal
 from tidemill.core.definitions import Pools
 from tidemill.core.documents import document_of
 from tidemill.core.errors import UnavailableError
-from tidemill.core.events import RunChanged
+from tidemill.core.events import RunChanged, SignalSent
 from tidemill.core.ids import RunId, digest_of, uuid7
 from tidemill.core.rows import Keys
 from tidemill.core.run import Ended, Failed, Halted, Run, Succeeded
 from tidemill.core.values import Given, Inline
+from tidemill.core.wait_rows import NOBODY, Address, WaitKind
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
@@ -126,6 +128,10 @@ async def _meddle(engine: Engine, what: str, index: int) -> Any:
             await engine.pause(run, "client", "")
         case "resume":
             await engine.resume(run, "client")
+        case "signal":  # the same one again and again
+            address = Address(NOBODY, WaitKind.SIGNAL, "go", str(2 * index))
+            said = await engine.signal(SignalSent(address, "once", Inline(_pack(index)), digest_of(b"%d" % index)))
+            assert isinstance(said, AnswerSignal), said
         case _:
             await engine.change(RunChanged(run, priority=int(what)))
     return "meddled", index
@@ -171,7 +177,7 @@ async def use(ports: Ports, case: Case, ledger: Ledger) -> None:
             return "resume"
         if chance() >= case.meddling:
             return ""
-        return ("pause", "pause", "resume", "5", "-5")[int(chance() * 5)]
+        return ("pause", "pause", "resume", "5", "-5", "signal", "signal")[int(chance() * 7)]
 
     while True:
         try:

@@ -1,13 +1,28 @@
-"""What the simulated world runs: a task alone, a chain, a map with a join. Each knows its right answer."""
+"""What the simulated world runs: a task alone, a chain with waits, a map with a join. Each knows its right answer."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from tests.simulation.chance import stream
-from tidemill.core.graph import FORMAT, Graph, MapNode, Node, NodeOptions, State, TaskNode, Workflow
+from tidemill.core.graph import (
+    FORMAT,
+    Graph,
+    Late,
+    MapNode,
+    Node,
+    NodeOptions,
+    SignalWait,
+    State,
+    TaskNode,
+    TimeWait,
+    WaitNode,
+    Workflow,
+)
 from tidemill.core.single import graph_of
-from tidemill.core.terms import VALUE, Ref
+from tidemill.core.terms import VALUE, Constant, Ref
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import TransientError
 from tidemill.sdk.worker import Worker
@@ -71,7 +86,9 @@ _CHAIN = _workflow(
     "chain",
     {
         "a": _task("double", number=Ref(port="number")),
-        "b": _task("flaky", number=Ref("a")),
+        "nap": WaitNode(TimeWait(for_s=Constant(0.4)), {"type": "null"}, after=("a",)),
+        "go": WaitNode(SignalWait("go", Ref("a")), {}, within_s=0.3, late=Late.GO_ON, after=("nap",)),
+        "b": structs.replace(_task("flaky", number=Ref("a")), after=("go",)),
         "c": _task("double", number=Ref("b")),
     },
     "c",
