@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tidemill import AsyncClient, Worker, map_over, workflow
+from tidemill import AsyncClient, Worker, loop, map_over, workflow
 from tidemill.client.errors import WrongStatusError
 from tidemill.client.standing import Stepping
 from tidemill.sdk.errors import RunCancelledError
@@ -101,3 +101,26 @@ async def test_breakpoints_are_taken_away_and_a_stopped_run_is_cancelled() -> No
         with pytest.raises(RunCancelledError):
             await other.result(20)
         assert {step.status for step in await other.steps() if step.path == "total"} == {"cancelled"}
+
+
+@workflow
+def halved(n: int) -> int:
+    return loop(lambda n: less(double(n)), n, until=lambda n: n > 50, limit=9, name="grow")
+
+
+@works.task
+def less(n: int) -> int:
+    return n - 1
+
+
+@pytest.mark.feature("E21")
+async def test_the_values_of_each_round_of_a_loop_are_read_by_name() -> None:
+    async with local(works) as client:
+        run = await client.options(breakpoints=["grow[2]/less"]).submit(halved, 5)
+        assert await standing(run, 1) == ("grow[2]/less",)
+        assert [await run.value(f"grow[{at}]/less") for at in (0, 1)] == [9, 17]
+        assert await run.inputs("grow[2]/less") == {"n": 34}
+        assert await run.inputs("grow[1]/double") == {"n": 9}
+        await run.go_on()
+        assert await run.result(20) == 65
+        assert await run.value("grow") == 65
