@@ -53,6 +53,13 @@ def test_an_event_of_the_run_ends_the_wait_for_its_type() -> None:
     assert scene.queued() == ["then"]
 
 
+def test_the_payload_of_an_event_comes_as_it_was_told() -> None:
+    scene = begun(beside_a_task())
+    scene.claim()
+    emit(scene, "page_done", {"raw": b"\x00\xff", "far": float("inf")})
+    assert value(scene) == {"raw": b"\x00\xff", "far": float("inf")}
+
+
 def test_a_wait_that_opens_later_finds_the_latest_event_of_its_type() -> None:
     nodes: dict[str, Node] = {"work": task(), "hold": WaitNode(EventWait("done"), {}, forever=True, after=("work",))}
     scene = begun(workflow(graph(nodes, Ref(node="hold"))))

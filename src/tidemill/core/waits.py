@@ -45,6 +45,7 @@ TIMED_OUT = "timeout"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def begin_wait(mover: "Mover", path: Path, node: WaitNode) -> None:
@@ -175,7 +176,7 @@ def _there_already(mover: "Mover", row: WaitRow) -> Value | None:
 
 
 def payload_of(told: Emitted) -> Value:
-    return Inline(_encode(told.payload), Encoding.JSON)
+    return Inline(_pack(told.payload))  # as it came: JSON has no bytes, and no NaN
 
 
 def _taken(mover: "Mover", signal: SignalRow, path: Path) -> Value:

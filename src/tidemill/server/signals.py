@@ -25,7 +25,7 @@ from tidemill.server.values import Uploads
 from tidemill.wire.waiting import SignalBody, SignalView
 
 ID_LIMIT = 128  # characters
-KEPT = 512  # graphs whose checks are compiled
+KEPT = 2048  # graphs whose checks are compiled; more than a server knows by name
 PORT = "payload"
 
 _body = BodyType(SignalBody)
