@@ -11,10 +11,24 @@ from hypothesis import strategies as st
 
 from tests.sdk import dags
 from tests.sdk.dags import Draft, bundle, html, pdf, shop
-from tidemill import Dag, DefinitionError, RunFailedError, Step, TaskFiles, TraceError, Worker, injected
+from tidemill import (
+    Dag,
+    DefinitionError,
+    RunFailedError,
+    Step,
+    StubCalledError,
+    TaskFiles,
+    TraceError,
+    Worker,
+    injected,
+    stub,
+    task_named,
+)
 from tidemill.client.blocking import Client
 from tidemill.core.graph import BranchNode, TaskNode
 from tidemill.core.terms import Ref
+from tidemill.presets.sleep import Sleep
+from tidemill.presets.worker import preset_worker
 from tidemill.testing.local import local
 
 SEA = Draft("sea", 2)
@@ -96,6 +110,28 @@ def test_one_record_takes_the_merged_outputs_of_the_parents(client: Client) -> N
 
 def clash_of_fields(dag: Dag) -> None:
     _ = [dag.add(dags.numbers), dag.add(dags.numbers, name="more")] >> dag.add(dags.total)
+
+
+@stub("shop.html", schema="")
+def html_elsewhere(draft: Draft) -> str:
+    raise StubCalledError("shop.html")
+
+
+@pytest.mark.feature("E18")
+def test_a_step_may_be_any_task_a_function_a_stub_a_preset_or_a_name() -> None:
+    presets = preset_worker(Sleep())
+    dag = Dag("any", draft=Draft, seconds=float)
+    stubbed = dag.add(html_elsewhere, name="html")
+    dag.add(presets.tasks["tidemill.sleep"]).add_children(stubbed)
+    by_name = dag.add(task_named("tidemill.sleep", None), name="pause", takes=["seconds"])
+    printed = by_name >> dag.add(pdf)
+    dag.gives([printed, stubbed] >> dag.add(bundle))
+    with local(shop, presets) as client:
+        run = client.submit(dag, draft=SEA, seconds=0.0)
+        assert run.result(timeout=20) == ["sea.pdf", "sea.html"]
+        assert {step.path: step.task for step in run.steps()}["pause"] == "tidemill.sleep"
+    with pytest.raises(DefinitionError, match="says itself what it takes"):
+        Dag("no", draft=Draft).add(pdf, takes=["draft"])
 
 
 @pytest.mark.feature("E18")

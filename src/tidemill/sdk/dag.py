@@ -4,7 +4,7 @@ A DAG is built when it is first used. A step whose condition does not hold is sk
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast, overload
 
 from msgspec import NODEFAULT
@@ -20,6 +20,7 @@ from tidemill.sdk.errors import DefinitionError
 from tidemill.sdk.expressions import kind_of
 from tidemill.sdk.forms import union_of
 from tidemill.sdk.kinds import bare
+from tidemill.sdk.named import NamedTask
 from tidemill.sdk.places import Place
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.signature import Body, Parameter, Signature
@@ -79,18 +80,34 @@ class Nodes:
         self._result: AnyStep | None = None
 
     @overload
-    def add(self, task: Definition[..., R], /, *, name: str = ...) -> TaskStep[R]: ...
+    def add(self, task: Definition[..., R], /, *, name: str = ..., takes: Sequence[str] = ...) -> TaskStep[R]: ...
     @overload
-    def add(self, task: Definition[..., R], /, *, name: str = ..., when: Step[bool]) -> TaskStep[R | None]: ...
-    def add(self, task: Definition[..., Any], /, *, name: str = "", when: Step[bool] | None = None) -> Any:
+    def add(
+        self, task: Definition[..., R], /, *, name: str = ..., when: Step[bool], takes: Sequence[str] = ...
+    ) -> TaskStep[R | None]: ...
+    def add(
+        self,
+        task: Definition[..., Any],
+        /,
+        *,
+        name: str = "",
+        when: Step[bool] | None = None,
+        takes: Sequence[str] = (),
+    ) -> Any:
         """Add a task, workflow or machine as a step.
 
         Args:
             name: of the step, under which it offers its result to those that follow it; that of the task.
             when: a step whose task gives a bool, or several with ``~ & |``. If it does not hold, the step is skipped,
                 and so are those that follow it, unless their parameters may be None.
+            takes: the parameters of a task that is known by its name alone. Without them it takes what its parents
+                give; the first of a DAG, all inputs.
         """
-        return self.step(task, name, when)
+        step = self.step(task, name, when)
+        if takes and not isinstance(task, NamedTask):
+            raise DefinitionError(f"{step!r} says itself what it takes; takes= is for tasks known by their names")
+        step.takes = tuple(takes)
+        return step
 
     @property
     def task(self) -> StepDecorator:

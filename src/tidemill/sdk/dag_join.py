@@ -66,12 +66,13 @@ def joined(nodes: "Nodes", step: AnyStep) -> Joined:
     """Raises TraceError: a name that nobody offers, or that two do."""
     parents = list(_tasks(step.parents))
     parameters = step.task.signature.parameters
-    if isinstance(step.task, NamedTask):
+    if isinstance(step.task, NamedTask) and not step.takes:
         offers = [Offer(each.name, each) for each in parents] or [Offer(name) for name in nodes.inputs]
         return Joined({each.name: each for each in offers}, tuple(parents if not offers else ()))
     offers = [offer for parent in parents for offer in _offers_of(parent)] + [Offer(name) for name in nodes.inputs]
-    taken = _picked(nodes, step, list(parameters), offers)
-    missing = [each.name for each in parameters.values() if each.is_required and each.name not in taken]
+    taken = _picked(nodes, step, step.takes or list(parameters), offers)
+    wanted = step.takes or [each.name for each in parameters.values() if each.is_required]
+    missing = [name for name in wanted if name not in taken]
     if len(parameters) == 1 and missing and parents:
         (only,) = parameters.values()
         if (kind := bare(only.plan.kind)) and _is_mergeable(kind):

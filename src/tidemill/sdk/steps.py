@@ -105,6 +105,7 @@ class TaskStep(Step[R_co]):
     def __init__(self, dag: "Nodes", name: str, task: Definition[..., R_co], when: Step[bool] | None) -> None:
         super().__init__(dag, name)
         self.task, self.when = task, when
+        self.takes: tuple[str, ...] = ()  # parameters of a task that is known by its name alone
         self.__doc__ = task.__doc__
 
     def __call__(self, *args: Any, **kwargs: Any) -> R_co:
