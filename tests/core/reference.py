@@ -13,12 +13,18 @@ from tidemill.core.graph import (
     ConstNode,
     Default,
     ElementFailure,
+    End,
+    Ending,
     Graph,
     JoinNode,
     LoopNode,
+    MachineNode,
     MapNode,
     Node,
+    State,
     TaskNode,
+    Transition,
+    Workflow,
 )
 from tidemill.core.plan import refs_in
 from tidemill.core.terms import Condition, Constant, Input, ListExpr, Operand, RecordExpr, Ref, Size, StatusOf
@@ -43,11 +49,64 @@ def interpret(graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> dict[str
     return _Frame(graph, inputs, tasks).all()
 
 
+def outcome_of(workflow: Workflow, inputs: Mapping[str, Any], tasks: Tasks) -> tuple[str, dict[str, Any]]:
+    """Run a workflow; give the status of its success, and its outputs. Raises as `interpret`."""
+    if workflow.is_machine:
+        return _Visits(workflow.states, inputs, tasks).from_(workflow.start)
+    frame = _Frame(workflow.body, inputs, tasks)
+    outputs = frame.all()
+    return frame.ending(), outputs
+
+
+class _Visits:
+    """What a machine of states knows: its inputs, what each state gave last, and how it ended."""
+
+    def __init__(self, states: Mapping[str, State], inputs: Mapping[str, Any], tasks: Tasks) -> None:
+        self.states, self.inputs, self.tasks = states, inputs, tasks
+        self.counts = dict.fromkeys(states, 0)
+        self.statuses = dict.fromkeys(states, "")
+
+    def from_(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Visit state after state; give the status of the end, and its outputs."""
+        seen = _Frame(Graph(inputs={}, nodes={}, outputs={}, types={}), self.inputs, self.tasks)
+        seen.done = dict.fromkeys(self.states, dict.fromkeys(("value", "extra")))
+        while True:
+            taken = self._visit(name, seen)
+            if not isinstance(taken.to, End):
+                name = taken.to
+            elif taken.to.outcome is Ending.FAILURE:
+                raise NodeFailedError
+            else:
+                return taken.to.status or "success", {to: seen.value(each) for to, each in taken.to.outputs.items()}
+
+    def _visit(self, name: str, seen: "_Frame") -> Transition:
+        state = self.states[name]
+        self.counts[name] += 1
+        frame = _Frame(state.body, {to: seen.value(each) for to, each in state.inputs.items()}, self.tasks)
+        failed = False
+        try:
+            seen.done[name] = frame.all()
+            self.statuses[name] = seen.statuses[name] = frame.ending()
+        except (NodeFailedError, LeftOutError):
+            failed = True
+            self.statuses[name] = seen.statuses[name] = "failure"
+        for each in state.transitions:
+            if each.max_visits is not None and not isinstance(each.to, End) and self.counts[each.to] >= each.max_visits:
+                continue
+            if each.status == self.statuses[name] or (not each.status and not failed and self._holds(each, seen)):
+                return each
+        raise NodeFailedError
+
+    def _holds(self, transition: Transition, seen: "_Frame") -> bool:
+        return transition.when is None or holds(transition.when, seen.value)
+
+
 class _Frame:
     def __init__(self, graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> None:
         self.graph, self.inputs, self.tasks = graph, inputs, tasks
         self.done: dict[str, Any] = {}
         self.failed: set[str] = set()  # nodes that did, and for which another value may stand
+        self.statuses: dict[str, str] = {}  # of machines, and of states
 
     def all(self) -> dict[str, Any]:
         """Run each node; give the outputs of the graph."""
@@ -63,6 +122,14 @@ class _Frame:
             raise failed
         return {port: self.value(source) for port, source in self.graph.outputs.items()}
 
+    def ending(self) -> str:
+        """The status of the whole: that of the node that its output comes from."""
+        match self.graph.outputs.get("value"):
+            case Ref(node=node) if node:
+                return self._status(node)
+            case _:
+                return "success"
+
     def output(self, name: str) -> Any:
         if name not in self.done:
             self.done[name] = self._outcome(name, self.graph.nodes[name])
@@ -77,7 +144,7 @@ class _Frame:
         except LeftOutError as error:
             return error
         try:
-            return self._run(node)
+            return self._run(name, node)
         except NodeFailedError as error:
             if rescue is None:
                 return error
@@ -134,13 +201,15 @@ class _Frame:
                 return self._status(of)
 
     def _status(self, name: str) -> str:
+        if name not in self.graph.nodes:  # a state
+            return self.statuses.get(name, "")
         try:
             self.output(name)
         except LeftOutError:
             return "failure" if name in self.failed else "skipped"
-        return "failure" if name in self.failed else "success"
+        return "failure" if name in self.failed else self.statuses.get(name, "success")
 
-    def _run(self, node: Node) -> dict[str, Any]:
+    def _run(self, name: str, node: Node) -> dict[str, Any]:
         match node:
             case TaskNode(task=task):
                 arguments = {name: self.value(each) for name, each in node.inputs.items()}
@@ -157,6 +226,10 @@ class _Frame:
                 return self._loop(node)
             case JoinNode():
                 return self._join(node)
+            case MachineNode(inputs=given, states=states, start=start):
+                inner = _Visits(states, {to: self.value(each) for to, each in given.items()}, self.tasks)
+                self.statuses[name], outputs = inner.from_(start)
+                return outputs
             case _:
                 raise AssertionError(node)
 
