@@ -380,12 +380,12 @@ class History(Played):
         found = {}
         for port, source in self.ended.outputs.items():
             value = self._asked(overlay, lambda filler, s=source: filler.fill(s))
-            found[port] = _without_details(self._value(value))
+            found[port] = without_details(self._value(value))
         return found
 
 
-def _without_details(value: Any) -> Any:
+def without_details(value: Any) -> Any:
     """The reference knows that a failure was collected, and not what it says."""
     if isinstance(value, dict):
-        return FAILED if "$failure" in value else {name: _without_details(each) for name, each in value.items()}
-    return [_without_details(each) for each in value] if isinstance(value, list) else value
+        return FAILED if "$failure" in value else {name: without_details(each) for name, each in value.items()}
+    return [without_details(each) for each in value] if isinstance(value, list) else value

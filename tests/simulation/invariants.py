@@ -2,17 +2,18 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import apsw
 
 from tests.simulation.disk import SimDisk
+from tests.simulation.repertoire import Repertoire
 from tests.simulation.vfs import SimVFS
-from tests.simulation.workflows import answer_of
 from tidemill.adapters.storage.sqlite.packing import (
     unpack_attempt,
+    unpack_limit,
     unpack_mailbox,
     unpack_run,
     unpack_step,
@@ -23,6 +24,20 @@ from tidemill.core.retry import MAX_LOSSES
 from tidemill.core.run import Attempt, AttemptEnded, Code, End, Ended, Held, Ready, Run, Step, Waiting
 
 StepKey = tuple[bytes, str]
+CANCELLED = "cancelled"
+
+
+@contextmanager
+def _opened(disk: SimDisk) -> Iterator[apsw.Connection]:
+    with closing(SimVFS(disk)) as vfs, closing(apsw.Connection("tidemill.db", vfs=vfs.name)) as db:
+        db.execute("pragma locking_mode=exclusive").fetchall()
+        yield db
+
+
+def _step_on(disk: SimDisk, run: bytes, path: str) -> Step | None:
+    with _opened(disk) as db:
+        found = db.execute("select packed from step where run = ? and path = ?", (run, path)).fetchone()
+    return unpack_step(found[0]) if found else None
 
 
 class Rows:
@@ -37,8 +52,8 @@ class Rows:
         self.waits: dict[StepKey, None] = {}  # open ones
         self.lines: dict[StepKey, None] = {}  # who stands in a mailbox
         self.addressed: dict[StepKey, None] = {}  # open waits that stand in one
-        with closing(SimVFS(disk)) as vfs, closing(apsw.Connection("tidemill.db", vfs=vfs.name)) as db:
-            db.execute("pragma locking_mode=exclusive").fetchall()
+        self.left: list[str] = []  # what must not be there when all has ended
+        with _opened(disk) as db:
             if db.execute("select 1 from sqlite_schema where name = 'queue'").fetchall():
                 self._read(db)
 
@@ -56,8 +71,8 @@ class Rows:
             self.values[run_id, path, port] = packed
         for run_id, path in db.execute("select run, path from queue order by 1, 2"):
             self.queue[run_id, path] = None
-        if db.execute("select 1 from sqlite_schema where name = 'wait'").fetchall():
-            self._read_waits(db)
+        self._read_waits(db)
+        self._read_left(db)
 
     def _read_waits(self, db: apsw.Connection) -> None:
         for (packed,) in db.execute("select packed from wait where is_open = 1"):
@@ -68,11 +83,19 @@ class Rows:
         for (packed,) in db.execute("select packed from mailbox"):
             self.lines.update(dict.fromkeys(unpack_mailbox(packed).waiting))
 
+    def _read_left(self, db: apsw.Connection) -> None:
+        for kind, path in db.execute("select kind, path from timer order by run, path, kind"):
+            self.left.append(f"a timer {kind} of {path!r}")
+        for (packed,) in db.execute("select packed from limit_row order by key"):
+            if used := unpack_limit(packed).used:
+                self.left.append(f"a limit with {used} taken")
+
 
 class Ledger:
     """What was seen outside of the server: told to the client, begun on workers, found on the disk before."""
 
-    def __init__(self, run_of: Callable[[int], bytes]) -> None:
+    def __init__(self, run_of: Callable[[int], bytes], repertoire: Repertoire) -> None:
+        self.repertoire = repertoire
         self.acknowledged: dict[int, bytes] = {}
         self.results: dict[int, Any] = {}
         self.done = asyncio.Event()
@@ -92,16 +115,22 @@ class Ledger:
             raise AssertionError(f"P1: run {index} was acknowledged, and is unknown")
         if what == "ended":
             self.results[index] = result
-            right = result in (answer_of(index), Code.WORKER_LOST.value)
-            assert right, f"run {index} ended with {result}, not {answer_of(index)}"
+            answer = self.repertoire.answer(index)
+            right = self.repertoire.is_right(index, result) or self._lost_a_worker(index)
+            assert right, f"run {index} ended with {result}, not {answer}"
 
     def begin(self, run: str, path: str, number: int) -> None:
         """A body begins: its step must not have a recorded result."""
-        rows = Rows(self.look().copy())
-        step = rows.steps.get((parse_run_id(run), path))
+        step = _step_on(self.look().copy(), parse_run_id(run), path)
         assert step is not None, f"{path} runs, and has no row"
         assert not step.is_final, f"attempt {number} of {path} runs after the result was recorded"
         assert number <= step.latest, f"attempt {number} of {path} runs before it was recorded"
+
+    def _lost_a_worker(self, index: int) -> bool:
+        """Whether a step failed since its workers died: then another end is right, and which one is not said."""
+        rows, run = Rows(self.look().copy()), self._run_of(index)
+        failures = [getattr(step.state, "failure", None) for key, step in rows.steps.items() if key[0] == run]
+        return any(failure is not None and failure.code is Code.WORKER_LOST for failure in failures)
 
     # Checked ---------------------------------------------------------------------------------------
 
@@ -177,6 +206,8 @@ def _check_progress(before: Rows, rows: Rows) -> None:
 
 
 def _check_end(rows: Rows) -> None:
+    assert not rows.waits, f"P4: all has ended, and open waits are {[*rows.waits]}"
+    assert not rows.left, f"P4: all has ended, and there is {'; '.join(rows.left)}"
     for run in rows.runs.values():
         assert isinstance(run.state, Ended), f"P4: run {text_of(run.id)} is {run.status}"
     for step in rows.steps.values():

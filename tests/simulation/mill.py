@@ -10,32 +10,23 @@ from typing import Any
 import msgspec
 
 from tests.simulation.chance import stream
-from tests.simulation.clock import START_AT
 from tests.simulation.invariants import Ledger
 from tests.simulation.plans import Case
+from tests.simulation.questions import Questions, run_of
+from tests.simulation.repertoire import Repertoire
 from tests.simulation.stage import NoFiles, SharedStage
-from tests.simulation.workflows import WORKFLOWS, tasks_of
+from tests.simulation.workflows import Small
 from tests.simulation.world import Outcome, Ports, World
 from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
-from tidemill.core.commands import AnswerSignal
 from tidemill.core.definitions import Pools
-from tidemill.core.documents import document_of
 from tidemill.core.errors import UnavailableError
-from tidemill.core.events import RunChanged, SignalSent
-from tidemill.core.ids import RunId, digest_of, uuid7
-from tidemill.core.rows import Keys
-from tidemill.core.run import Ended, Failed, Halted, Run, Succeeded
-from tidemill.core.values import Given, Inline
-from tidemill.core.wait_rows import NOBODY, Address, WaitKind
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
-from tidemill.engine.orders import Order
 from tidemill.ports.link import Link, LinkDownError, LinkRefusedError
-from tidemill.ports.store import StoreLostError
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.sessions import WorkerDesk
@@ -46,7 +37,7 @@ HOSTS = ("server", "first", "second")
 WITHIN_S = 120.0
 LOOK_S = 0.3
 SETTINGS = EngineSettings(lease=timedelta(seconds=2), heartbeat=timedelta(seconds=0.5))
-RUNS = 9
+SMALL = Small()
 
 _pack = msgspec.msgpack.encode
 _unpack = msgspec.msgpack.decode
@@ -75,7 +66,7 @@ async def _serve(ports: Ports, ledger: Ledger) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(engine.run())
         group.create_task(_accept(ports, group, "server:worker", desk.serve))
-        group.create_task(_accept(ports, group, "server:client", lambda link: _answer(engine, link)))
+        group.create_task(_accept(ports, group, "server:client", Questions(engine, ledger.repertoire).serve))
 
 
 async def _accept(ports: Ports, group: asyncio.TaskGroup, address: str, talk: Callable[[Link], Any]) -> None:
@@ -91,75 +82,6 @@ async def _accept(ports: Ports, group: asyncio.TaskGroup, address: str, talk: Ca
         group.create_task(one(await calls.get()))
 
 
-async def _answer(engine: Engine, link: Link) -> None:
-    """In the place of HTTP: each question has one answer."""
-    try:
-        while True:
-            what, index = _unpack(await link.receive())
-            answer = {"submit": _submit, "look": _look}.get(what)
-            try:
-                said = await (answer(engine, index) if answer else _meddle(engine, what, index))
-                await link.send(_pack(said))
-            except StoreLostError:
-                await link.send(_pack(("again", index)))
-    except LinkDownError:
-        return
-
-
-async def _submit(engine: Engine, index: int) -> Any:
-    workflow, given = WORKFLOWS[index % len(WORKFLOWS)], index
-    published = await engine.publish(document_of(workflow))
-    order = Order(
-        run=run_of(index),
-        graph=published.digest,
-        workflow=workflow.name,
-        inputs={"number": Inline(_pack(given))},
-        submitted=digest_of(b"%d" % index),
-    )
-    (answer,) = await engine.submit([order])
-    assert isinstance(answer, Run), answer
-    return "accepted", index
-
-
-async def _meddle(engine: Engine, what: str, index: int) -> Any:
-    run = run_of(index)
-    match what:
-        case "pause":
-            await engine.pause(run, "client", "")
-        case "resume":
-            await engine.resume(run, "client")
-        case "signal":  # the same one again and again
-            address = Address(NOBODY, WaitKind.SIGNAL, "go", str(2 * index))
-            said = await engine.signal(SignalSent(address, "once", Inline(_pack(index)), digest_of(b"%d" % index)))
-            assert isinstance(said, AnswerSignal), said
-        case _:
-            await engine.change(RunChanged(run, priority=int(what)))
-    return "meddled", index
-
-
-async def _look(engine: Engine, index: int) -> Any:
-    run = (await engine.queries.rows(Keys(runs=[run_of(index)]))).runs[run_of(index)]
-    match run and run.state:
-        case Ended(outcome=Succeeded()):
-            assert run
-            given = (await engine.reader.outputs(run))["value"]
-            assert isinstance(given, Given)
-            assert isinstance(given.value, Inline)
-            return "ended", index, _unpack(given.value.data)
-        case Ended(outcome=Failed(failure=failure)):
-            return "ended", index, failure.code.value
-        case Halted(reason=reason):
-            raise AssertionError(f"run {index} is halted: {reason}")
-        case None:
-            return "unknown", index
-        case _:
-            return "running", index
-
-
-def run_of(index: int) -> RunId:
-    return RunId(uuid7(START_AT, digest_of(b"%d" % index)[:16], index))
-
-
 # Client --------------------------------------------------------------------------------------------
 
 
@@ -169,7 +91,7 @@ MEDDLES = 60  # looks, after which each run is let go on
 async def use(ports: Ports, case: Case, ledger: Ledger) -> None:
     chance, looks = stream(case.seed, "meddle"), count()
 
-    def meddling() -> str:
+    def meddling(index: int) -> str:
         """What is done to a run before it is looked at; "" is nothing."""
         if not case.meddling:
             return ""
@@ -177,7 +99,8 @@ async def use(ports: Ports, case: Case, ledger: Ledger) -> None:
             return "resume"
         if chance() >= case.meddling:
             return ""
-        return ("pause", "pause", "resume", "5", "-5", "signal", "signal")[int(chance() * 7)]
+        end = "cancel" if ledger.repertoire.may_be_cancelled(index) else "pause"
+        return ("pause", end, "resume", "5", "-5", "signal", "signal")[int(chance() * 7)]
 
     while True:
         try:
@@ -190,15 +113,19 @@ async def use(ports: Ports, case: Case, ledger: Ledger) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _use(link: Link, ledger: Ledger, meddling: Callable[[], str]) -> None:
-    while len(ledger.results) < RUNS:
-        for index in range(RUNS):
+async def _use(link: Link, ledger: Ledger, meddling: Callable[[int], str]) -> None:
+    repertoire = ledger.repertoire
+    while len(ledger.results) < repertoire.runs:
+        for index in range(repertoire.runs):
+            origin = repertoire.asked(index).origin
+            if index in ledger.results or (origin is not None and origin not in ledger.results):
+                continue
             if index not in ledger.acknowledged:
                 await _ask(link, ledger, "submit", index)
-            elif index not in ledger.results:
-                if what := meddling():
-                    await _ask(link, ledger, what, index)
-                await _ask(link, ledger, "look", index)
+                continue
+            if what := meddling(index):
+                await _ask(link, ledger, what, index)
+            await _ask(link, ledger, "look", index)
         await asyncio.sleep(LOOK_S)
     ledger.done.set()
     await asyncio.Event().wait()
@@ -226,7 +153,7 @@ class NoFetcher:
 async def work(ports: Ports, case: Case, ledger: Ledger) -> None:
     """Under a supervisor, which starts a refused worker again."""
     while True:
-        workers = [tasks_of(case.seed, ledger.begin)]
+        workers = [ledger.repertoire.tasks(case.seed, ledger.begin)]
         runtime = WorkerRuntime(workers, _around(ports, workers), _settings(ports.process.name))
         ports.process.probes[:] = [runtime]
         try:
@@ -265,12 +192,12 @@ def _around(ports: Ports, workers: list[Worker]) -> WorkerPorts:
 # A run ---------------------------------------------------------------------------------------------
 
 
-def run(case: Case) -> Outcome:
-    return world_of(case)[0]()
+def run(case: Case, repertoire: Repertoire = SMALL) -> Outcome:
+    return world_of(case, repertoire)[0]()
 
 
-def world_of(case: Case) -> tuple[Callable[[], Outcome], World]:
-    world, ledger = World(case), Ledger(run_of)
+def world_of(case: Case, repertoire: Repertoire = SMALL) -> tuple[Callable[[], Outcome], World]:
+    world, ledger = World(case), Ledger(run_of, repertoire)
     server = world.add("server", lambda ports: serve(ports, ledger), ledger.check)
     ledger.look = lambda: server.disk
     world.add("first", lambda ports: work(ports, case, ledger))

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import structs
 
 from tests.simulation.chance import stream
+from tests.simulation.repertoire import Asked, Begin, Repertoire
 from tidemill.core.graph import (
     FORMAT,
     Graph,
@@ -30,8 +31,6 @@ from tidemill.sdk.worker import Worker
 LENGTH = 7
 LONGEST_S = 5.0  # longer than a lease
 FLAKY = 0.7
-
-Begin = Callable[[str, str, int], None]
 
 
 def tasks_of(seed: str, begin: Begin) -> Worker:
@@ -112,7 +111,7 @@ _WIDE = _workflow(
     "total",
 )
 
-WORKFLOWS = (_ALONE, _CHAIN, _WIDE)
+_WORKFLOWS = (_ALONE, _CHAIN, _WIDE)
 _ANSWERS: tuple[Callable[[int], Any], ...] = (
     lambda number: 2 * number,
     lambda number: 4 * number,
@@ -120,5 +119,16 @@ _ANSWERS: tuple[Callable[[int], Any], ...] = (
 )
 
 
-def answer_of(index: int) -> Any:
-    return _ANSWERS[index % len(_ANSWERS)](index)
+class Small(Repertoire):
+    """These, in turn."""
+
+    runs = 9
+
+    def tasks(self, seed: str, begin: Begin) -> Worker:
+        return tasks_of(seed, begin)
+
+    def asked(self, index: int) -> Asked:
+        return Asked(_WORKFLOWS[index % len(_WORKFLOWS)], {"number": index})
+
+    def answer(self, index: int) -> Any:
+        return {VALUE: _ANSWERS[index % len(_ANSWERS)](index)}

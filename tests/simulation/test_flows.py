@@ -1,0 +1,50 @@
+"""Random workflows in the real engine, under simulated faults: each ends as plain calls would, and leaves nothing."""
+
+import logging
+
+import pytest
+from msgspec.structs import replace
+
+from tests.simulation import mill
+from tests.simulation.flows import Flows
+from tests.simulation.plans import Case, swarm, text_of_case
+
+PUSH, NIGHT, BLOCK = 12, 3000, 50
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    """What the server and the workers log about each fault is no news here."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def holds(seed: int) -> None:
+    case = replace(swarm(f"flows/{seed}", mill.HOSTS), meddling=0.3)
+    outcome = mill.run(case, Flows(case.seed))
+    assert outcome.failure is None, f"{outcome.failure}\n{text_of_case(case)}"
+
+
+@pytest.mark.parametrize("seed", range(PUSH))
+def test_workflows_are_right_under_any_faults(seed):
+    holds(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(PUSH, NIGHT, BLOCK))
+def test_workflows_are_right_under_many_more_faults(first):
+    for seed in range(first, first + BLOCK):
+        holds(seed)
+
+
+def test_a_wrong_answer_is_found():
+    """The same runs, where another interpreter says what is right."""
+
+    class Wrong(Flows):
+        def answer(self, index):
+            return {"value": "never"} if index == 0 else super().answer(index)
+
+    outcome = mill.run(Case("0"), Wrong("flows/0"))
+    assert outcome.failure is not None
+    assert "run 0 ended with" in outcome.failure
