@@ -135,6 +135,19 @@ async def test_a_slot_that_was_offered_to_a_cancelled_step_goes_to_the_next(mill
     assert (await peer.take()).run == runs[2]
 
 
+async def test_a_slot_that_falls_free_as_its_next_ones_are_cancelled_goes_on_to_the_first_that_lives(
+    mill: Mill,
+) -> None:
+    """In one beat: the slot is offered to one whose run is being stopped, while that still stands at the head."""
+    peer = await mill.worker(tasks=(replace(NOOP, options=TaskOptions(concurrency=1)),))
+    graph = await mill.published()
+    runs = [await mill.submit(graph, x=number) for number in range(4)]
+    (ref,) = await taken(peer, 1)
+    await quiet(mill, peer)
+    await asyncio.gather(*(mill.engine.cancel(run, "no need") for run in runs[1:3]), peer.succeed(ref))
+    assert (await peer.take()).run == runs[3]
+
+
 async def test_a_server_that_starts_again_knows_its_limits(tmp_path: Path) -> None:
     mill = Mill(tmp_path)
     one = replace(NOOP, options=TaskOptions(concurrency=1))

@@ -112,7 +112,7 @@ class Overlay:
             self._lay_queue(draft)
         if draft.timers_put or draft.timers_drop:
             self._lay_timers(draft)
-        if draft.limits or draft.cached or draft.submit_keys or draft.tagged:
+        if draft.limits or draft.freed or draft.cached or draft.submit_keys or draft.tagged:
             self._lay_rules(draft)
         if draft.waits or draft.mailboxes or draft.signals or draft.told or draft.attributes:
             self._lay_waits(draft)
@@ -149,8 +149,10 @@ class Overlay:
             self.ready.update(draft.ready)
             self.lanes.update(draft.lanes)
         for key in draft.unready:
-            if self.ready.pop(key, None) is None:
+            if (row := self.ready.pop(key, None)) is None:
                 raise InternalError(f"step {key[1]!r} left the queue, but was not put there in this beat")
+            if row.limit and not row.home:
+                self.freed[row.limit] = None  # it was let go on for a slot in this beat, which another may have
         if draft.left_by_key:
             self.left_by_key.update(dict.fromkeys(draft.left_by_key))
         for queued in draft.left:

@@ -39,7 +39,9 @@ class Turn(Deciding):
             return
         await self._load(Keys(limits=[key for key in freed if key not in overlay.limits.rows]))
         free = {parked_lane(key): room(overlay, key) for key in freed}
-        waiting = await self.beat.heads([lane for lane in free if free[lane]], min(max(free.values()), SWEEP_BITE))
+        going = sum(row.lane in free for row in overlay.left.values())  # they are still in the store, before others
+        limit = min(max(free.values()), SWEEP_BITE) + going
+        waiting = await self.beat.heads([lane for lane in free if free[lane]], limit)
         here = [row for row in overlay.ready.values() if row.lane in free]
         for row in sorted([*waiting, *here], key=lambda row: (row.order, row.run, row.path)):
             if free[row.lane] > 0 and (row.run, row.path) not in overlay.left:
@@ -61,8 +63,8 @@ class Turn(Deciding):
         lanes = dict.fromkeys(lane for offer in offers for lane in offer.lanes)
         limit = min(SWEEP_BITE, sum(offer.credit[""] for offer in offers))
         waiting: dict[Lane, list[Queued]] = {}
-        gone = self.overlay.left.keys() | self.overlay.left_by_key.keys()
-        for row in await self.beat.heads(list(lanes), limit):
+        gone = self.overlay.left.keys() | self.overlay.left_by_key.keys()  # they are still in the store, before others
+        for row in await self.beat.heads(list(lanes), limit + len(gone)):
             if (row.run, row.path) not in gone:
                 waiting.setdefault(row.lane, []).append(row)
         for row in self.overlay.ready.values():
