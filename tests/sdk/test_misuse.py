@@ -20,6 +20,7 @@ from tidemill import (
     branch,
     collect,
     default,
+    finally_,
     first_of,
     if_some,
     loop,
@@ -180,6 +181,19 @@ MISUSES: dict[str, tuple[Body, str]] = {
         lambda d, p: [first_of(lambda: 1, lambda: 2), first_of(lambda: 1, lambda: 2)],
         r"'first_of' already.*first_of\(…, name=",
     ),
+    "finally with a result": (
+        lambda d, p: finally_(lambda: shorten(d)),  # type: ignore[func-returns-value]
+        "finally_ uses make, and takes inputs of the workflow and constants only",
+    ),
+    "finally inside": (
+        lambda d, p: map_over(lambda each: finally_(lambda: caption(each)), p),  # type: ignore[func-returns-value]
+        "finally_ stands in the workflow itself",
+    ),
+    "undo of another type": (
+        lambda d, p: shorten.options(undo=caption)(d),  # type: ignore[arg-type]
+        "shorten: its undo .*caption takes File",
+    ),
+    "undo that is no task": (lambda d, p: shorten.options(undo=lambda draft: None)(d), "shorten: undo is a task"),
     "default edge": (
         lambda d, p: shorten.options(on_failure=default("none"))(d),  # type: ignore[arg-type]
         "shorten: the default of its on_failure does not fit its result",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.http import Http
+from tests.server.http import Http, until
 from tests.server.mill import Mill
 from tidemill import (
     Context,
@@ -14,6 +14,7 @@ from tidemill import (
     Worker,
     branch,
     default,
+    finally_,
     first_of,
     loop,
     map_over,
@@ -189,3 +190,78 @@ async def test_operations_need_no_worker(served: Mill, http: Http) -> None:
     failed = (await http.get(f"{RUNS}/{run}/result?wait=20")).json
     assert failed["detail"] == "floor_divide: integer division or modulo by zero"
     assert (failed["failure"]["code"], failed["failure"]["path"]) == ("invalid_input", "floor_divide")
+
+
+DONE: list[str] = []
+
+
+@yard.task
+def book(what: str) -> str:
+    DONE.append(f"book {what}")
+    return f"{what} 7"
+
+
+@yard.task
+def unbook(booking: str) -> None:
+    if booking == "ferry 7":
+        raise ValueError("the ferry has left")
+    DONE.append(f"unbook {booking}")
+
+
+@yard.task
+def tidy(folder: str) -> None:
+    DONE.append(f"tidy {folder}")
+
+
+@workflow
+def journey(folder: str, x: int) -> int:
+    finally_(lambda: tidy(folder))
+    hotel = book.options(name="hotel", undo=unbook)("hotel")
+    ferry = book.options(name="ferry", undo=unbook, after=hotel)("ferry")
+    train = book.options(name="train", undo=unbook, after=ferry)("train")
+    return halve.options(after=train)(x)
+
+
+@pytest.mark.feature("E13")
+async def test_what_was_done_is_undone_in_reverse_order_and_the_end_is_tidied(served: Mill, http: Http) -> None:
+    async with served.worker(yard):
+        DONE.clear()
+        run = await began(served, journey, folder="a", x=8)
+        assert (await http.get(f"{RUNS}/{run}/result?wait=20")).json["value"] == 4
+        assert DONE == ["book hotel", "book ferry", "book train", "tidy a"]
+        DONE.clear()
+        run = await began(served, journey, folder="a", x=7)
+        failed = await http.get(f"{RUNS}/{run}/result?wait=20")
+    assert DONE == ["book hotel", "book ferry", "book train", "unbook train 7", "unbook hotel 7", "tidy a"]
+    assert failed.json["detail"] == (
+        "ValueError: 7 is odd; 'ferry' could not be undone: ValueError: the ferry has left"
+    )
+    found = {path: step["status"] for path, step in (await steps_of(http, run)).items()}
+    assert found["train~undo"] == found["hotel~undo"] == found["~finally/tidy"] == "succeeded"
+    assert found["ferry~undo"] == "failed"
+
+
+async def test_a_cancelled_run_is_undone_and_tidied_too(served: Mill, http: Http) -> None:
+    @workflow
+    def waiting(folder: str) -> str:
+        finally_(lambda: tidy(folder))
+        return rest.options(after=book.options(undo=unbook)("hotel"))(600.0)
+
+    async with served.worker(yard), asyncio.timeout(60):
+        DONE.clear()
+        run = await began(served, waiting, folder="b")
+
+        async def is_resting() -> bool:
+            return (await steps_of(http, run)).get("rest", {}).get("status") == "running"
+
+        await until(is_resting)
+        await http.post(f"{RUNS}/{run}/cancel", {"reason": "enough"})
+        assert (await http.get(f"{RUNS}/{run}/result?wait=30")).problem == "run_cancelled"
+    assert DONE == ["book hotel", "unbook hotel 7", "tidy b"]
+
+
+def test_a_plain_call_runs_what_stands_at_the_end() -> None:
+    DONE.clear()
+    with pytest.raises(ValueError, match="7 is odd"):
+        journey("c", 7)
+    assert DONE[-1] == "tidy c"

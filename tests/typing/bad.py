@@ -69,6 +69,7 @@ from tidemill import (
     call,
     collect,
     default,
+    finally_,
     each_of,
     first_of,
     if_some,
@@ -184,6 +185,8 @@ def use(
     caption(ops.item(texts, 0))  # E
     ops.lower(3)  # E
     ops.split("a")  # E
+    finally_(caption(photo))  # E
+    grow.options(undo=caption)  # E
     caption.options(on_failure=default(3))  # E
     caption.options(on_failure="skip")  # E
     branch(status_of(draft), then=lambda: 1, otherwise=lambda: 2)  # E

@@ -67,6 +67,7 @@ from tidemill import (
     collect,
     has,
     default,
+    finally_,
     each_of,
     first_of,
     if_some,
@@ -328,6 +329,8 @@ def atlas(topic: str, photos: list[File], texts: list[str], sizes: list[int], no
     assert_type(ops.zipped(texts, photos, name="pairs"), list[tuple[str, File]])
     assert_type(ops.more(draft.pages, 3), bool)
     assert_type(ops.fill("{topic}: {pages}", topic=topic, pages=draft.pages), str)
+    finally_(lambda: caption(photos[0]))
+    assert_type(thumb.options(name="undone", undo=caption)(photos[0]), File)
     safe = grow.options(name="safe", on_failure=default(Draft("none", 0)), after=[best_draft])(draft)
     assert_type(safe, Draft)
     assert_type(caption.options(name="skips", on_failure=OnFailure.SKIP_DOWNSTREAM, after=safe)(photos[0]), str)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from tidemill.core import caching, limits
+from tidemill.core import caching, closing, limits
 from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, SlotFreed, TurnAway
 from tidemill.core.events import (
     AttemptFailed,
@@ -91,11 +91,7 @@ class Report:
             _leave_queue(self.draft, self.step)
 
     def is_told_to_stop(self) -> bool:
-        return isinstance(self.attempt.state, Stopping) or self.mover.is_dead(_scope(self.attempt.path))
-
-
-def _scope(path: Path) -> Path:
-    return path.rpartition("/")[0]
+        return isinstance(self.attempt.state, Stopping) or self.mover.is_dead_step(self.attempt.path)
 
 
 def _leave_queue(draft: Draft, step: Step) -> None:
@@ -165,7 +161,8 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
     mover.note("step_succeeded", event.path, event.number, status=event.status)
     draft.order(Acknowledge(event.run, event.path, event.number))
     state = StepSucceeded(event.status, adjustments=_record_adjustments(mover, event))
-    if mover.is_dead(_scope(event.path)):
+    closing.remember(mover, event.path, report.node)
+    if mover.is_dead_step(event.path):
         draft.put_step(replace(report.step, state=state))
         mover.gone()
     else:

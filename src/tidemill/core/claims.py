@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tidemill.core.decide import Needs, needs_of
 from tidemill.core.errors import InputError
 from tidemill.core.graph import TaskNode
-from tidemill.core.ground import after
+from tidemill.core.ground import after, may_move
 from tidemill.core.ids import Instant
 from tidemill.core.inputs import inputs_of
 from tidemill.core.limits import FREE, Admitted, Parked, TooSoon, Verdict, admit, park
@@ -27,7 +27,6 @@ from tidemill.core.run import (
     Paused,
     Ready,
     Run,
-    Running,
     Step,
     StepCancelled,
     Waiting,
@@ -74,7 +73,7 @@ def _lease(draft: Draft, claim: Claim) -> Leasing:
     if isinstance(run.state, Paused):  # its rows are on their way to where nobody takes them
         _put_aside(mover, step, queued)
         return Leasing(draft, None)
-    if not isinstance(run.state, Running):  # a sweep is on its way
+    if not may_move(run, queued.path):  # a sweep is on its way
         draft.put_step(replace(step, state=StepCancelled()))
         mover.count(live=-1)
         mover.gone()

@@ -59,7 +59,7 @@ from tidemill.core.events import (
 )
 from tidemill.core.fill import Filler
 from tidemill.core.graph import BranchNode, LoopNode, MapNode, OpNode, State, TaskNode, WaitNode
-from tidemill.core.ground import after
+from tidemill.core.ground import after, may_move
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.loops import round_done, turn
 from tidemill.core.machines import go_on, stop_visit, visit_done
@@ -71,7 +71,7 @@ from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import element_path, expressions_of, operands_in, scope_path
 from tidemill.core.rows import Keys, Timer, TimerKind
 from tidemill.core.rules import SubmitRule
-from tidemill.core.run import MOVING, Code, Failure, Ready, Waiting
+from tidemill.core.run import Code, Failure, Ready, Waiting
 from tidemill.core.scopes import LoopScope, MachineScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Operand
@@ -228,14 +228,14 @@ def _ask_again_later(draft: Draft, timer: Timer) -> None:
     draft.timers_put.append(replace(timer, due_at=after(draft.at, ANSWER_WITHIN)))
 
 
-def _mover(draft: Draft, run: RunId) -> Mover | None:
+def _mover(draft: Draft, run: RunId, path: Path = "") -> Mover | None:
     """None when the run moves no more."""
     row = draft.run(run)
-    return Mover(draft, row) if row is not None and isinstance(row.state, MOVING) else None
+    return Mover(draft, row) if row is not None and may_move(row, path) else None
 
 
 def _retry_due(draft: Draft, run: RunId, path: Path) -> None:
-    mover = _mover(draft, run)
+    mover = _mover(draft, run, path)
     step = draft.step(run, path)
     if mover is None or step is None or not isinstance(step.state, Waiting):
         return
@@ -245,7 +245,7 @@ def _retry_due(draft: Draft, run: RunId, path: Path) -> None:
 
 
 def _wait_due(draft: Draft, timer: Timer) -> None:
-    mover = _mover(draft, timer.run)
+    mover = _mover(draft, timer.run, timer.path)
     if mover is not None:
         (waits.woke if timer.kind is TimerKind.WAKE else waits.late)(mover, timer.path)
 
@@ -254,7 +254,7 @@ def _queue_expired(draft: Draft, event: QueueExpired) -> None:
     queued = event.queued
     step = draft.step(queued.run, queued.path)
     draft.left.append(queued)
-    mover = _mover(draft, queued.run)
+    mover = _mover(draft, queued.run, queued.path)
     if mover is None or step is None or not isinstance(step.state, Ready):
         return
     waited = (draft.at - step.state.since_at) / 1_000_000
@@ -267,7 +267,7 @@ def _queue_expired(draft: Draft, event: QueueExpired) -> None:
 
 
 def _feed(draft: Draft, run: RunId, path: Path) -> None:
-    mover = _mover(draft, run)
+    mover = _mover(draft, run, path)
     if mover is None or mover.is_dead(scope_path(path)) or (path and mover.step(path).is_final):
         return
     match draft.scope(run, path):
@@ -281,7 +281,7 @@ def _feed(draft: Draft, run: RunId, path: Path) -> None:
 
 def _fetching(draft: Draft, run: RunId, path: Path) -> Mover | None:
     """The mover, when the map or branch at ``path`` still waits for what is fetched: answers may come twice."""
-    mover = _mover(draft, run)
+    mover = _mover(draft, run, path)
     step = draft.step(run, path) if mover else None
     return mover if step is not None and isinstance(step.state, Waiting) and step.state.fetching else None
 

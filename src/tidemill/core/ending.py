@@ -64,7 +64,8 @@ class Ending(Ground):
             self.finish()
             return
         if not run.live and not run.has_leftovers and (isinstance(outcome, Succeeded) or self._is_lone()):
-            self.finish()
+            self.draft.put_run(replace(self.run, state=Cancelling(outcome, swept=True)))
+            self.gone()
             return
         self.draft.timers_put.append(Timer(self.id, "", TimerKind.SWEEP, self.draft.at))
         self.note("run_ending", outcome=type(outcome).__name__.lower())
@@ -98,7 +99,11 @@ class Ending(Ground):
         """End a run that waited for its last live step."""
         run = self.run
         if isinstance(run.state, Cancelling) and run.state.swept and not run.live:
-            self.finish()
+            self.close()
+
+    def close(self) -> None:
+        """Nothing lives any more."""
+        self.finish()
 
 
 def _detail(outcome: Outcome) -> object:

@@ -25,6 +25,7 @@ from tidemill.core.terms import Condition, Input
 FORMAT = "tidemill.graph/1"
 ITEMS, FINAL = "items", "final"  # the ports of a stream with a final value
 FINALLY = "~finally"  # the scope of what runs at the end
+UNDO = "~undo"  # ends the name of a step that takes another back
 
 Schema = dict[str, Any]  # a JSON Schema document; opaque here but for `core.fit`
 

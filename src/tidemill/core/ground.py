@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from tidemill.core.graph import JoinNode, Rest, TaskNode
+from tidemill.core.graph import FINALLY, UNDO, JoinNode, Rest, TaskNode
 from tidemill.core.ids import Path
 from tidemill.core.overlay import Draft
-from tidemill.core.plan import Layout, Place
+from tidemill.core.plan import Layout, Place, scope_path
 from tidemill.core.resolve import Resolver
 from tidemill.core.retry import Policy, policy_of
 from tidemill.core.rows import Entry
-from tidemill.core.run import MOVING, Blocked, Run, Step, StepSucceeded
+from tidemill.core.run import MOVING, Blocked, Cancelling, Phase, Run, RunState, Step, StepSucceeded
 from tidemill.core.scopes import MachineScope, Scope
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -19,6 +19,23 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def after(at: int, delay: timedelta) -> int:
     return at + delay // _MICROSECOND
+
+
+def _is_final(path: Path) -> bool:
+    """Whether a path lies in what runs at the end."""
+    return path.startswith(FINALLY)
+
+
+def _is_at_its_end(state: RunState) -> bool:
+    return isinstance(state, Cancelling) and state.phase is Phase.FINALLY
+
+
+def may_move(run: Run, path: Path) -> bool:
+    """Whether a step of a run may go on: all while it runs, and at its end what belongs there."""
+    state = run.state
+    if path.endswith(UNDO):
+        return isinstance(state, Cancelling) and state.phase is Phase.UNDOING
+    return isinstance(state, MOVING) or (_is_final(path) and _is_at_its_end(state))
 
 
 class Ground:
@@ -61,17 +78,24 @@ class Ground:
 
     def is_dead(self, scope: Path) -> bool:
         """Whether nothing may open in a scope any more: the run is ending, or a scope around it failed."""
-        if not isinstance(self.run.state, MOVING):
+        state = self.run.state
+        if not isinstance(state, MOVING) and not (_is_final(scope) and _is_at_its_end(state)):
             return True
         while True:
             place = self.layout.scope(scope)
             if not place.machine and self.graph_scope(scope).failure is not None:
                 return True
-            if not scope:
+            if scope in ("", FINALLY):
                 return False
             if self.is_over(place):
                 return True
             scope = place.outer
+
+    def is_dead_step(self, path: Path) -> bool:
+        """Whether what becomes of a step changes nothing any more."""
+        if path.endswith(UNDO):
+            return not isinstance(self.run.state, Cancelling)
+        return self.is_dead(scope_path(path))
 
     def is_over(self, place: Place) -> bool:
         """Whether the step that a scope belongs to is final; arms that a join has left go on after it."""

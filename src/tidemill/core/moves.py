@@ -14,12 +14,16 @@ from msgspec.structs import replace
 
 from tidemill.core.beginning import begin_task, start_wait
 from tidemill.core.branches import judge
+from tidemill.core.closing import close, final_done, final_failed, undone
 from tidemill.core.errors import InternalError
 from tidemill.core.graph import (
+    FINALLY,
+    UNDO,
     BranchNode,
     CallNode,
     ConstNode,
     ElementFailure,
+    Final,
     JoinNode,
     LoopNode,
     MachineNode,
@@ -117,6 +121,9 @@ class Mover(Queueing):
             case ConstNode():
                 raise InternalError(f"{path!r} is a constant, and never begins")
 
+    def close(self) -> None:
+        close(self)
+
     # Ending ----------------------------------------------------------------------------------------
 
     def node_done(self, path: Path, state: StepSucceeded) -> None:
@@ -137,6 +144,9 @@ class Mover(Queueing):
 
     def settle(self, path: Path, state: StepState) -> None:
         """A node is over, and its graph goes on: tell those that wait for it."""
+        if path.endswith(UNDO):
+            undone(self, path, state)
+            return
         self.set_step(replace(self.step(path), state=state))
         name = path.rpartition("/")[2]
         scope_at = scope_path(path)
@@ -193,6 +203,8 @@ class Mover(Queueing):
                 arm_done(self, place)
             case State():
                 visit_done(self, path)
+            case Final():
+                final_done(self)
             case _:
                 self.node_done(place.step, StepSucceeded(arm=place.arm))
 
@@ -202,6 +214,9 @@ class Mover(Queueing):
             self.note("step_failed", path, number, code=failure.code.value, message=failure.message)
         self.set_step(replace(self.step(path), state=StepFailed(failure)))
         self.count(failed=int(failure.path == path))  # once, where it began
+        if path.endswith(UNDO):
+            undone(self, path, StepFailed(failure))
+            return
         at = scope_path(path)
         scope = self.graph_scope(at)
         if scope.failure is not None:
@@ -211,6 +226,9 @@ class Mover(Queueing):
         self.draft.put_scope(replace(scope, failure=failure))
         if not at:
             self.end_run(Failed(failure))
+            return
+        if at == FINALLY:
+            final_failed(self, failure)
             return
         place = self.layout.scope(at)
         if not self.is_over(place):

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from tidemill.core.errors import InputError
 from tidemill.core.graph import (
     FINALLY,
+    UNDO,
     ApprovalWait,
     BranchNode,
     CallNode,
@@ -282,12 +283,24 @@ class Layout:
 
         Raises NoSuchPathError.
         """
+        if step.endswith(UNDO):
+            return self._undo_of(step)
         place = self.scope(scope_path(step))
         name = step.rpartition("/")[2]
         node = self.states_of(place).get(name.partition("#")[0]) if place.machine else place.body.graph.nodes.get(name)
         if node is None:
             raise NoSuchPathError(step)
         return place, name, node
+
+    def _undo_of(self, step: Path) -> tuple[Place, str, Node | State]:
+        """The task that takes a step back, as a node beside it."""
+        place, name, node = self.node(step.removesuffix(UNDO))
+        if not isinstance(node, TaskNode) or node.undo is None:
+            raise NoSuchPathError(step)
+        undo = node.undo
+        inputs: dict[str, Input] = {undo.param: Ref(node=name)}
+        made = TaskNode(undo.task, inputs, undo.outputs, undo.schema, undo.takes, options=undo.options)
+        return place, name + UNDO, made
 
     def states_of(self, place: Place) -> dict[str, State]:
         """The states of the machine whose scope this is."""

@@ -101,11 +101,21 @@ class Paused(Struct, frozen=True, gc=False, tag="paused"):
     pending: Pending | None = None  # what it was, when it had not begun
 
 
+class Phase(Enum):
+    """Where a run is on its way to its end."""
+
+    STOPPING = "stopping"
+    UNDOING = "undoing"
+    FINALLY = "finally"
+    LAST = "last"
+
+
 class Cancelling(Struct, frozen=True, gc=False, tag="cancelling"):
     """Each live step is being stopped; then the run ends with ``outcome``."""
 
     outcome: Outcome
     swept: bool = False  # all its steps were looked at
+    phase: Phase = Phase.STOPPING
 
 
 class Ended(Struct, frozen=True, gc=False, tag="ended"):
@@ -162,6 +172,7 @@ class Run(Struct, frozen=True, gc=False):
     has_leftovers: bool = False  # a part of it was stopped while the rest went on: the end looks for what is left
     keys: tuple[tuple[bytes, int], ...] = ()  # by which submissions find it, and for how long after its end
     orderings: int = 0  # how often its queued steps were put in another order or lane
+    undos: int = 0  # steps that are taken back, should it not succeed
 
     @property
     def has_begun(self) -> bool:

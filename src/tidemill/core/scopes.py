@@ -71,4 +71,12 @@ class MachineScope(Struct, frozen=True, gc=False, tag="machine"):
     end: tuple[str, int] | None = None  # the state and the number of the transition that ended it
 
 
-ScopeRow = Scope | MapScope | LoopScope | JoinScope | MachineScope
+class UndoRow(Struct, frozen=True, gc=False, tag="undo"):
+    """The so-many-eth step of a run that can be taken back; its path is ``~undo`` and the number."""
+
+    run: RunId
+    path: Path
+    step: Path
+
+
+ScopeRow = UndoRow | Scope | MapScope | LoopScope | JoinScope | MachineScope

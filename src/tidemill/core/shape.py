@@ -113,7 +113,6 @@ def _misshapen(graph: Graph, place: Path) -> Iterator[tuple[Path, str]]:
 def _faults_of(node: Node) -> Iterator[str]:  # noqa: C901  # one match over a union
     for source in expressions_of(node):
         yield from _large(source)
-    yield from _not_yet(node)
     match node:
         case MapNode(over=over, window=window):
             if not over:
@@ -134,12 +133,6 @@ def _faults_of(node: Node) -> Iterator[str]:  # noqa: C901  # one match over a u
             yield from faults_of_wait(node)
         case TaskNode() | CallNode() | OpNode() | MachineNode():
             return
-
-
-def _not_yet(node: Node) -> Iterator[str]:
-    """What documents may say already, and no engine does."""
-    if isinstance(node, TaskNode) and node.undo is not None:
-        yield "an undo cannot be run yet"
 
 
 def _faults_of_arms(node: JoinNode) -> Iterator[str]:

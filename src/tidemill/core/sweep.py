@@ -5,7 +5,8 @@ from msgspec.structs import replace
 from tidemill.core import mail, waits
 from tidemill.core.attempts import stop
 from tidemill.core.events import CancelRequested, StepsFound
-from tidemill.core.graph import WaitNode
+from tidemill.core.graph import FINALLY, UNDO, WaitNode
+from tidemill.core.ids import Path
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Queued, Timer, TimerKind
@@ -14,10 +15,13 @@ from tidemill.core.run import (
     AtBreakpoint,
     Blocked,
     Cancelled,
+    Cancelling,
     Halted,
     Held,
     Pending,
+    Phase,
     Ready,
+    Run,
     Step,
     StepCancelled,
     Waiting,
@@ -43,7 +47,7 @@ def sweep(draft: Draft, event: StepsFound) -> None:
     steps = [step for path in event.paths if (step := draft.step(event.run, path)) is not None]
     mail.require(draft, event.run, [step.path for step in steps if _is_wait(mover, step)])
     for step in steps:
-        if _lies_below(step.path, event.prefix):
+        if _lies_below(step.path, event.prefix) and not _is_spared(run, step.path, event.prefix):
             _sweep_step(draft, mover, step, queued.get(step.path))
     if event.rest_after:
         timer = Timer(event.run, event.prefix, TimerKind.SWEEP, draft.at, after=event.rest_after)
@@ -56,6 +60,12 @@ def sweep(draft: Draft, event: StepsFound) -> None:
 
 def _is_wait(mover: Mover, step: Step) -> bool:
     return isinstance(step.state, Waiting) and isinstance(mover.layout.node(step.path)[2], WaitNode)
+
+
+def _is_spared(run: Run, path: Path, prefix: Path) -> bool:
+    """What belongs to the end of a run is not stopped with what it ends."""
+    belongs = path.endswith(UNDO) or (path.startswith(FINALLY) and not prefix.startswith(FINALLY))
+    return belongs and not (isinstance(run.state, Cancelling) and run.state.phase is Phase.LAST)
 
 
 def _lies_below(path: str, prefix: str) -> bool:

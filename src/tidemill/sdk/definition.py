@@ -51,6 +51,7 @@ class Definition(Generic[P, R_co]):
         self.node_name = name.rpartition(".")[2]
         self.node_options = NodeOptions()
         self.node_after: tuple[Any, ...] = ()
+        self.undo: Callable[[Any], object] | None = None
         self.on_failure: OnFailure | Default[Any] = OnFailure.STOP_RUN
         self._fn, self._read, self._names = fn, read, names
         self.__doc__ = doc_of(fn)
@@ -124,6 +125,7 @@ class Definition(Generic[P, R_co]):
         name: str = "",
         on_failure: OnFailure | Default[R_co] | None = None,
         after: object = (),
+        undo: "Callable[[R_co], object] | None" = None,
         **options: Unpack[Options],
     ) -> Self:
         """The same definition with other options, or as a node of another name.
@@ -131,11 +133,14 @@ class Definition(Generic[P, R_co]):
         Args:
             on_failure: what its failure does to the workflow that uses it: stop it, leave out what needs its result, or
                 put a ``default(…)`` in its place.
+            undo: a task that takes its result back, when the run does not succeed in the end; a task of one parameter.
             after: results of steps that it waits for without using them: one, or a list.
         """
         other = copy.copy(self)
         other.node_name = name or self.node_name
         other.node_after = tuple(after) if isinstance(after, list | tuple) else (after,)
+        if undo is not None:
+            other.undo = undo
         if on_failure is not None:
             other.on_failure = checked_policy(on_failure)
         if options:

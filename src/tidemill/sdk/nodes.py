@@ -8,12 +8,15 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tidemill.core.conditions import text_of
+from tidemill.core.fit import fits
 from tidemill.core.graph import Arm as ArmNode
 from tidemill.core.graph import (
     BranchNode,
     Case,
     ConstNode,
     ElementFailure,
+    Final,
     Graph,
     JoinNode,
     LoopNode,
@@ -21,6 +24,8 @@ from tidemill.core.graph import (
     Node,
     OpNode,
     Rest,
+    TaskNode,
+    Undo,
 )
 from tidemill.core.terms import VALUE, Ref
 from tidemill.sdk.definition import Definition, recording
@@ -66,6 +71,7 @@ class Trace(Tracer):
     def __init__(self, outer: Tracer | None, captures: Captures) -> None:
         super().__init__(outer, captures)
         self.used: list[Definition[..., Any]] = outer.used if isinstance(outer, Trace) else []
+        self.final: Final | None = None
 
     def record(self, definition: Definition[..., Any], bound: Mapping[str, Any]) -> Any:
         """A task or workflow that was called becomes a node; what comes back stands for its result."""
@@ -93,7 +99,29 @@ class Trace(Tracer):
             rescue = definition.rescue
         except DoesNotFitError as error:
             raise TraceError(f"{name}: the default of its on_failure does not fit its result: {error}") from None
-        return replace(node, after=self._nodes_of(definition.node_after, name), rescue=rescue)
+        node = replace(node, after=self._nodes_of(definition.node_after, name), rescue=rescue)
+        if definition.undo is not None:
+            self.used += [definition.undo] if isinstance(definition.undo, Definition) else []
+            return _with_undo(node, definition.undo, name)
+        return node
+
+    def at_the_end(self, body: Callable[[], Any]) -> None:
+        """What `finally_` was given."""
+        if self.outer is not None:
+            raise TraceError("finally_ stands in the workflow itself, not in a body inside it")
+        if self.final is not None:
+            raise TraceError("a workflow has one finally_; let its body do all")
+        captures = Captures()
+        inner = Trace(self, captures)
+        with inner.recorded():
+            body()
+        strange = [each for each in captures.inputs.values() if not isinstance(each, Ref) or each.node]
+        if strange:
+            raise TraceError(
+                f"finally_ uses {text_of(strange[0])}, and takes inputs of the workflow and constants only: "
+                "nothing else is sure to be there when it runs"
+            )
+        self.final = Final(inner.graph({}, {}, {}), captures.inputs)
 
     def _nodes_of(self, values: Sequence[Any], name: str) -> tuple[str, ...]:
         """The nodes whose results these are."""
@@ -217,6 +245,23 @@ def _name_of(body: Callable[..., Any], word: str) -> str:
         return body.node_name
     name = getattr(body, "__name__", word)
     return word if name == "<lambda>" else name
+
+
+def _with_undo(node: Node, undo: Callable[[Any], object], name: str) -> Node:
+    """A task's node with the task that takes its output back."""
+    if not isinstance(node, TaskNode) or set(node.outputs) != {VALUE}:
+        raise TraceError(f"{name}: undo is for a task with one result; give it to the tasks inside a workflow")
+    made = undo.node_of({}) if isinstance(undo, Definition) else None
+    if not isinstance(undo, Definition) or not isinstance(made, TaskNode):
+        raise TraceError(f"{name}: undo is a task, and {undo!r} is none")
+    params = list(undo.signature.parameters.values())
+    if not params or any(each.is_required for each in params[1:]):
+        raise TraceError(f"{name}: its undo {undo.name} takes one value, the result that it takes back")
+    param = params[0]
+    misfit = fits(node.outputs[VALUE], param.plan.schema)
+    if misfit is not None:
+        raise TraceError(f"{name}: its undo {undo.name} takes {param.plan.name}: {misfit.text}")
+    return replace(node, undo=Undo(made.task, param.name, made.schema, made.takes, made.outputs, made.options))
 
 
 def _names_of_arms(arms: Sequence[Callable[[], Any]], graphs: Sequence[Graph]) -> list[str]:

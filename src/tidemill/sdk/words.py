@@ -1,6 +1,8 @@
 """The words of control flow. In a workflow they make nodes; anywhere else they run on real values."""
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from enum import Enum
 from typing import Any, Literal, ParamSpec, TypeVar, cast, get_args, get_origin, overload
 
@@ -235,6 +237,39 @@ def _owner_of(value: object) -> Tracer | None:
     if isinstance(value, Criterion):
         return cast("Tracer", value.owner)
     return cast("Tracer", facts_of(value).owner) if isinstance(value, Standin) else None
+
+
+_endings: ContextVar[list[Callable[[], object]] | None] = ContextVar("_endings", default=None)
+
+
+def finally_(body: Callable[[], object], /) -> None:
+    """Run the body when the run is over, in success, failure or a cancel, and after what is undone.
+
+    It uses inputs of the workflow and constants only, since nothing else is sure to be there. If it fails, so does the
+    run.
+    Called plainly, it runs when the workflow's function returns or raises.
+    """
+    trace = _trace()
+    if trace is not None:
+        trace.at_the_end(body)
+        return
+    endings = _endings.get()
+    if endings is None:
+        raise TraceError("finally_ stands in a workflow")
+    endings.append(body)
+
+
+@contextmanager
+def with_endings() -> Iterator[None]:
+    """A plain call of a workflow's function: what it gave to `finally_` runs after it."""
+    endings: list[Callable[[], object]] = []
+    token = _endings.set(endings)
+    try:
+        yield
+    finally:
+        _endings.reset(token)
+        for body in endings:
+            body()
 
 
 def not_(condition: Condition, /) -> Condition:

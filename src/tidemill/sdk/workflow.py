@@ -28,6 +28,7 @@ from tidemill.sdk.signature import read_workflow
 from tidemill.sdk.standin import Standin, TraceError
 from tidemill.sdk.syntax import check_body
 from tidemill.sdk.tracer import Captures
+from tidemill.sdk.words import with_endings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +53,7 @@ class Workflow(Definition[P, R_co]):
 
     kind = "workflow"
     used: tuple[Definition[..., Any], ...] = ()  # what its body called, once there is its graph
+    final: ir.Final | None = None  # what runs at the end, once there is its graph
     _is_tracing = False
 
     @functools.cached_property
@@ -62,7 +64,8 @@ class Workflow(Definition[P, R_co]):
 
     @functools.cached_property
     def built(self) -> ir.Workflow:
-        workflow = ir.Workflow(FORMAT, self.name, "", {"": State(self.graph)})
+        graph = self.graph  # its trace finds what runs at the end, too
+        workflow = ir.Workflow(FORMAT, self.name, "", {"": State(graph)}, final=self.final)
         problems = check(workflow, {})
         if problems:
             raise TraceError(f"{self.kind} {self.name}: " + "; ".join(problem.text for problem in problems))
@@ -75,10 +78,11 @@ class Workflow(Definition[P, R_co]):
         self._is_tracing = True
         try:
             check_body(self._fn)
-            first, second = self._traced(), self._traced()
+            first, before = self._traced(), self.final
+            second = self._traced()
         finally:
             self._is_tracing = False
-        if first != second:
+        if first != second or before != self.final:
             raise TraceError(
                 f"{self.kind} {self.name} gave two graphs in two traces: its body reads a clock, chance, the "
                 "environment or what it changed itself; make that an input, or do it in a task"
@@ -102,7 +106,16 @@ class Workflow(Definition[P, R_co]):
     def node_of(self, inputs: dict[str, Input]) -> CallNode:
         if self.node_options != NodeOptions():
             raise TraceError(f"workflow {self.name}: a nested workflow has no options but its name; set them on tasks")
-        return CallNode(self.name, inputs, self.graph)
+        graph = self.graph
+        if self.final is not None:
+            raise TraceError(
+                f"workflow {self.name} has a finally_, which runs at the end of a run: it cannot be a part"
+            )
+        return CallNode(self.name, inputs, graph)
+
+    def run_here(self, bound: dict[str, Any]) -> Any:
+        with with_endings():
+            return super().run_here(bound)
 
     def _traced(self) -> ir.Graph:
         trace = Trace(None, Captures())
@@ -117,7 +130,7 @@ class Workflow(Definition[P, R_co]):
             raise TraceError(f"{self.kind} {self.name}{self._place_of(error)}: {error}") from error
         finally:
             recording.reset(token)
-        self.used = tuple(trace.used)
+        self.used, self.final = tuple(trace.used), trace.final
         types = {port: plan.schema for port, plan in signature.outputs.items()}
         optional = {
             name: each.plan.plain(each.default) for name, each in signature.parameters.items() if not each.is_required
