@@ -115,6 +115,24 @@ def test_a_machine_is_a_node_of_a_workflow_and_of_another_machine(client: Client
     assert client.submit(nested, topic="sea", photos=["a"]).result() == nested("sea", ["a"])
 
 
+def test_an_end_in_failure_does_not_tell_of_a_failure_that_was_overcome(client: Client) -> None:
+    machine = StateMachine("overcome")
+
+    @machine.state
+    def first(number: int) -> int:
+        return churn(number, 5)
+
+    @machine.state
+    def second(number: int) -> int:
+        return churn.options(name="again")(number, 4)
+
+    first.on("failure", to=second)
+    first.otherwise(to=machine.end("success", output=first.output))
+    second.otherwise(to=machine.end("failure"))
+    for result in (outcome(lambda: client.submit(machine, number=0).result()), outcome(lambda: machine(number=0))):
+        assert result[1] == "the state 'second' led to an end in failure"
+
+
 # Random machines -----------------------------------------------------------------------------------
 
 numbers = Worker("numbers")

@@ -49,7 +49,7 @@ class _Walker:
         self._outputs: dict[str, Mapping[str, Any]] = {}  # of the latest visit that ended well, by port
         self._statuses: dict[str, str] = {}
         self._visits: dict[str, int] = {}
-        self._why = ""  # the last failure
+        self._why = ""  # the failure of the latest visit
 
     def visit(self, state: str) -> places.Way:
         """Run a state; give the transition that it leaves by."""
@@ -70,6 +70,7 @@ class _Walker:
                 raise
             return taken
         self._outputs[state], self._statuses[state] = outputs, status
+        self._why = ""
         taken = self._first(state, lambda each: self._fits(each, status))
         if taken is None:
             seen = ", ".join(f"{name} {count} times" for name, count in self._visits.items())
