@@ -19,6 +19,7 @@ from tests.sdk.traced import (
     forgiving,
     grow,
     media,
+    passed,
     raced,
     refined,
     words,
@@ -70,6 +71,7 @@ def plainly(value: Any) -> Any:
     return value
 
 
+@pytest.mark.feature("E3")
 @settings(max_examples=25)
 @given(draft=drafts, some=texts, fine=good, label=st.none() | st.text("xyz"))
 def test_a_plain_call_and_a_run_agree(
@@ -82,6 +84,8 @@ def test_a_plain_call_and_a_run_agree(
         (words, (draft, some, label, bool(fine))),
         (both, (draft,)),
         (refined, (draft, 2)),
+        (passed, (draft, 2)),
+        (passed, (draft, 3)),
         (figured, (draft, fine, draft.topic)),
         (raced, ("a", draft)),
         (forgiving, (["a"], draft)),

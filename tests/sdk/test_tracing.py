@@ -21,6 +21,7 @@ from tests.sdk.traced import (
     forgiving,
     grow,
     media,
+    passed,
     price,
     raced,
     refined,
@@ -132,6 +133,19 @@ def test_arms_of_a_join_are_named_as_what_they_do() -> None:
     race = body_of(flow).nodes["race"]
     assert isinstance(race, JoinNode)
     assert race.rest is Rest.LEAVE
+
+
+def test_a_task_or_workflow_with_some_inputs_given_is_a_body_like_any_other() -> None:
+    nodes = body_of(passed).nodes
+    grown, fork = nodes["grow"], nodes["branch"]
+    assert isinstance(grown, MapNode)
+    assert (set(grown.over), grown.inputs) == ({"draft"}, {"by": Ref(port="by")})
+    assert isinstance(fork, BranchNode)
+    assert set(fork.cases[0].body.nodes) == {"once", "again"}
+    again = fork.cases[0].body.nodes["again"]
+    assert isinstance(again, LoopNode)
+    assert (again.param, set(again.body.nodes)) == ("draft", {"grown_by"})
+    assert isinstance(again.body.nodes["grown_by"], CallNode)
 
 
 def test_a_use_may_say_what_its_failure_does_and_what_it_waits_for() -> None:

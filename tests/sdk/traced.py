@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple, TypedDict
 
 import msgspec
@@ -14,6 +16,7 @@ from tidemill import (
     all_of,
     any_of,
     branch,
+    call,
     collect,
     default,
     each_of,
@@ -164,6 +167,26 @@ def figured(draft: Draft, texts: list[str], note: str) -> list[str]:
     last = branch(ops.more(pages, 5), then=lambda: ops.upper(line), otherwise=lambda: line)
     firsts = map_over(lambda pair: ops.join([pair[0], pair[1]], "+"), pairs)
     return ops.concat(ops.ordered(ops.unique(firsts)), [last, ops.join(ops.split(note, "x"), "-", name="dashed")])
+
+
+def twice(step: Callable[[Draft], Draft], draft: Draft) -> Draft:
+    """Builds a part of a workflow of what it is given: a task or a workflow, either with some inputs."""
+    return loop(
+        step, map_over(step, [draft], name="once")[0], until=lambda each: each.pages > 20, limit=9, name="again"
+    )
+
+
+@workflow
+def grown_by(by: int, draft: Draft) -> Draft:
+    return grow(draft, by)
+
+
+@workflow
+def passed(draft: Draft, by: int) -> list[Draft]:
+    """A task and a workflow as values, with some of their inputs given."""
+    grown = map_over(partial(grow, by=by), [draft, draft])
+    first = branch(by > 2, then=lambda: twice(partial(grown_by, by), draft), otherwise=lambda: draft)
+    return [grown[1], first, call(grow.options(name="called"), first, by=9)]
 
 
 @workflow

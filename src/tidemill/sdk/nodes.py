@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -241,6 +242,8 @@ def _element_kind_of(items: Any) -> Any:
 
 def _name_of(body: Callable[..., Any], word: str) -> str:
     """A map or loop is named as the task or function that it runs; one of a lambda as its word."""
+    while isinstance(body, partial):
+        body = body.func
     if isinstance(body, Definition):
         return body.node_name
     name = getattr(body, "__name__", word)
@@ -279,8 +282,13 @@ def _names_of_arms(arms: Sequence[Callable[[], Any]], graphs: Sequence[Graph]) -
 
 
 def _parameters_of(body: Callable[..., Any], count: int) -> list[str]:
-    if isinstance(body, Definition):
-        names = [each.name for each in body.signature.parameters.values() if each.by_position]
+    inner: Any = body
+    args, given = 0, set[str]()
+    while isinstance(inner, partial):
+        inner, args, given = inner.func, args + len(inner.args), given | set(inner.keywords)
+    if isinstance(inner, Definition):
+        names = [each.name for each in inner.signature.parameters.values() if each.by_position][args:]
+        names = [name for name in names if name not in given]
     else:
         names = list(inspect.signature(body).parameters)
     if len(names) < count:
