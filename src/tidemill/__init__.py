@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidemill.core.recurrence import CatchUp, Overlap
     from tidemill.core.rules import OnActive
     from tidemill.core.run import Code
+    from tidemill.core.sharing import Reach
     from tidemill.graphs.phases import CycleError
     from tidemill.graphs.view import Graph
     from tidemill.sdk import ops
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         ResourceError,
         RunCancelledError,
         RunFailedError,
+        SharingError,
         TransientError,
     )
     from tidemill.sdk.file import File
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from tidemill.sdk.processes import Processes
     from tidemill.sdk.result import Failure, Final, Result, Streamed
     from tidemill.sdk.schedule import Schedule
+    from tidemill.sdk.sharing import Channel, Entry, Item, ReadStore, Receiver, Sender, Shared, Store, WriteStore
     from tidemill.sdk.standin import TraceError
     from tidemill.sdk.steps import Step
     from tidemill.sdk.stubs import StubCalledError, stub, stub_stream, unset
@@ -105,6 +108,7 @@ _HOMES = {
         "RunCancelledError",
         "RunChange",
         "RunFailedError",
+        "SharingError",
         "TransientError",
     ),
     "tidemill.sdk.file": ("File",),
@@ -128,6 +132,18 @@ _HOMES = {
     "tidemill.sdk.processes": ("Processes",),
     "tidemill.sdk.result": ("Failure", "Final", "Result", "Streamed"),
     "tidemill.sdk.schedule": ("Schedule",),
+    "tidemill.core.sharing": ("Reach",),
+    "tidemill.sdk.sharing": (
+        "Channel",
+        "Entry",
+        "Item",
+        "ReadStore",
+        "Receiver",
+        "Sender",
+        "Shared",
+        "Store",
+        "WriteStore",
+    ),
     "tidemill.sdk.standin": ("TraceError",),
     "tidemill.sdk.steps": ("Step",),
     "tidemill.sdk.stubs": ("StubCalledError", "stub", "stub_stream", "unset"),
@@ -164,6 +180,7 @@ __all__ = [
     "Cache",
     "Catalog",
     "CatchUp",
+    "Channel",
     "Clamp",
     "Client",
     "Code",
@@ -175,11 +192,13 @@ __all__ = [
     "Depends",
     "Directory",
     "End",
+    "Entry",
     "Failure",
     "File",
     "Final",
     "Graph",
     "InvalidInputError",
+    "Item",
     "LocalTask",
     "Middleware",
     "Needs",
@@ -194,6 +213,9 @@ __all__ = [
     "ProceedSync",
     "Processes",
     "RateLimit",
+    "Reach",
+    "ReadStore",
+    "Receiver",
     "ResourceError",
     "Rest",
     "Restarted",
@@ -203,10 +225,14 @@ __all__ = [
     "RunFailedError",
     "Schedule",
     "Scope",
+    "Sender",
     "ServerUnreachableError",
+    "Shared",
+    "SharingError",
     "State",
     "StateMachine",
     "Step",
+    "Store",
     "StreamRestartedError",
     "Streamed",
     "StubCalledError",
@@ -219,6 +245,7 @@ __all__ = [
     "UnknownTaskError",
     "Worker",
     "Workflow",
+    "WriteStore",
     "__version__",
     "all_of",
     "any_of",

@@ -14,7 +14,7 @@ import msgspec
 from tests.engine.bench import NOOP, lone
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
-from tidemill.adapters.storage.sqlite.store import SqliteStore
+from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
@@ -120,6 +120,7 @@ class Mill:
     def __init__(self, folder: Path, faults: Faults | None = None, settings: EngineSettings = SETTINGS) -> None:
         self.folder, self.faults, self.settings = folder, faults, settings
         self.names = itertools.count(1)
+        self.options = SqliteOptions()
         self.engine: Engine
         self.store: SqliteStore
         self._desk: WorkerDesk
@@ -130,7 +131,7 @@ class Mill:
     async def opened(self) -> AsyncIterator["Mill"]:
         """One life of the server."""
         threads, entropy, clock = ThreadPool(), OsEntropy(), SystemClock()
-        self.store = SqliteStore(self.folder / "t.db", threads, entropy, self.faults)
+        self.store = SqliteStore(self.folder / "t.db", threads, entropy, self.faults, self.options)
         logs = SqliteLogs(self.folder / "logs.db", threads)
         blobs = FolderBlobs(OsDisk(self.folder / "blobs"), threads)
         self.engine = Engine(self.store, blobs, clock, entropy, self.settings)

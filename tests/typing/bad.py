@@ -42,6 +42,7 @@ from good import (
 )
 from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
+from tidemill import ReadStore, Receiver, Sender, Shared, Store, WriteStore
 from tidemill import webhooks
 from tidemill import (
     FOREVER,
@@ -401,3 +402,17 @@ def waits(draft: Draft, answer: Approval[Literal["yes", "no"]], client: Client) 
     answer.choice == "maybe"  # E
     answer.chosen  # E
     client.signal("go", draft)  # E
+
+
+def shared(
+    seen: Store[int], drafts: ReadStore[Draft], notes: WriteStore[str], out: Sender[str], line: Receiver[str]
+) -> None:
+    seen.set("a", "text")  # E
+    drafts.set("a", None)  # E
+    notes.get("a")  # E
+    notes.increment("a")  # E
+    out.send(3)  # E
+    out.page()  # E
+    line.send("a")  # E
+    line.receive()  # E
+    Shared("seen", "workflow")  # E

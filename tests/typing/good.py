@@ -23,6 +23,7 @@ from tidemill import (
     RunChange,
     Catalog,
     Clamp,
+    Channel,
     Client,
     Code,
     Codec,
@@ -39,6 +40,7 @@ from tidemill import (
     Needs,
     Overlap,
     Schedule,
+    Item,
     Numbered,
     OnFailure,
     Proceed,
@@ -47,8 +49,15 @@ from tidemill import (
     PickleCodec,
     Processes,
     Rest,
+    Reach,
+    ReadStore,
+    Receiver,
     Result,
     Scope,
+    Sender,
+    Shared,
+    Store,
+    WriteStore,
     State,
     StateMachine,
     Step,
@@ -755,6 +764,37 @@ def signalled(client: Client, run: Run[int]) -> str:
     assert_type(sent.taken, bool)
     run.approve("yes", who="ann", comment="well done", step="approval")
     return client.signal("sent", "x", key="tides").id + client.waits(kinds=("signal",)).next + run.waits()[0].link
+
+
+@media.task
+def tallied(word: str, *, seen: Annotated[Store[int], Shared("seen", Reach.WORKFLOW)] = injected) -> int:
+    assert_type(seen.get(word), int | None)
+    assert_type(seen.compare_and_set(word, 1, 0), bool)
+    assert_type([entry.value for entry in seen.entries("a/")], list[int])
+    return seen.increment(word)
+
+
+@media.task
+async def told_on(
+    word: str,
+    *,
+    read: Annotated[ReadStore[Draft], Shared("drafts")] = injected,
+    write: Annotated[WriteStore[Draft], Shared("drafts")] = injected,
+    out: Annotated[Sender[str], Shared("line")] = injected,
+    line: Annotated[Receiver[str], Shared("line")] = injected,
+    both_ways: Annotated[Channel[int], Shared("numbers")] = injected,
+) -> str:
+    if (draft := await read.aget(word)) is not None:
+        await write.aset(word, draft)
+    assert_type(await out.asend(word), int)
+    assert_type(await both_ways.areceive(await both_ways.asend(1) - 1, timeout=1), Item[int] | None)
+    item = await line.areceive(timeout=2.5)
+    return item.value if item is not None else ""
+
+
+def of_stores(client: Client, run: Run[int]) -> None:
+    assert_type(client.store("album", "seen").set("a", 1, version=0).version, int)
+    assert_type(run.store("line").items(wait=1.0).is_over, bool)
 
 
 WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk, consented, asking)

@@ -20,9 +20,11 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.memory_link import MemoryLink, link_pair
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
-from tidemill.core.bodies import ChildCall
+from tidemill.core.bodies import ChildCall, SharedCall, SharedEnd
+from tidemill.core.sharing import Fence
 from tidemill.core.values import Argument, Given, Inline
 from tidemill.ports.blobs import BlobMissingError
+from tidemill.sdk.memory import Memory
 from tidemill.sdk.options import Backend
 from tidemill.sdk.plans import plan_of
 from tidemill.sdk.worker import Worker, tasks_in
@@ -42,6 +44,7 @@ class ScriptedCaller:
         self.calls: list[tuple[ChildCall, str]] = []
         self.statuses: deque[str | Exception] = deque()
         self.asked = asyncio.Condition()
+        self.memory = Memory()
         self.ends: dict[str, asyncio.Future[dict[str, Argument]]] = defaultdict(
             lambda: asyncio.get_running_loop().create_future()
         )
@@ -57,6 +60,9 @@ class ScriptedCaller:
 
     async def outputs(self, run: str) -> dict[str, Argument]:
         return await self.ends[run]
+
+    async def share(self, call: SharedCall, fence: Fence) -> SharedEnd:
+        return self.memory.share(call)
 
     async def called(self, count: int) -> list[str]:
         """The runs that were asked for, once there are so many."""

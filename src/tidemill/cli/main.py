@@ -53,6 +53,7 @@ COMMANDS = {
     "workflows": ("fleet", "Workflows that were published."),
     "workers": ("fleet", "Workers, connected ones first."),
     "serve": ("endpoints", "Serve a task or workflow by HTTP under a path of its own."),
+    "store": ("store", "Stores and channels of runs and workflows."),
     "endpoints": ("endpoints", "What is served under a path of its own."),
     "hooks": ("hooks", "Addresses for webhooks of others, which start runs."),
     "webhooks": ("webhooks", "Who is told when runs end, and what was sent."),

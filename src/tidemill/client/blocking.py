@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from tidemill.client.blocking_schedules import Schedules
-from tidemill.client.blocking_webhooks import Endpoints, Hooks, Webhooks
+from tidemill.client.blocking_webhooks import Endpoints, Hooks, RemoteStore, Webhooks
 from tidemill.client.forking import ForkOptions
 from tidemill.client.remote import DEFAULT_URL, AsyncClient, AsyncRun
 from tidemill.client.saying import SubmitOptions
@@ -131,6 +131,10 @@ class Run(Generic[R_co]):
         """Events that tasks told of by ``ctx.emit``, in order, until the run ends; see `AsyncRun.emitted`."""
         return self._thread.iterate(self._run.emitted(type, after))
 
+    def store(self, name: str) -> RemoteStore:
+        """A store that the run's tasks share."""
+        return RemoteStore(self._run.store(name), self._thread)
+
     ended = _of_run(AsyncRun.ended)
     adjustments = _of_run(AsyncRun.adjustments)
     view = _of_run(AsyncRun.view)
@@ -232,6 +236,10 @@ class Client:
     def hooks(self) -> Hooks:
         """Addresses for webhooks of somebody else's."""
         return Hooks(self._client.hooks, self._thread)
+
+    def store(self, workflow: str, name: str) -> RemoteStore:
+        """A store that all runs of a workflow share."""
+        return RemoteStore(self._client.store(workflow, name), self._thread)
 
     @property
     def webhooks(self) -> Webhooks:

@@ -1,10 +1,11 @@
-"""`client.webhooks`, `client.hooks` and `client.endpoints` for those who wait."""
+"""`client.webhooks`, `client.store`, `client.hooks` and `client.endpoints` for those who wait."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from tidemill.client.endpoints import AsyncEndpoints
 from tidemill.client.hooks import AsyncHooks
+from tidemill.client.sharing import AsyncStore
 from tidemill.client.webhooks import AsyncWebhooks
 
 P = ParamSpec("P")
@@ -62,3 +63,15 @@ class Endpoints(_Waits[AsyncEndpoints]):
     list = _blocking(AsyncEndpoints.list)
     get = _blocking(AsyncEndpoints.get)
     remove = _blocking(AsyncEndpoints.remove)
+
+
+class RemoteStore(_Waits[AsyncStore]):
+    """A store of a run or a workflow; see `AsyncStore`."""
+
+    get = _blocking(AsyncStore.get)
+    entry = _blocking(AsyncStore.entry)
+    set = _blocking(AsyncStore.set)
+    delete = _blocking(AsyncStore.delete)
+    page = _blocking(AsyncStore.page)
+    entries = _blocking(AsyncStore.entries)
+    items = _blocking(AsyncStore.items)

@@ -10,9 +10,12 @@ from tidemill.client.identity import Identity
 from tidemill.client.outcomes import Awaited
 from tidemill.client.targets import Target
 from tidemill.client.transport import HttpTransport, Transport
-from tidemill.core.bodies import ChildCall
-from tidemill.core.values import Argument
+from tidemill.core.bodies import ChildCall, SharedCall, SharedEnd
+from tidemill.core.ids import Digest, text_of
+from tidemill.core.sharing import Fence, NotShared
+from tidemill.core.values import Argument, Blob, Inline, Streamed
 from tidemill.wire import api
+from tidemill.wire.sharing import SharedAsk
 
 
 class _Raw:
@@ -63,6 +66,25 @@ class ChildClient:
         found = await self._core.outputs(await awaited.ended())
         del self._awaited[run]
         return found
+
+    async def share(self, call: SharedCall, fence: Fence) -> SharedEnd:
+        """Ask a store or channel; every value inline. Raises TidemillError."""
+        sent = await self._core.values.send({"": call.value}) if call.value is not None else {}
+        value = sent.get("")
+        if isinstance(value, Streamed):
+            raise TypeError(value)
+        run = text_of(fence.run)
+        ask = SharedAsk(run, call.reach, call.name, call.op, value, fence.path, fence.number, fence.write)
+        end: SharedEnd = await self._core.calls.post("/shared", ask, SharedEnd)  # type: ignore[arg-type]  # a union
+        if isinstance(end, NotShared):
+            return end
+        at_hand = [(key, await self._at_hand(each), number) for key, each, number in end.entries]
+        return replace(end, entries=tuple(at_hand))
+
+    async def _at_hand(self, value: Inline | Blob) -> Inline:
+        if isinstance(value, Inline):
+            return value
+        return Inline(await self._core.blobs.fetch(Digest(value.digest)), value.encoding, value.refs)
 
     async def close(self) -> None:
         await self._core.close()

@@ -22,6 +22,7 @@ from tidemill.client.outcomes import Awaited
 from tidemill.client.saying import NAMES, SubmitOptions, said_of
 from tidemill.client.schedules import AsyncSchedules
 from tidemill.client.seen import Seen
+from tidemill.client.sharing import AsyncStore, WithStores, store_of
 from tidemill.client.signals import SignalsOfClient, SignalsOfRun
 from tidemill.client.streams import Numbered, OnRestart, Restarted, numbered
 from tidemill.client.tails import Place
@@ -47,7 +48,7 @@ T = TypeVar("T")
 DEFAULT_URL = "http://127.0.0.1:7070"
 
 
-class AsyncRun(Seen, SignalsOfRun, WithData, Generic[R_co]):
+class AsyncRun(Seen, SignalsOfRun, WithData, WithStores, Generic[R_co]):
     """A run on a server. Awaiting its result twice gives it twice."""
 
     def __init__(self, core: Connection, awaited: Awaited, decode: Decode) -> None:
@@ -277,6 +278,10 @@ class AsyncClient(Knowing, SignalsOfClient):
     def hooks(self) -> AsyncHooks:
         """Addresses for webhooks of somebody else's."""
         return AsyncHooks(self._core.calls)
+
+    def store(self, workflow: str, name: str) -> AsyncStore:
+        """A store that all runs of a workflow share; its ``items`` are those of the channel of this name."""
+        return store_of(self._core, workflow, name)
 
     @property
     def webhooks(self) -> AsyncWebhooks:

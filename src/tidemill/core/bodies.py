@@ -8,6 +8,7 @@ from tidemill.core.graph import NodeOptions
 from tidemill.core.ids import Digest
 from tidemill.core.requirements import Granted
 from tidemill.core.run import Adjustment, Failure
+from tidemill.core.sharing import NotShared, Op, Reach, Shared
 from tidemill.core.values import Argument, Encoding, Inline
 
 
@@ -63,6 +64,18 @@ class ChildCall(Struct, frozen=True):
     document: bytes
     inputs: dict[str, Encoded]
     options: NodeOptions
+
+
+class SharedCall(Struct, frozen=True):
+    """What a body asks of a store or channel."""
+
+    reach: Reach
+    name: str
+    op: Op
+    value: Encoded | None = None
+
+
+SharedEnd = Shared | NotShared
 
 
 class ChildSucceeded(Struct, frozen=True, tag="succeeded"):

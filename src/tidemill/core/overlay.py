@@ -36,7 +36,7 @@ from tidemill.core.rows import (
 )
 from tidemill.core.run import Attempt, Run, Step
 from tidemill.core.scopes import ScopeRow
-from tidemill.core.shared_rows import Attributes
+from tidemill.core.shared_rows import Attributes, Kept, KeptKey, Posted, Shelf, ShelfKey
 from tidemill.core.tables import GraphMissingError, RowsMissingError, Table
 from tidemill.core.values import Blob, Inline, Value
 from tidemill.core.wait_rows import Address, EventKey, Mailbox, SignalKey, SignalRow, WaitRow
@@ -71,6 +71,10 @@ class Overlay:
         self.told: Table[EventKey, Emitted] = Table()  # the latest event of a type
         self.tagged: dict[RunId, dict[str, str]] = {}
         self.attributes: Table[StepKey, Attributes] = Table()
+        self.shelves: Table[ShelfKey, Shelf] = Table()
+        self.kept: Table[KeptKey, Kept] = Table()
+        self.kept_drop: dict[KeptKey, None] = {}
+        self.posted: list[Posted] = []
         self.freed: dict[bytes, None] = {}  # limits with a slot that another step may have
         self.ready: dict[StepKey, Queued] = {}  # became ready in this beat
         self.left: dict[StepKey, Queued] = {}  # rows of the queue table to delete
@@ -104,6 +108,8 @@ class Overlay:
         self.signals.learn(rows.signals)
         self.told.learn(rows.told)
         self.attributes.learn(rows.attributes)
+        self.shelves.learn(rows.shelves)
+        self.kept.learn(rows.kept)
 
     def lay(self, draft: "Draft") -> None:
         """Make what a decision changed part of the beat."""

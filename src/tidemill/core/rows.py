@@ -13,7 +13,7 @@ from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, Step
 from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
-from tidemill.core.shared_rows import Attributes
+from tidemill.core.shared_rows import Attributes, Kept, KeptKey, Posted, Shelf, ShelfKey
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import Address, EventKey, Mailbox, SignalKey, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -77,6 +77,8 @@ class Keys(Struct):
     signals: list[SignalKey] = field(default_factory=list)
     told: list[EventKey] = field(default_factory=list)
     attributes: list[StepKey] = field(default_factory=list)
+    shelves: list[ShelfKey] = field(default_factory=list)
+    kept: list[KeptKey] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)
@@ -101,6 +103,8 @@ class Rows(Struct):
     signals: dict[SignalKey, SignalRow | None] = field(default_factory=dict)
     told: dict[EventKey, "Emitted | None"] = field(default_factory=dict)  # the latest of its type
     attributes: dict[StepKey, Attributes | None] = field(default_factory=dict)
+    shelves: dict[ShelfKey, Shelf | None] = field(default_factory=dict)
+    kept: dict[KeptKey, Kept | None] = field(default_factory=dict)
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -374,6 +378,10 @@ class Changes(Struct):
     pauses: list[Pause] = field(default_factory=list)
     pauses_drop: list[Pause] = field(default_factory=list)
     attributes: list[Attributes] = field(default_factory=list)
+    shelves: list[Shelf] = field(default_factory=list)
+    kept_drop: list[KeptKey] = field(default_factory=list)  # goes before ``kept``
+    kept: list[Kept] = field(default_factory=list)
+    posted: list[Posted] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
 from tidemill.core.requirements import Granted
+from tidemill.core.shared_rows import Written
 from tidemill.core.telling import Measure, Took
 
 
@@ -347,6 +348,8 @@ class Attempt(Struct, frozen=True, gc=False):
     limits: tuple[bytes, ...] = ()  # of which it has a slot
     implementation: str = ""  # which of the task's; "" is the plain one
     granted: Granted | None = None  # of its worker's resources, where the task requires some
+    wrote: int = 0  # the number of its last write to a store or channel
+    written: Written = Written()  # the answer to that
 
     @property
     def is_live(self) -> bool:

@@ -27,6 +27,7 @@ from tidemill.engine.reader import Reader
 from tidemill.engine.registry import Registry
 from tidemill.engine.schedules import Schedules
 from tidemill.engine.seats import ASK_AGAIN, Seat, Seats
+from tidemill.engine.sharing import Shelves
 from tidemill.engine.turn import Turn
 from tidemill.engine.watches import Watches
 from tidemill.ports.blobs import Blobs
@@ -63,12 +64,12 @@ class Beats:
         self._delivery = Delivery(self.seats, self._watches, self.feed, self._inbox, self._fetches)
         self.tallies = self._delivery.tallies
         self.schedules = Schedules(store, self._inbox, clock)
-        self._delivery.when_ended.append(self.schedules.ended)
-        self._delivery.when_written.append(self.registry.note)
+        self.shelves = Shelves(store, self._inbox.put)
+        self._delivery.when_ended += [self.schedules.ended, self.shelves.ended]
+        self._delivery.when_written += [self.registry.note, self.shelves.written]
         self._next_due: Instant | None = None
         self._next_look: Instant = 0
-        self._beating = False
-        self._in_doubt = False
+        self._beating = self._in_doubt = False
 
     @property
     def store_id(self) -> bytes:

@@ -37,6 +37,10 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         signals=list(overlay.signals.changed.values()),
         tagged=overlay.tagged,
         attributes=list(overlay.attributes.changed.values()),
+        shelves=list(overlay.shelves.changed.values()),
+        kept_drop=list(overlay.kept_drop),
+        kept=list(overlay.kept.changed.values()),
+        posted=overlay.posted,
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:

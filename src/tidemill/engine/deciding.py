@@ -31,12 +31,15 @@ from tidemill.core.reconcile import Verdicts, reconcile, still_counts
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import AttemptKey, Changes, Entry, Keys, TimerKind
 from tidemill.core.run import Attempt, Ended, Halted, Lost, Ready
+from tidemill.core.shared_rows import Written
+from tidemill.core.sharing import NotShared
 from tidemill.core.values import Argument
 from tidemill.engine.graphs import Graphs
 from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Requeueing, Sweeping
 from tidemill.engine.orders import Outcome
 from tidemill.engine.registry import Registry
 from tidemill.engine.scheduling import Rescheduling, Settled, reschedule
+from tidemill.engine.sharing import Sharing, share
 from tidemill.ports.store import Beat
 
 SWEEP_BITE = 500
@@ -56,6 +59,7 @@ class Deciding:
         self.leases: list[tuple[Claim, Leasing]] = []
         self.outcomes: list[Outcome] = []
         self.rescheduled: list[tuple[Rescheduling, Settled]] = []
+        self.shared: list[tuple[Sharing, Written | NotShared]] = []
         self.numbers: Sequence[int] = ()
         self.changes = Changes()
 
@@ -83,6 +87,8 @@ class Deciding:
                 case Rescheduling():
                     settled = await reschedule(self.overlay, arrival, self._load, self._settle)
                     self.rescheduled.append((arrival, settled))
+                case Sharing():
+                    self.shared.append((arrival, await share(self.overlay, arrival, self._load)))
 
     async def take_due(self, timers_limit: int) -> int:
         """Decide what time has brought; give how many events that were."""

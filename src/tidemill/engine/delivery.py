@@ -79,6 +79,8 @@ class Delivery:
                 arrival.reply(commands)
         for asked, settled in turn.rescheduled:
             asked.done(settled)
+        for write, found in turn.shared:
+            write.done(found)
         for arrival in arrivals:
             if isinstance(arrival, Recording) and arrival.done is not None:
                 arrival.done()

@@ -13,6 +13,7 @@ from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import AttemptKey, Changes, Session
 from tidemill.core.run import Attempt
 from tidemill.engine.scheduling import Rescheduling
+from tidemill.engine.sharing import Sharing
 
 BEAT_LIMIT = 512
 
@@ -77,7 +78,7 @@ class Orphaning(Struct):
     run: RunId
 
 
-Arrival = Decision | Recording | Greeting | Departure | Sweeping | Requeueing | Orphaning | Rescheduling
+Arrival = Decision | Recording | Greeting | Departure | Sweeping | Requeueing | Orphaning | Rescheduling | Sharing
 
 
 class Inbox:

@@ -16,7 +16,17 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Crashed, Encoded, LocalFile
+from tidemill.core.bodies import (
+    AttemptFacts,
+    ChildCall,
+    ChildEnd,
+    Completed,
+    Crashed,
+    Encoded,
+    LocalFile,
+    SharedCall,
+    SharedEnd,
+)
 from tidemill.core.run import Failure
 from tidemill.core.telling import Emission
 from tidemill.core.values import Argument
@@ -102,6 +112,10 @@ class Work(Protocol):
 
     def await_child(self, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
         """Give the attempt's slot away until the child has ended; ``hear`` is then called, on the control loop."""
+        ...
+
+    def share(self, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
+        """Ask a store or channel; ``hear`` is called with the answer, on the control loop."""
         ...
 
     def end(self, ending: Ending) -> None:

@@ -34,7 +34,7 @@ from tidemill.core.rows import (
 from tidemill.core.run import Attempt, Run, Step
 from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
-from tidemill.core.shared_rows import Attributes
+from tidemill.core.shared_rows import Attributes, Kept, Posted
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -207,6 +207,14 @@ class Queries(Protocol):
 
     async def attributes(self, run: RunId, after: Path, limit: int) -> Sequence[Attributes]:
         """Of a run's steps, by path, with a path greater than ``after``; those of the run itself come by key."""
+        ...
+
+    async def kept(self, owner: bytes, name: str, prefix: str, after: str, limit: int) -> Sequence[Kept]:
+        """Values of a store whose key begins with ``prefix`` and is greater than ``after``, by key (by bytes)."""
+        ...
+
+    async def posted(self, owner: bytes, name: str, after: int, limit: int) -> Sequence[Posted]:
+        """Items of a channel with a number greater than ``after``, in order."""
         ...
 
     async def feed(self, after: int, run: RunId | None, limit: int) -> Sequence[tuple[int, History]]:

@@ -52,6 +52,11 @@ class Context(Told):
         self._left = EMISSIONS_OF_ATTEMPT
 
     @property
+    def port(self) -> AttemptPort:
+        """For what is built on a Context."""
+        return self._port
+
+    @property
     def time_left(self) -> timedelta | None:
         """Until the deadline, never negative."""
         if self._facts.deadline is None:

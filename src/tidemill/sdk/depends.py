@@ -59,6 +59,10 @@ class Depends:
         self.factory, self.scope = factory, scope
         self.args, self.kwargs = args, kwargs
 
+    def of(self, kind: Any) -> "Depends":  # other marks look at it
+        """The mark, once the type of its parameter is known."""
+        return self
+
     def __repr__(self) -> str:
         return f"Depends({told(self.factory)})"
 
@@ -104,7 +108,8 @@ def depends_of(hint: Any) -> Depends | None:
     """The mark in ``Annotated[T, Depends(…)]``."""
     if get_origin(hint) is not Annotated:
         return None
-    return next((each for each in hint.__metadata__ if isinstance(each, Depends)), None)
+    kind, *marks = get_args(hint)
+    return next((each.of(kind) for each in marks if isinstance(each, Depends)), None)
 
 
 def told(factory: Callable[..., Any]) -> str:

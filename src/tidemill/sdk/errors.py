@@ -125,3 +125,16 @@ class RunHaltedError(InternalError):
     def __init__(self, run: str, reason: str) -> None:
         super().__init__(f"run {run} was halted by a fault of the server: {reason}")
         self.run, self.reason = run, reason
+
+
+class SharingError(InputError):
+    """A store or a channel refused: the value is of another type, there is no room, or its run has ended.
+
+    ``kind`` says which, as problems of the API do: ``invalid_input``, ``too_many``, ``not_possible``.
+    """
+
+    code: ClassVar[Code] = Code.PERMANENT
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

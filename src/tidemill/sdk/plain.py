@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from tidemill.core.bodies import AttemptFacts
+from tidemill.core.bodies import AttemptFacts, SharedCall, SharedEnd
 from tidemill.core.ids import parse_digest
 from tidemill.core.telling import Emission
 from tidemill.core.values import Given
@@ -18,6 +18,7 @@ from tidemill.sdk.context import Context
 from tidemill.sdk.errors import PermanentError
 from tidemill.sdk.file import File
 from tidemill.sdk.files import TaskFiles
+from tidemill.sdk.memory import current, remembering
 from tidemill.sdk.middleware import CalledTask
 from tidemill.sdk.plans import TypePlan
 from tidemill.sdk.ports import ChildRun, IfExists
@@ -65,6 +66,7 @@ class _Here:
     def __init__(self) -> None:
         self._folder = ""
         self._saved = SavedNames()
+        self._memory = current()
 
     def folder(self) -> str:
         self._folder = self._folder or tempfile.mkdtemp(prefix="tidemill-")
@@ -85,6 +87,12 @@ class _Here:
 
     def child(self, definition: "Definition[..., R]", args: Sequence[Any], kwargs: Mapping[str, Any]) -> ChildRun[R]:
         return _ChildHere(lambda: definition.run_here(definition.bind_values(args, kwargs)))
+
+    def share(self, call: SharedCall) -> SharedEnd:
+        return self._memory.share(call)
+
+    async def ashare(self, call: SharedCall) -> SharedEnd:
+        return self._memory.share(call)
 
     def log(self, level: str, logger: str, text: str) -> None: ...
 
@@ -108,6 +116,7 @@ class _Here:
     def mark_cold(self, name: str) -> None: ...
 
 
+@remembering()
 def call_plainly(name: str, fn: Callable[..., Any], signature: Signature, bound: Mapping[str, Any]) -> Any:
     """The result as callers see it: awaited, a stream as a list, the data of a `Result`."""
     _check_loop(name, signature)
@@ -138,6 +147,7 @@ def _as_received(plan: TypePlan, value: Any) -> Any:
     return plan.decode_input(Given(encoded.inline), lambda file: paths[parse_digest(file.digest)])[0]
 
 
+@remembering()
 def call_surrounded(task: CalledTask, bound: Mapping[str, Any]) -> Any:
     """The same of a task with dependencies or middleware. What a worker would keep lives as long as this call."""
     signature = task.signature

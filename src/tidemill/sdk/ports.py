@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tidemill.core.bodies import SharedCall, SharedEnd
 from tidemill.core.telling import Emission
 from tidemill.sdk.file import File
 
@@ -38,7 +39,7 @@ class ChildRun(Protocol[R_co]):
 
 
 class AttemptPort(Protocol):
-    """One attempt. Called from the thread that the body runs in; none of these waits for the server."""
+    """One attempt. Called from the thread that the body runs in; none but ``share`` waits for the server."""
 
     def is_cancelled(self) -> bool: ...
 
@@ -60,6 +61,14 @@ class AttemptPort(Protocol):
 
     def measure(self, name: str, value: float, unit: str) -> bool:
         """Whether there was room for another name."""
+        ...
+
+    def share(self, call: SharedCall) -> SharedEnd:
+        """Ask a store or channel, in code that is not async; waits for the answer."""
+        ...
+
+    def ashare(self, call: SharedCall) -> Awaitable[SharedEnd]:
+        """The same in async code."""
         ...
 
     def log(self, level: str, logger: str, text: str) -> None: ...

@@ -41,6 +41,7 @@ from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
 from tidemill.server.sender import Means, Sender
 from tidemill.server.sessions import WorkerDesk
+from tidemill.server.sharing import Sharings
 from tidemill.server.signals import Signals
 from tidemill.server.singles import Singles
 from tidemill.server.site import site_routes
@@ -144,6 +145,7 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         data=Data(engine),
         pictures=Pictures(engine),
         visits=Visits(engine),
+        shared=Sharings(engine, blobs, uploads),
         forks=Forks(engine, intake, uploads, Rehearsal(engine.queries, engine.graphs, engine.catalog, blobs)),
         results=results,
         watches=Watches(engine, streams),

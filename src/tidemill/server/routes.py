@@ -24,6 +24,7 @@ from tidemill.server.pictures import SVG, Pictures
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
+from tidemill.server.sharing import Sharings
 from tidemill.server.signals import Signals
 from tidemill.server.streaming import EVENTS
 from tidemill.server.submit import Submissions
@@ -38,6 +39,7 @@ from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
 from tidemill.wire import schedules as wire
 from tidemill.wire.data import DataChange, DataPage, DataView
+from tidemill.wire.sharing import ChannelPage, EntryView, SharedAsk, StorePage, StoreValue
 from tidemill.wire.visits import VisitPage
 
 PREFIX = "/api/v1"
@@ -77,6 +79,7 @@ class Parts:
     breaks: Breaks
     data: Data
     visits: Visits
+    shared: Sharings
     results: Results
     watches: Watches
     feeds: Feeds
@@ -134,6 +137,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         *_of_breaks(parts.breaks),
         *_of_data(parts.data),
         _of_visits(parts.visits),
+        *_shared(parts.shared),
         Endpoint(
             "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
         ),
@@ -173,6 +177,24 @@ def _of_data(data: Data) -> tuple[Endpoint, ...]:
         ),
         Endpoint("PATCH", "/runs/{run}/data", data.change, "Set or remove some", DataView, DataChange, query=(path,)),
     )
+
+
+def _shared(at: Sharings) -> tuple[Endpoint, ...]:
+    prefix, key = Query("prefix", "Keys that begin with it"), Query("after", "The last key of the page before")
+    version = Query("version", "Only if the entry has this one", "integer")
+    wait = Query("wait", "Seconds to wait for an item, where there is none", "number")
+    found = [Endpoint("POST", "/shared", at.ask, "What attempts ask of stores and channels", api.MSGPACK, SharedAsk)]
+    for owner, whose in (("/runs/{run}", "a run"), ("/workflows/{workflow}", "a workflow")):
+        store, one = f"{owner}/store/{{name}}", f"{owner}/store/{{name}}/{{key:path}}"
+        channel = f"{owner}/channel/{{name}}"
+        found += [
+            Endpoint("GET", store, at.page, f"A store of {whose}", StorePage, query=(prefix, key, LIMIT)),
+            Endpoint("GET", one, at.get, "One of its values", EntryView),
+            Endpoint("PUT", one, at.put, "Set one", EntryView, StoreValue),
+            Endpoint("DELETE", one, at.delete, "Delete one", "", query=(version,), status=204),
+            Endpoint("GET", channel, at.items, f"A channel of {whose}", ChannelPage, query=(AFTER, LIMIT, wait)),
+        ]
+    return tuple(found)
 
 
 def _of_forks(forks: Forks) -> tuple[Endpoint, ...]:

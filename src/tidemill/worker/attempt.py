@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, LocalFile
+from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Encoded, LocalFile, SharedCall, SharedEnd
 from tidemill.core.ids import RunId, text_of
 from tidemill.core.requirements import Granted
 from tidemill.core.telling import Emission, Measure, Took
@@ -84,6 +84,8 @@ class Host(Protocol):
 
     def await_child(self, attempt: "LiveAttempt", key: bytes, hear: Callable[[ChildEnd], None]) -> None: ...
 
+    def share(self, attempt: "LiveAttempt", call: SharedCall, hear: Callable[[SharedEnd], None]) -> None: ...
+
 
 class LiveAttempt:
     """The record of one attempt, made by the control loop, and the Work of a back-end.
@@ -94,7 +96,8 @@ class LiveAttempt:
     __slots__ = (
         "_host", "assign", "backend", "began", "children", "errand", "events", "folder", "grip", "has_left",
         "has_slot", "inputs", "is_abandoned", "is_called", "is_killed", "is_returning", "peak_kib", "phase", "pool",
-        "ref", "resumed", "saved", "seen", "stop", "stream", "taken", "task", "timer", "voice", "waits",
+        "ref", "resumed", "saved", "seen", "stop", "stream", "taken", "task", "timer", "voice", "waits", "writes",
+        "writing",
     )  # fmt: skip
 
     def __init__(self, assign: Assign, task: AnyTask, pool: str, host: Host) -> None:
@@ -112,6 +115,8 @@ class LiveAttempt:
             False,
         )  # a slot is given away while it waits for children; left: all is over
         self.children: dict[bytes, asyncio.Future[ChildEnd]] = {}
+        self.writes = 0  # to stores and channels, so far
+        self.writing: asyncio.Lock | None = None
         self.waits = 0  # children that its body waits for
         self.resumed: asyncio.Event | None = None  # while what it was granted is away: set when it has that again
         self.is_returning = False  # it has asked for that
@@ -242,6 +247,10 @@ class LiveAttempt:
 
     def await_child(self, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
         self._host.await_child(self, key, hear)
+
+    def share(self, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
+        self._live()
+        self._host.share(self, call, hear)
 
     def end(self, ending: Ending) -> None:
         self._live()

@@ -1,9 +1,10 @@
-"""The way to the server's API for the runs that tasks start."""
+"""The way to the server's API for the runs that tasks start, and for what they share."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from tidemill.core.bodies import ChildCall
+from tidemill.core.bodies import ChildCall, SharedCall, SharedEnd
+from tidemill.core.sharing import Fence
 from tidemill.core.values import Argument
 
 
@@ -16,6 +17,10 @@ class Caller(Protocol):
 
     async def outputs(self, run: str) -> Mapping[str, Argument]:
         """Wait for the end of a run; every value inline. Raises RunFailedError and RunCancelledError."""
+        ...
+
+    async def share(self, call: SharedCall, fence: Fence) -> SharedEnd:
+        """Ask a store or channel; every value inline. Raises TidemillError."""
         ...
 
     async def close(self) -> None: ...
@@ -33,6 +38,9 @@ class ServerCaller:
 
     async def outputs(self, run: str) -> Mapping[str, Argument]:
         return await self._connected().outputs(run)
+
+    async def share(self, call: SharedCall, fence: Fence) -> SharedEnd:
+        return await self._connected().share(call, fence)
 
     async def close(self) -> None:
         if self._client is not None:

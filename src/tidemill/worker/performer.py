@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from tidemill.core.bodies import ChildCall, ChildEnd
+from tidemill.core.bodies import ChildCall, ChildEnd, SharedCall, SharedEnd
 from tidemill.ports.backend import BackendPort, Ending
 from tidemill.ports.belt import Belt
 from tidemill.ports.clock import Clock
@@ -13,6 +13,7 @@ from tidemill.sdk.options import Backend
 from tidemill.worker.attempt import LiveAttempt
 from tidemill.worker.children import Children
 from tidemill.worker.models import ModelSet
+from tidemill.worker.sharing import Sharers
 
 
 class Performer:
@@ -37,6 +38,7 @@ class Performer:
         self._calls = Belt[LiveAttempt](stage.wake_control, hear)
         self._orders = Belt[Callable[[], None]](stage.wake_control, lambda order: order())
         self.children: Children
+        self.sharers: Sharers
 
     def backend_of(self, task: AnyTask) -> BackendPort:
         return self._backends[task.backend.value]
@@ -75,6 +77,9 @@ class Performer:
 
     def await_child(self, attempt: LiveAttempt, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
         self._orders.put(partial(self.children.wait, attempt, key, hear))
+
+    def share(self, attempt: LiveAttempt, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
+        self._orders.put(partial(self.sharers.share, attempt, call, hear))
 
     def end(self, attempt: LiveAttempt, ending: Ending) -> None:
         self._ended.put((attempt, ending))

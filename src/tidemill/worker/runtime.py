@@ -48,6 +48,7 @@ from tidemill.worker.reports import Reports
 from tidemill.worker.roster import Roster
 from tidemill.worker.session import RefusedForNowError, Session
 from tidemill.worker.settings import Keep, WorkerSettings
+from tidemill.worker.sharing import Sharers
 from tidemill.worker.slots import Slots, check_batches
 from tidemill.worker.spool import Spool
 from tidemill.worker.startup import StartPhase, StartUp
@@ -107,6 +108,7 @@ class WorkerRuntime:
         self._start = StartUp(ports.clock, settings.register_s)
         self._stuck = StuckWatch(self._holdings, ports.clock, settings.stuck_s)
         self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox)
+        self._performer.sharers = Sharers(ports.caller, self._course.own)
         self._store_id = b""
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         looked = Looked(self._slots, self._holdings, self._reports, self._models, self._start, self._stuck)

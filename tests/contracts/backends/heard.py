@@ -13,11 +13,14 @@ from tidemill.core.bodies import (
     Crashed,
     Encoded,
     LocalFile,
+    SharedCall,
+    SharedEnd,
 )
 from tidemill.core.run import Failure
 from tidemill.core.telling import Emission
 from tidemill.core.values import Argument, Encoding, Given
 from tidemill.ports.backend import Ending
+from tidemill.sdk.memory import Memory
 from tidemill.sdk.plans import plan_of
 
 
@@ -47,6 +50,7 @@ class Heard:
         self.models: dict[str, int] = {}
         self.saved: dict[str, LocalFile] = {}
         self.endings: list[Ending] = []
+        self._memory = Memory()
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
 
@@ -92,6 +96,9 @@ class Heard:
 
     def await_child(self, key: bytes, hear: Callable[[ChildEnd], None]) -> None:
         self._loop.call_soon_threadsafe(hear, ChildCancelled(key.hex(), "nobody runs it here"))
+
+    def share(self, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
+        self._loop.call_soon_threadsafe(hear, self._memory.share(call))
 
     def end(self, ending: Ending) -> None:
         self.endings.append(ending)

@@ -31,7 +31,8 @@ from tidemill.core.rows import (
 from tidemill.core.run import Attempt, Run, Step
 from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
-from tidemill.core.shared_rows import Attributes
+from tidemill.core.shared_rows import Attributes, Kept, Posted, Shelf
+from tidemill.core.sharing import ABOVE_ALL
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import Mailbox, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -65,6 +66,17 @@ async def of_data(store: Store, row: Attributes) -> list[Any]:
     return [found] if row.path == "" or found in listed else []
 
 
+async def of_shelves(store: Store, row: Shelf) -> list[Any]:
+    return list((await store.rows(Keys(shelves=[row.key]))).shelves.values())
+
+
+async def of_kept(store: Store, row: Kept) -> list[Any]:
+    key = (row.owner, row.name, row.key)
+    listed = await store.kept(row.owner, row.name, row.key[:1], "", 10_000)
+    found = (await store.rows(Keys(kept=[key]))).kept[key]
+    return [found] if found in listed else []
+
+
 # How a query finds the row, among others.
 FINDERS: dict[str, Finder] = {
     "scopes": lambda store, row: by_key(store, Keys(scopes=[(row.run, row.path)])),
@@ -85,6 +97,9 @@ FINDERS: dict[str, Finder] = {
     "waits": lambda store, row: store.waits(WaitFilter(run=row.run, open_only=False, limit=10_000)),
     "mailboxes": lambda store, row: of_waits(store, Keys(mailboxes=[row.address])),
     "attributes": of_data,
+    "shelves": of_shelves,
+    "kept": of_kept,
+    "posted": lambda store, row: store.posted(row.owner, row.name, row.number - 1, 1),
     "signals": lambda store, row: of_waits(store, Keys(signals=[(row.address, row.id)])),
 }
 KINDS = {
@@ -106,6 +121,9 @@ KINDS = {
     "mailboxes": any_of(Mailbox),
     "signals": any_of(SignalRow).filter(lambda row: row.expires_at < 2**63),
     "attributes": any_of(Attributes),
+    "shelves": any_of(Shelf),
+    "kept": any_of(Kept).filter(lambda row: row.key != "" and ABOVE_ALL not in row.key),
+    "posted": any_of(Posted).filter(lambda row: row.number > 0),
     "streams": any_of(StreamItems).filter(lambda row: row.items and 0 <= row.first < 2**60),
 }
 

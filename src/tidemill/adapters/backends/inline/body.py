@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from tidemill.core.bodies import COLD, AttemptFacts, ChildEnd, LocalFile
+from tidemill.core.bodies import COLD, AttemptFacts, ChildEnd, LocalFile, SharedCall, SharedEnd
 from tidemill.core.ids import parse_digest
+from tidemill.core.sharing import NotShared
 from tidemill.core.telling import Emission
 from tidemill.ports.backend import Work
 from tidemill.ports.clock import Clock
@@ -22,6 +23,7 @@ from tidemill.sdk.file import File, known
 from tidemill.sdk.ports import IfExists
 from tidemill.sdk.saving import SavedNames
 
+OVERTAKEN = NotShared("overtaken", "the attempt was told to stop")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -121,6 +123,27 @@ class BodyPorts:
     ) -> RemoteChild[R_co]:
         self._children = self._children or Children(_Waiter(self.work, self._stage), self.work.start_child)
         return self._children.start(definition, self.facts, args, kwargs)
+
+    def share(self, call: SharedCall) -> SharedEnd:
+        ends: list[SharedEnd] = []
+
+        def hear(end: SharedEnd) -> None:
+            ends.append(end)
+            self._stage.nudge()
+
+        self.work.share(call, hear)
+        self._stage.block_until(lambda: bool(ends) or self.work.is_told_to_stop)
+        return ends[0] if ends else OVERTAKEN
+
+    async def ashare(self, call: SharedCall) -> SharedEnd:
+        ended: asyncio.Future[SharedEnd] = asyncio.get_running_loop().create_future()
+
+        def settle(end: SharedEnd) -> None:
+            if not ended.done():
+                ended.set_result(end)
+
+        self.work.share(call, lambda end: self._stage.wake_user(partial(settle, end)))
+        return await ended
 
     def emit(self, emission: Emission) -> None:
         self.work.emit(emission)

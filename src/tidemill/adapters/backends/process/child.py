@@ -8,11 +8,14 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from typing import Any
 
 from tidemill.adapters.backends.process.frames import (
     RESULT_LIMIT_BYTES,
     Alive,
+    Answered,
+    Asks,
     Awaits,
     Begin,
     Begun,
@@ -39,7 +42,7 @@ from tidemill.adapters.backends.process.frames import (
     frames_to_child,
 )
 from tidemill.adapters.backends.process.lifeline import become_child, has_children, rss_bytes
-from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Encoded, LocalFile
+from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Encoded, LocalFile, SharedCall, SharedEnd
 from tidemill.core.run import Code, Failure
 from tidemill.core.telling import MEASURES_OF_ATTEMPT, Emission
 from tidemill.core.texts import sendable
@@ -77,6 +80,7 @@ class _Talk:
 
     def __init__(self, channel: socket.socket, backend: BackendPort) -> None:
         self.left = asyncio.Event()
+        self.numbers = count(1)  # of what its bodies ask
         self._channel, self._backend = channel, backend
         self._sending = threading.RLock()
         self._frames = frames_to_child()
@@ -119,7 +123,7 @@ class _Talk:
                 if self._work:
                     self._tell(self._work, message)
 
-    def _tell(self, work: "ChildWork", message: Stop | Room | RunEnded) -> None:
+    def _tell(self, work: "ChildWork", message: Stop | Room | RunEnded | Answered) -> None:
         match message:
             case Stop():
                 work.is_told_to_stop = True
@@ -129,6 +133,8 @@ class _Talk:
                 self._backend.make_room(work)
             case RunEnded(key=key, end=end):
                 work.hear_of_child(key, end)
+            case Answered(number=number, end=end):
+                work.hear_answer(number, end)
 
 
 class ChildWork:
@@ -143,6 +149,7 @@ class ChildWork:
         self._used_folder = False
         self._measured: set[str] = set()
         self._awaited: dict[bytes, list[Callable[[ChildEnd], None]]] = {}
+        self._asked: dict[int, Callable[[SharedEnd], None]] = {}
 
     @property
     def target(self) -> str:
@@ -206,6 +213,16 @@ class ChildWork:
         """On the control loop."""
         if waiting := self._awaited.get(key):
             waiting.pop(0)(end)
+
+    def share(self, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
+        number = next(self._talk.numbers)
+        self._asked[number] = hear
+        self._talk.say(Asks(number, call))
+
+    def hear_answer(self, number: int, end: SharedEnd) -> None:
+        """On the control loop."""
+        if (hear := self._asked.pop(number, None)) is not None:  # none: a body before this one asked, and was stopped
+            hear(end)
 
     def end(self, ending: Ending) -> None:
         for stream in (sys.stdout, sys.stderr):

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from tidemill.adapters.backends.process.frames import (
     Alive,
+    Answered,
+    Asks,
     Awaits,
     BadFrameError,
     Begin,
@@ -31,6 +33,7 @@ from tidemill.adapters.backends.process.frames import (
     Returned,
     RunEnded,
     Saved,
+    Saying,
     Starts,
     ToChild,
     ToWorker,
@@ -40,7 +43,7 @@ from tidemill.adapters.backends.process.frames import (
 )
 from tidemill.adapters.backends.process.launch import Command, Ends, Launch
 from tidemill.adapters.backends.process.output import Output
-from tidemill.core.bodies import Crashed
+from tidemill.core.bodies import Crashed, SharedEnd
 from tidemill.ports.backend import Ending, Work
 
 START_S = 600.0  # for its imports, which may load a model
@@ -210,12 +213,23 @@ class ChildProcess(asyncio.Protocol):
                 self._fate = text
             case Returned(completed=ending, rest=rest) | Raised(failure=ending, rest=rest):
                 self._finish(ending, rest)
-            case Awaits(key=key):
-                if self.work is not None:
-                    self.work.await_child(key, lambda end: self.say(RunEnded(key, end)))
             case _:
-                if self.work is not None and self._ending is None:
-                    _TELLERS[type(message)](self.work, message)
+                if self.work is not None:
+                    self._hear_body(self.work, message)
+
+    def _hear_body(self, work: Work, message: Saying) -> None:
+        match message:
+            case Awaits(key=key):
+                work.await_child(key, lambda end: self.say(RunEnded(key, end)))
+            case Asks(number=number, call=call):
+                work.share(call, lambda end: self._answer(number, end))
+            case _:
+                if self._ending is None:
+                    _TELLERS[type(message)](work, message)
+
+    def _answer(self, number: int, end: SharedEnd) -> None:
+        if not self.is_gone:
+            self.say(Answered(number, end))
 
     def _get_ready(self, targets: tuple[str, ...]) -> None:
         if missing := self._crew.targets.difference(targets):

@@ -5,9 +5,9 @@ worker                                     child
                                            imports the target
                             <------------  ready(targets) | unready(text)
 begin(target, inputs, facts) ----------->  one body at a time
-stop, room, run_ended ------------------>
+stop, room, run_ended, answered -------->
                             <------------  begun; progressed, alive, logged, emitted, saved,
-                                           marked, emits, measures, starts, awaits
+                                           marked, emits, measures, starts, awaits, asks
                             <------------  returned | raised
 begin ... or leave --------------------->  leaves in order
 ```
@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Encoded, LocalFile
+from tidemill.core.bodies import AttemptFacts, ChildCall, ChildEnd, Completed, Encoded, LocalFile, SharedCall, SharedEnd
 from tidemill.core.errors import InputError
 from tidemill.core.run import Failure
 from tidemill.core.telling import Emission
@@ -63,13 +63,27 @@ class RunEnded(Struct, frozen=True, array_like=True, tag="run_ended"):
     end: ChildEnd
 
 
+class Answered(Struct, frozen=True, array_like=True, tag="answered"):
+    """By a store or channel, to what it was asked under this number."""
+
+    number: int
+    end: SharedEnd
+
+
 class Leave(Struct, frozen=True, array_like=True, tag="leave"):
     """Nothing more will come: end in order."""
 
 
-ToChild = Begin | Stop | Room | RunEnded | Leave
+ToChild = Begin | Stop | Room | RunEnded | Answered | Leave
 
 # To the worker ----------------------------------------------------------------------------------------
+
+
+class Asks(Struct, frozen=True, array_like=True, tag="asks"):
+    """Something of a store or channel."""
+
+    number: int
+    call: SharedCall
 
 
 class Ready(Struct, frozen=True, array_like=True, tag="ready"):
@@ -161,7 +175,7 @@ class Raised(Struct, frozen=True, array_like=True, tag="raised"):
     rest: Rest
 
 
-Saying = Logged | Progressed | Alive | Emitted | Saved | Marked | Emits | Measures | Starts | Awaits
+Saying = Logged | Progressed | Alive | Emitted | Saved | Marked | Emits | Measures | Starts | Awaits | Asks
 ToWorker = Returned | Raised | Saying | Begun | Ready | Unready
 
 _encoder = msgspec.msgpack.Encoder()

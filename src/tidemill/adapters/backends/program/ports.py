@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tidemill.core.bodies import COLD, LocalFile
+from tidemill.core.bodies import COLD, LocalFile, SharedCall, SharedEnd
 from tidemill.core.ids import parse_digest
 from tidemill.core.telling import Emission
 from tidemill.ports.backend import Work
@@ -80,6 +80,12 @@ class ProgramPorts:
         self, definition: Definition[..., R_co], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> ChildRun[R_co]:
         raise PermanentError(f"what goes around a program starts no runs: {definition.name} has no place to wait")
+
+    def share(self, call: SharedCall) -> SharedEnd:
+        raise PermanentError(f"what goes around a program has no stores and channels: {call.name} has no place to wait")
+
+    async def ashare(self, call: SharedCall) -> SharedEnd:
+        return self.share(call)
 
     def mark_hot(self, name: str, size: int) -> None:
         self._work.mark_model(name, size)

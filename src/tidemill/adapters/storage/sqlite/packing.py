@@ -29,7 +29,7 @@ from tidemill.core.rows import (
 from tidemill.core.run import Attempt, AttemptEnded, Run, Step
 from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import KINDS, Registered
-from tidemill.core.shared_rows import Attributes
+from tidemill.core.shared_rows import Attributes, Kept, Posted, Shelf
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import Address, Mailbox, SignalKey, SignalRow, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -63,6 +63,9 @@ unpack_wait = msgspec.msgpack.Decoder(WaitRow).decode
 unpack_mailbox = msgspec.msgpack.Decoder(Mailbox).decode
 unpack_signal = msgspec.msgpack.Decoder(SignalRow).decode
 unpack_attributes = msgspec.msgpack.Decoder(Attributes).decode
+unpack_shelf = msgspec.msgpack.Decoder(Shelf).decode
+unpack_kept = msgspec.msgpack.Decoder(Kept).decode
+unpack_posted = msgspec.msgpack.Decoder(Posted).decode
 
 
 def queued_of(row: Bound) -> Queued:
@@ -123,6 +126,10 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("mailboxes_drop", lambda c: [address_key(each) for each in c.mailboxes_drop]),
     ("signals", lambda c: [(*signal_key((r.address, r.id)), r.expires_at, pack(r)) for r in c.signals]),
     ("attributes", lambda c: [(r.run, r.path, pack(r)) for r in c.attributes]),
+    ("shelves", lambda c: [(*r.key, pack(r)) for r in c.shelves]),
+    ("kept_drop", lambda c: list(c.kept_drop)),
+    ("kept", lambda c: [(r.owner, r.name, r.key, pack(r)) for r in c.kept]),
+    ("posted", lambda c: [(r.owner, r.name, r.number, pack(r)) for r in c.posted]),
 )
 
 

@@ -18,8 +18,10 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_fire,
     unpack_graph,
     unpack_history,
+    unpack_kept,
     unpack_lane,
     unpack_pause,
+    unpack_posted,
     unpack_registered,
     unpack_run,
     unpack_schedule,
@@ -53,7 +55,8 @@ from tidemill.core.rows import (
 from tidemill.core.run import STATUSES, UNFINISHED, Attempt, Run, Step
 from tidemill.core.scopes import ScopeRow
 from tidemill.core.served import Registered
-from tidemill.core.shared_rows import Attributes
+from tidemill.core.shared_rows import Attributes, Kept, Posted
+from tidemill.core.sharing import ABOVE_ALL
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
@@ -179,6 +182,13 @@ class SqliteQueries:
 
     async def attributes(self, run: RunId, after: Path, limit: int) -> Sequence[Attributes]:
         return [unpack_attributes(packed) for (packed,) in await self._fetch("attributes", (run, after, limit))]
+
+    async def kept(self, owner: bytes, name: str, prefix: str, after: str, limit: int) -> Sequence[Kept]:
+        rows = await self._fetch("kept", (owner, name, after, prefix, prefix + ABOVE_ALL, limit))
+        return [unpack_kept(packed) for (packed,) in rows]
+
+    async def posted(self, owner: bytes, name: str, after: int, limit: int) -> Sequence[Posted]:
+        return [unpack_posted(packed) for (packed,) in await self._fetch("posted", (owner, name, after, limit))]
 
     async def registered(self) -> Sequence[Registered]:
         return [unpack_registered(packed) for (packed,) in await self._fetch("registered")]

@@ -12,11 +12,13 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_attributes,
     unpack_cached,
     unpack_emitted,
+    unpack_kept,
     unpack_limit,
     unpack_mailbox,
     unpack_run,
     unpack_schedule,
     unpack_scope,
+    unpack_shelf,
     unpack_signal,
     unpack_step,
     unpack_submit_key,
@@ -46,6 +48,8 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         signals=dict.fromkeys(keys.signals),
         told=dict.fromkeys(keys.told),
         attributes=dict.fromkeys(keys.attributes),
+        shelves=dict.fromkeys(keys.shelves),
+        kept=dict.fromkeys(keys.kept),
     )
     _load_states(db, sql, rows)
     for run, path, port, packed in _each(db, sql["values"], keys.values):
@@ -56,10 +60,20 @@ def load_rows(db: apsw.Connection, keys: Keys) -> Rows:
         rows.blobs[digest] = size
     _load_limits(db, sql, rows)
     _load_waits(db, sql, rows)
+    _load_shared(db, sql, rows)
+    return rows
+
+
+def _load_shared(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:
     for (packed,) in _each(db, sql["attributes"], rows.attributes):
         row = unpack_attributes(packed)
         rows.attributes[row.run, row.path] = row
-    return rows
+    for (packed,) in _each(db, sql["shelves"], rows.shelves):
+        shelf = unpack_shelf(packed)
+        rows.shelves[shelf.key] = shelf
+    for (packed,) in _each(db, sql["kept"], rows.kept):
+        kept = unpack_kept(packed)
+        rows.kept[kept.owner, kept.name, kept.key] = kept
 
 
 def _load_limits(db: apsw.Connection, sql: Mapping[str, str], rows: Rows) -> None:

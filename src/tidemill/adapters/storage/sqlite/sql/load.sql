@@ -30,3 +30,7 @@ select packed from signal where run = ? and kind = ? and name = ? and key = ? an
 select packed from emitted where run = ? and type = ? order by number desc limit 1;
 -- @attributes
 select packed from attribute where run = ? and path = ?;
+-- @shelves
+select packed from shelf where owner = ? and kind = ? and name = ?;
+-- @kept
+select packed from kept where owner = ? and name = ? and key = ?;

@@ -84,3 +84,8 @@ order by run_tag.run desc limit ?;
 select packed from pause order by kind, name;
 -- @attributes
 select packed from attribute where run = ? and path > ? order by path limit ?;
+-- @kept
+select packed from kept where owner = ? and name = ? and key > ? and key >= ? and key < ?
+order by key limit ?;
+-- @posted
+select packed from posted where owner = ? and name = ? and number > ? order by number limit ?;

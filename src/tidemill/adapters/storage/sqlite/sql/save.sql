@@ -122,3 +122,14 @@ delete from signal where (run, kind, name, key, id) in (
 -- @attributes
 insert into attribute (run, path, packed) values (?, ?, ?)
 on conflict (run, path) do update set packed = excluded.packed;
+-- @shelves
+insert into shelf (owner, kind, name, packed) values (?, ?, ?, ?)
+on conflict (owner, kind, name) do update set packed = excluded.packed;
+-- @kept_drop
+delete from kept where owner = ? and name = ? and key = ?;
+-- @kept
+insert into kept (owner, name, key, packed) values (?, ?, ?, ?)
+on conflict (owner, name, key) do update set packed = excluded.packed;
+-- @posted
+insert into posted (owner, name, number, packed) values (?, ?, ?, ?)
+on conflict (owner, name, number) do update set packed = excluded.packed;
