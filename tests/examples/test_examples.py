@@ -1,5 +1,6 @@
 """Each example does what its page says, with one command."""
 
+import json
 import re
 import subprocess
 import sys
@@ -69,3 +70,21 @@ def test_a_run_of_the_example_asks_and_is_answered_from_another_terminal(mill: M
         answered = mill.tidemill("approve", found["run"], "--choice", "publish", "--who", "Ann", "--url", url)
         assert answered.code == 0, answered.err
         running.wait_for("published by Ann")
+
+
+def booked(mill: Mill) -> list[str]:
+    lines = (mill.folder / "Ada.ledger.jsonl").read_text().splitlines()
+    return [json.loads(line)["what"] for line in lines]
+
+
+def test_a_journey_that_cannot_be_paid_is_taken_back(mill: Mill) -> None:
+    failed = mill.tidemill("run", str(EXAMPLES / "saga"), "--budget", "100")
+    assert failed.code == 1
+    assert "a seat and a room cost 300, and there are 100" in failed.err + failed.out
+    found = booked(mill)
+    assert set(found[:2]) == {"seat booked", "room booked"}
+    assert set(found[2:4]) == {"seat cancelled", "room cancelled"}
+    assert found[4:] == ["account closed"]
+    done = mill.tidemill("run", str(EXAMPLES / "saga"))
+    assert done.code == 0
+    assert booked(mill)[-2:] == ["paid", "account closed"]

@@ -253,3 +253,31 @@ async def test_a_wait_that_is_over_is_taken_over() -> None:
         calls()
         assert await (await run.retry()).result(20) == 17
         assert calls() == [("total", (10, 7))]
+
+
+@works.task
+def book(n: int) -> int:
+    called("book", n)
+    return n
+
+
+@works.task
+def unbook(n: int) -> None:
+    called("unbook", n)
+
+
+@workflow
+def booked(n: int) -> int:
+    return double(book.options(undo=unbook)(n))
+
+
+async def test_what_was_undone_is_done_again_by_a_retry() -> None:
+    async with local(works) as client:
+        BROKEN.add(("double", 4))
+        run = await client.submit(booked, 4)
+        with pytest.raises(RunFailedError):
+            await run.result(20)
+        BROKEN.clear()
+        assert ("unbook", 4) in calls()
+        assert await (await run.retry()).result(20) == 8
+        assert calls() == [("book", 4), ("double", 4)]

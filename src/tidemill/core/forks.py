@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tidemill.core.chunks import pick, plain
 from tidemill.core.errors import TidemillError
 from tidemill.core.fill import Filler
-from tidemill.core.graph import MapNode, Node, TaskNode, WaitNode
+from tidemill.core.graph import UNDO, MapNode, Node, TaskNode, WaitNode
 from tidemill.core.ids import Path
 from tidemill.core.machine_paths import FAILURE
 from tidemill.core.plan import expressions_of, scope_path
@@ -71,6 +71,8 @@ def _is_run_again(fork: Fork, path: Path) -> bool:
 
 
 def _recorded(mover: "Mover", fork: Fork, path: Path, node: Taken) -> Recorded | None:
+    if isinstance(node, TaskNode) and node.undo is not None and mover.draft.step(fork.origin, path + UNDO) is not None:
+        return None  # what it did was taken back
     step = mover.draft.step(fork.origin, path)
     match step.state if step is not None else None:
         case StepSucceeded(status=status) as state if status != FAILURE or fork.assume:
