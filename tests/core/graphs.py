@@ -16,6 +16,7 @@ from tidemill.core.graph import (
     ConstNode,
     Default,
     ElementFailure,
+    Final,
     Graph,
     JoinNode,
     LoopNode,
@@ -25,6 +26,7 @@ from tidemill.core.graph import (
     Skip,
     State,
     TaskNode,
+    Undo,
     Workflow,
 )
 from tidemill.core.terms import (
@@ -66,6 +68,7 @@ TASKS: dict[str, Callable[..., Any]] = {
     "t.pair": lambda n, xs: {"n": n, "xs": xs},
     "t.weigh": lambda r: (_n(r["n"]) + len(r["xs"])) % 1000,
     "t.fragile": _fragile,
+    "t.undo": lambda x: 0,
 }
 SHAPES = {
     "t.add": ({"a": "number", "b": "number"}, "number"),
@@ -90,7 +93,16 @@ class Maker:
 
     def workflow(self) -> Workflow:
         body = self.graph({"n": "number", "xs": "list"}, depth=3)
-        return Workflow(format=FORMAT, name="random", start="", states={"": State(body)})
+        final = self._final() if self.chance.random() < 0.3 else None
+        return Workflow(format=FORMAT, name="random", start="", states={"": State(body)}, final=final)
+
+    def _final(self) -> Final:
+        """Some tasks that run at the end, none of which fails."""
+        nodes: dict[str, Node] = {
+            f"n{number}": TaskNode("t.undo", {"x": Ref(port="n")}, {"value": NUMBER})
+            for number in range(self.chance.randint(1, 3))
+        }
+        return Final(Graph({"n": NUMBER}, nodes, {}, {}), {"n": Ref(port="n")})
 
     def graph(self, inputs: dict[str, str], depth: int, wanted: str = "") -> Graph:
         known: list[tuple[Input, str]] = [(Ref(port=name), kind) for name, kind in inputs.items()]
@@ -153,7 +165,10 @@ class Maker:
         name = self.chance.choice(sorted(SHAPES))
         takes, gives = SHAPES[name]
         inputs = {port: self._pick(known, kind) for port, kind in takes.items()}
-        return TaskNode(task=name, inputs=inputs, outputs={"value": TYPES[gives]}), gives
+        node = TaskNode(task=name, inputs=inputs, outputs={"value": TYPES[gives]})
+        if self.chance.random() < 0.15:
+            node = replace(node, undo=Undo("t.undo", "x", outputs={"value": NUMBER}))
+        return node, gives
 
     def _map(self, known: list[tuple[Input, str]], depth: int) -> tuple[Node, str]:
         first = self._pick(known, "list")

@@ -34,7 +34,7 @@ from tidemill.core.events import (
     TimerDue,
 )
 from tidemill.core.fill import Filler
-from tidemill.core.graph import Workflow
+from tidemill.core.graph import FINALLY, UNDO, Workflow
 from tidemill.core.ids import Digest, RunId, SessionId, digest_of
 from tidemill.core.lanes import paused_lane
 from tidemill.core.match import Claim
@@ -76,7 +76,7 @@ class Played:
         self.recorded: dict[str, Any] = {}
         self.executions: Counter[str] = Counter()
         self.ended: RunEnded | None = None
-        self.given = 0  # leases of the last beat
+        self.given = 0  # leases of the last beat, but for those that belong to the end of a run
         self.asked: list[tuple[int, str]] = []  # bites of the queue that are wanted
         values = {name: Inline(msgspec.msgpack.encode(value)) for name, value in inputs.items()}
         self.events.append(RunSubmitted(RUN, GRAPH, "random", values, Digest(b"d" * 32)))
@@ -92,7 +92,7 @@ class Played:
         for queued in self._claimable(overlay, claims):
             self._lease(overlay, queued)
         self.tables.save(overlay)
-        self.given = len(self.leased)
+        self.given = sum(not path.endswith(UNDO) and not path.startswith(FINALLY) for path, _, _ in self.leased)
         for path, number, inputs in self.leased:
             self.assigned.append((path, number, {name: self._value(each) for name, each in inputs.items()}))
         self.leased.clear()
@@ -227,7 +227,7 @@ class History(Played):
         was_paused = isinstance(getattr(self.tables.runs.get(RUN), "state", None), Paused)
         super().beat([*found, *events], claims)
         resumed = any(isinstance(event, ResumeRequested) for event in events)
-        assert not (was_paused and not resumed and self.given), "a paused run starts nothing"
+        assert not (was_paused and not resumed and self.given), "a paused run starts only what belongs to its end"
         self._check(before)
 
     # Workers ---------------------------------------------------------------------------------------
