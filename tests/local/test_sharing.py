@@ -203,3 +203,43 @@ def test_what_is_no_store_is_refused_when_it_is_declared() -> None:
     assert "what is shared is one of ReadStore[…]" in fails(Annotated[int, Shared("a")])
     assert "no name of a store" in fails(Annotated[WriteStore[int], Shared("a b")])
     assert "cannot be sent" in fails(Annotated[ReadStore[complex], Shared("a")])
+
+
+@shop.task
+async def blocking(*, words: Words = injected) -> Any:
+    return words.get("a")
+
+
+@shop.task
+async def in_a_thread(*, words: Words = injected) -> Any:
+    await words.aset("a", {"n": 1})
+    return await asyncio.to_thread(words.get, "a")
+
+
+@shop.task
+def waits_long(ctx: Context, *, line: Annotated[Receiver[str], Shared("line")] = injected) -> None:
+    ctx.emit("waits")
+    line.receive(timeout=3600)
+
+
+@shop.task
+async def awaits_long(ctx: Context, *, line: Annotated[Receiver[str], Shared("line")] = injected) -> None:
+    ctx.emit("waits")
+    await line.areceive(timeout=3600)
+
+
+async def test_a_call_that_waits_is_refused_on_the_loop_and_not_in_a_thread() -> None:
+    async with local(shop) as client:
+        with pytest.raises(RunFailedError, match="await the one with an 'a'"):
+            await (await client.submit(blocking)).result()
+        assert await (await client.submit(in_a_thread)).result() == {"n": 1}
+
+
+@pytest.mark.parametrize("task", [waits_long, awaits_long])
+async def test_a_task_that_waits_for_an_item_is_cancelled(task: Any) -> None:
+    async with local(shop) as client:
+        run = await client.submit(task)
+        async for _ in run.emitted("waits"):
+            break
+        await run.cancel()
+        assert (await run.ended(timeout=20)).status == "cancelled"

@@ -45,6 +45,8 @@ class ScriptedCaller:
         self.statuses: deque[str | Exception] = deque()
         self.asked = asyncio.Condition()
         self.memory = Memory()
+        self.answering, self.sharing = asyncio.Event(), asyncio.Event()
+        self.answering.set()
         self.ends: dict[str, asyncio.Future[dict[str, Argument]]] = defaultdict(
             lambda: asyncio.get_running_loop().create_future()
         )
@@ -62,6 +64,8 @@ class ScriptedCaller:
         return await self.ends[run]
 
     async def share(self, call: SharedCall, fence: Fence) -> SharedEnd:
+        self.sharing.set()
+        await self.answering.wait()
         return self.memory.share(call)
 
     async def called(self, count: int) -> list[str]:

@@ -130,7 +130,8 @@ class RunHaltedError(InternalError):
 class SharingError(InputError):
     """A store or a channel refused: the value is of another type, there is no room, or its run has ended.
 
-    ``kind`` says which, as problems of the API do: ``invalid_input``, ``too_many``, ``not_possible``.
+    ``kind`` says which, as problems of the API do: ``invalid_input``, ``too_many``, ``not_possible``; and ``blocking``,
+    where async code has to await.
     """
 
     code: ClassVar[Code] = Code.PERMANENT

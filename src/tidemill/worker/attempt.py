@@ -94,7 +94,7 @@ class LiveAttempt:
     """
 
     __slots__ = (
-        "_host", "assign", "backend", "began", "children", "errand", "events", "folder", "grip", "has_left",
+        "_host", "asks", "assign", "backend", "began", "children", "errand", "events", "folder", "grip", "has_left",
         "has_slot", "inputs", "is_abandoned", "is_called", "is_killed", "is_returning", "peak_kib", "phase", "pool",
         "ref", "resumed", "saved", "seen", "stop", "stream", "taken", "task", "timer", "voice", "waits", "writes",
         "writing",
@@ -117,6 +117,7 @@ class LiveAttempt:
         self.children: dict[bytes, asyncio.Future[ChildEnd]] = {}
         self.writes = 0  # to stores and channels, so far
         self.writing: asyncio.Lock | None = None
+        self.asks: set[asyncio.Task[None]] = set()  # what it asks of stores and channels
         self.waits = 0  # children that its body waits for
         self.resumed: asyncio.Event | None = None  # while what it was granted is away: set when it has that again
         self.is_returning = False  # it has asked for that

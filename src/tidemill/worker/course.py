@@ -209,5 +209,7 @@ class Course:
 
     def _leave(self, attempt: LiveAttempt) -> None:
         self._parts.children.leave(attempt)
+        for asking in attempt.asks:
+            asking.cancel()
         self._holdings.leave(attempt)
         self._parts.outbox.owe()

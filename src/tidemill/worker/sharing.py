@@ -21,14 +21,17 @@ class Sharers:
     """On the control loop.
 
     Args:
-        own: gives a coroutine to the worker's group.
+        own: gives a coroutine to the worker's group; nobody hears of what an attempt that has left still asks.
     """
 
-    def __init__(self, caller: Caller, own: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+    def __init__(self, caller: Caller, own: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None] | None]) -> None:
         self._caller, self._own = caller, own
 
     def share(self, attempt: LiveAttempt, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
-        self._own(self._share(attempt, call, hear))
+        asking = self._own(self._share(attempt, call, hear))
+        if asking is not None:
+            attempt.asks.add(asking)
+            asking.add_done_callback(attempt.asks.discard)
 
     async def _share(self, attempt: LiveAttempt, call: SharedCall, hear: Callable[[SharedEnd], None]) -> None:
         if isinstance(call.op, Ask):

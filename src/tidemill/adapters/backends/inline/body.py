@@ -74,6 +74,14 @@ class _Waiter:
         return await ended
 
 
+def _is_on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class BodyPorts:
     """The AttemptPort, the FilesPort and the Speaker of one attempt."""
 
@@ -125,6 +133,8 @@ class BodyPorts:
         return self._children.start(definition, self.facts, args, kwargs)
 
     def share(self, call: SharedCall) -> SharedEnd:
+        if _is_on_loop():
+            return NotShared("blocking", "it would hold up all async tasks: await the one with an 'a' before its name")
         ends: list[SharedEnd] = []
 
         def hear(end: SharedEnd) -> None:
