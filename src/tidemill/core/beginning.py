@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tidemill.core.moves import Mover
 
 
+MOVES_OF_REUSE = 5  # finding a result may need rows, and with those the decision begins anew
+
+
 def begin_task(mover: "Mover", path: Path, node: TaskNode) -> None:
     match taken_over(mover, path, node) or caching.find(mover, path, node):
         case Cached() as known:
@@ -41,6 +44,8 @@ def start_wait(mover: "Mover", path: Path, node: WaitNode) -> None:
 
 def _reuse(mover: "Mover", path: Path, known: Cached) -> None:
     """A recorded result stands for the step; nothing runs."""
+    mover.moves += MOVES_OF_REUSE
+    mover.set_step(Step(mover.id, path, Blocked(0)))
     for port, value in known.outputs.items():
         mover.draft.values[mover.id, path, port] = value
     mover.draft.blob_refs.update(dict.fromkeys((mover.id, digest) for digest in blobs_of(known.outputs)))

@@ -5,6 +5,9 @@ the same: compared by content where a value lies in one place, by place where it
 input runs again only what it reaches. Streams are not taken over: their items lie with the run that made them.
 """
 
+import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -16,9 +19,9 @@ from tidemill.core.fill import Filler
 from tidemill.core.graph import UNDO, MapNode, Node, TaskNode, WaitNode
 from tidemill.core.ids import Path
 from tidemill.core.machine_paths import FAILURE
-from tidemill.core.plan import expressions_of, scope_path
+from tidemill.core.plan import expressions_of, join, scope_path
 from tidemill.core.resolve import Resolver
-from tidemill.core.rows import Cached
+from tidemill.core.rows import Cached, Keys
 from tidemill.core.run import Failure, Fork, StepFailed, StepSucceeded
 from tidemill.core.scopes import MapScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
@@ -40,6 +43,10 @@ from tidemill.core.values import (
 
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
+
+
+AHEAD = 256  # steps of the origin that are looked at in one go
+_NUMBERED = re.compile(r"(.*[\[#])(\d+)(.*)")  # the innermost element, round or visit of a scope
 
 
 class Recorded(Struct, frozen=True):
@@ -71,6 +78,7 @@ def _is_run_again(fork: Fork, path: Path) -> bool:
 
 
 def _recorded(mover: "Mover", fork: Fork, path: Path, node: Taken) -> Recorded | None:
+    _look_ahead(mover, fork, path)
     if isinstance(node, TaskNode) and node.undo is not None and mover.draft.step(fork.origin, path + UNDO) is not None:
         return None  # what it did was taken back
     step = mover.draft.step(fork.origin, path)
@@ -86,6 +94,38 @@ def _recorded(mover: "Mover", fork: Fork, path: Path, node: Taken) -> Recorded |
             return Recorded(failed, {})
         case _:
             return None
+
+
+def _look_ahead(mover: "Mover", fork: Fork, path: Path) -> None:
+    """Have all loaded at once that the next steps will ask for: a decision begins anew whenever rows are missing."""
+    over, origin = mover.draft.over, fork.origin
+    if (origin, path) in over.steps.rows:
+        return
+    keys = Keys()
+    for step, node in islice(_next(mover, path), AHEAD):
+        if (origin, step) not in over.steps.rows:
+            keys.steps.append((origin, step))
+            if isinstance(node, TaskNode) and node.undo is not None:
+                keys.steps.append((origin, step + UNDO))
+            ports = node.outputs if isinstance(node, TaskNode) else (VALUE,)
+            values = [(origin, step, port) for port in ports]
+            keys.values += [key for key in values if key not in over.values.rows]
+    raise RowsMissingError(keys)
+
+
+def _next(mover: "Mover", path: Path) -> Iterator[tuple[Path, Taken]]:
+    """The node at ``path``, those beside it, then those of the elements, rounds or visits that follow."""
+    scope, name = scope_path(path), path.rpartition("/")[2]
+    nodes = mover.layout.scope(scope).body.graph.nodes.items()
+    taken = sorted(((each, node) for each, node in nodes if isinstance(node, Taken)), key=lambda one: one[0] != name)
+    found = _NUMBERED.fullmatch(scope)
+    while True:
+        yield from ((join(scope, each), node) for each, node in taken)
+        if found is None:
+            return
+        before, number, rest = found.groups()
+        scope = f"{before}{int(number) + 1}{rest}"
+        found = _NUMBERED.fullmatch(scope)
 
 
 def _is_same(mover: "Mover", fork: Fork, path: Path, node: Taken) -> bool:

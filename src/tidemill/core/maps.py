@@ -19,6 +19,7 @@ from tidemill.core.run import Code, Failure, Waiting
 if TYPE_CHECKING:
     from tidemill.core.moves import Mover
 
+
 MAX_MOVES = 1000  # scopes opened by one event; then a timer carries on
 
 
