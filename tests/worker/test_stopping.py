@@ -11,6 +11,7 @@ import pytest
 from tests.worker.scripted import Bench, Gate, assign, given, ref, value_of
 from tidemill.core.definitions import Pools
 from tidemill.core.run import Code, End
+from tidemill.core.values import Blob, Given
 from tidemill.sdk.context import Context
 from tidemill.sdk.worker import Worker
 from tidemill.wire import worker as wire
@@ -174,6 +175,14 @@ async def test_a_cancel_finds_an_attempt_that_has_not_begun(tmp_path: Path) -> N
         await server.say(
             assign("w.waits", inputs=given(name="never begun")), wire.Cancel(ref(), 5.0, "changed my mind")
         )
+        failed = await server.hear(wire.Failed)
+        assert (failed.failure.code, failed.proof) == (Code.CANCELLED, End.STOPPED)
+
+
+async def test_a_cancel_finds_an_attempt_whose_inputs_are_still_to_be_fetched(tmp_path: Path) -> None:
+    async with Bench(tmp_path, w).connected() as server:
+        far = Given(Blob(b"d" * 32, 5))
+        await server.say(assign("w.waits", inputs={"name": far}), wire.Cancel(ref(), 5.0, "changed my mind"))
         failed = await server.hear(wire.Failed)
         assert (failed.failure.code, failed.proof) == (Code.CANCELLED, End.STOPPED)
 

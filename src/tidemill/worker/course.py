@@ -75,6 +75,13 @@ class Course:
 
     def _send(self, attempt: LiveAttempt, errand: Coroutine[Any, Any, None]) -> None:
         attempt.errand = self.own(errand)
+        if attempt.errand is not None:
+            attempt.errand.add_done_callback(partial(self._stop_unbegun, attempt))
+
+    def _stop_unbegun(self, attempt: LiveAttempt, errand: asyncio.Task[None]) -> None:
+        """One that was told to stop before its first step does not hear of it by itself."""
+        if errand.cancelled() and attempt.stop is not None and self._holdings.holds(attempt):
+            self._fail(attempt, None)
 
     def own(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         try:
