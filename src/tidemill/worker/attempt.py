@@ -110,10 +110,8 @@ class LiveAttempt:
         self.errand: asyncio.Task[None] | None = None  # while it prepares or stores
         self.timer: asyncio.TimerHandle | None = None
         self.is_abandoned = False
-        self.has_slot, self.has_left = (
-            True,
-            False,
-        )  # a slot is given away while it waits for children; left: all is over
+        self.has_slot = True  # it is given away while it waits for children
+        self.has_left = False  # all is over
         self.children: dict[bytes, asyncio.Future[ChildEnd]] = {}
         self.writes = 0  # to stores and channels, so far
         self.writing: asyncio.Lock | None = None
