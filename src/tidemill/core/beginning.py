@@ -20,12 +20,14 @@ MOVES_OF_REUSE = 5  # finding a result may need rows, and with those the decisio
 
 
 def begin_task(mover: "Mover", path: Path, node: TaskNode) -> None:
-    match taken_over(mover, path, node) or caching.find(mover, path, node):
+    run = mover.run
+    recorded = taken_over(mover, path, node) if run.fork is not None else None
+    match recorded or caching.find(mover, path, node):
         case Cached() as known:
             _reuse(mover, path, known)
         case Failure() as failure:
             mover.node_failed(path, failure)
-        case None if is_stopped(mover.run, path):
+        case None if is_stopped(run, path):
             mover.set_step(Step(mover.id, path, AtBreakpoint(mover.draft.at)))
             mover.note("at_breakpoint", path)
         case None:

@@ -70,14 +70,12 @@ from tidemill.core.operating import begin_operation
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import element_path, expressions_of, operands_in, scope_path
 from tidemill.core.rows import Keys, Timer, TimerKind
-from tidemill.core.rules import SubmitRule
 from tidemill.core.run import Code, Failure, Ready, Waiting
 from tidemill.core.scopes import LoopScope, MachineScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Operand
 
 ANSWER_WITHIN = timedelta(seconds=10)
-NO_RULE = SubmitRule()
 
 
 class Needs(Struct, frozen=True):

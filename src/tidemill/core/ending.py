@@ -56,6 +56,9 @@ class Ending(Ground):
         cancelled = isinstance(outcome, Cancelled)
         if not isinstance(run.state, (*MOVING, Pending, Halted) if cancelled else MOVING):
             return  # of what was halted, a person decides
+        if isinstance(outcome, Succeeded) and self._is_over_at_once(run):
+            self._over(run, outcome)
+            return
         self.draft.put_run(replace(run, state=Cancelling(outcome)))
         if run.has_children:
             self.draft.timers_put.append(timer(run.id, self.draft.at))
@@ -75,7 +78,14 @@ class Ending(Ground):
         run = self.run
         if not isinstance(run.state, Cancelling):
             return
-        outcome = run.state.outcome
+        self._over(run, run.state.outcome)
+
+    def _is_over_at_once(self, run: Run) -> bool:
+        """Whether nothing of a run that succeeded is left to be done: most runs end like this."""
+        left = run.live or run.has_leftovers or run.has_children or not run.has_begun
+        return not left and self.layout.workflow.final is None
+
+    def _over(self, run: Run, outcome: Outcome) -> None:
         ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
         self.draft.put_run(ended)
         keys.let_go(self.draft, ended)

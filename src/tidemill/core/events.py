@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from tidemill.core.ids import Digest, Instant, Path, RunId
 from tidemill.core.rows import Artifact, Queued, Timer
-from tidemill.core.rules import SubmitRule
+from tidemill.core.rules import NO_RULE, SubmitRule
 from tidemill.core.run import Adjustment, End, Failure, Fork, Lost
 from tidemill.core.telling import Emission, Measure, Took
 from tidemill.core.values import Inline, Value
@@ -42,7 +42,7 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     parent: RunId | None = None
     trace: str = ""  # the traceparent that came with it
     start_at: Instant = 0  # it begins then, if that is later than now
-    rule: SubmitRule = SubmitRule()
+    rule: SubmitRule = NO_RULE
     fork: Fork | None = None
     edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
     breakpoints: tuple[Path, ...] = ()

@@ -22,16 +22,14 @@ from tidemill.core.events import (
 from tidemill.core.ids import Path, RunId
 from tidemill.core.plan import scope_path
 from tidemill.core.rows import Keys, TimerKind
-from tidemill.core.rules import SubmitRule
-
-NO_RULE = SubmitRule()
+from tidemill.core.rules import NO_RULE
 
 
 def keys_of(event: Event) -> Keys:  # noqa: C901  # one match over a union
     """The rows that deciding an event needs at least; the engine loads them for a whole beat at once."""
     match event:
         case RunSubmitted(run=run, parent=parent):
-            named = list(keys.names_of(event).values()) if event.rule != NO_RULE else []
+            named = list(keys.names_of(event).values()) if event.rule is not NO_RULE else []
             return Keys(runs=[run, parent] if parent else [run], submit_keys=named)
         case (
             AttemptSucceeded()

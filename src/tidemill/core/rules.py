@@ -44,3 +44,6 @@ class SubmitRule(Struct, frozen=True, gc=False):
     on_active: OnActive = OnActive.RETURN
     debounce: int = 0  # the wait that each further submission with the key begins anew
     longest: int = 0  # from the first one to the start, however many come
+
+
+NO_RULE = SubmitRule()  # of a submission that says nothing; the one of its kind

@@ -9,6 +9,7 @@ from tidemill.core.ids import Digest, Instant, RunId
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Entry, Timer, TimerKind
+from tidemill.core.rules import NO_RULE
 from tidemill.core.run import EDITED, Paused, Pending, Run, Running
 from tidemill.core.traces import span_id, traceparent
 from tidemill.core.values import blobs_of
@@ -26,7 +27,7 @@ def submitted(draft: Draft, event: RunSubmitted) -> None:
         draft.order(against)
         return
     draft.blob_refs.update(dict.fromkeys((event.run, digest) for digest in digests))
-    waiting = keys.waiting_run(draft, event)
+    waiting = keys.waiting_run(draft, event) if event.rule.debounce else None
     draft.order(AnswerSubmit(_replaced(draft, event, waiting) if waiting is not None else _made(draft, event, parent)))
 
 
@@ -58,7 +59,7 @@ def _made(draft: Draft, event: RunSubmitted, parent: Run | None) -> Run:
         fork=event.fork,
         breakpoints=event.breakpoints,
         trace=event.trace or (traceparent(parent.id, parent.trace, span_id(parent.id)) if parent else ""),
-        keys=keys.claim(draft, event, event.run),
+        keys=keys.claim(draft, event, event.run) if event.rule is not NO_RULE else (),
     )
     draft.put_run(run)
     if run.tags:

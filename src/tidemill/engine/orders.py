@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from tidemill.core.events import RunSubmitted
 from tidemill.core.ids import Digest, Instant, Path, RunId
-from tidemill.core.rules import SubmitRule
+from tidemill.core.rules import NO_RULE, SubmitRule
 from tidemill.core.run import Fork, Run
 from tidemill.core.values import Argument, Value
 
@@ -25,7 +25,7 @@ class Order(Struct, frozen=True):
     parent: RunId | None = None
     trace: str = ""  # a traceparent
     start_at: Instant = 0
-    rule: SubmitRule = SubmitRule()
+    rule: SubmitRule = NO_RULE
     fork: Fork | None = None
     edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
     breakpoints: tuple[Path, ...] = ()

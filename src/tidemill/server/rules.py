@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from tidemill.core.ids import Instant
-from tidemill.core.rules import SubmitRule
+from tidemill.core.rules import NO_RULE, SubmitRule
 from tidemill.wire.api import Submission
 
 KEY_LIMIT = 256
 YEAR_S = 365 * 86400
 LONGEST_PER_WAIT = 10  # a debounced run begins at the latest after so many waits, unless told otherwise
-_NO_RULE = SubmitRule()
 
 
 def wrong_rules(said: Submission) -> list[tuple[str, str]]:
@@ -55,7 +54,7 @@ def start_of(said: Submission, now: Instant) -> Instant:
 
 def rule_of(said: Submission) -> SubmitRule:
     if not said.key and not said.unique:
-        return _NO_RULE
+        return NO_RULE
     longest_s = said.debounce_max_s or said.debounce_s * LONGEST_PER_WAIT
     return SubmitRule(
         key=said.key,
