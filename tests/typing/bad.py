@@ -358,6 +358,8 @@ write.on(3, to=check)  # E
 write.otherwise(to=check, max_visits="two")  # E
 article.end("ended")  # E
 article.start("write")  # E
+article.finally_(write)  # E
+article.finally_("put_away")  # E
 Graph(judge)  # E
 Graph(3)  # E
 Graph(b"{}").phases(1)  # E

@@ -615,6 +615,14 @@ check.otherwise(to=write, max_visits=5)
 cover_of.when(any_of(status_of(check.output) == "success", has(least)), to=article.end("success", output=write.output))
 cover_of.otherwise(to=article.end("success", output=cover_of.output, status="printed"))
 
+
+@article.finally_
+def put_away(topic: str, photos: list[File]) -> None:
+    caption(photos[0])
+
+
+what_ends_it: Callable[[str, list[File]], None] = put_away
+
 publish = article.dag("publish", worker=media, draft=write.output, width=3)
 pages = publish.add(pdf)
 long = publish.add(is_long)

@@ -5,7 +5,7 @@ It is built when it is first used, so that a transition may name what is declare
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any, NoReturn, ParamSpec, TypeVar, overload
 
 from tidemill.core import graph as ir
 from tidemill.core.graph import Ending, MachineNode, NodeOptions
@@ -18,10 +18,11 @@ from tidemill.sdk.machine_build import build, check_same, signature_of
 from tidemill.sdk.places import End, MachineGraph, Outcome, Place, State
 from tidemill.sdk.plans import TypePlan, plan_of
 from tidemill.sdk.signature import Signature
-from tidemill.sdk.standin import TraceError
+from tidemill.sdk.standin import TraceError, holds_standins
 from tidemill.sdk.worker import Worker
 from tidemill.sdk.workflow import Workflow
 
+P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class StateMachine(Workflow[..., Any]):
         self.scene = MachineGraph(name)
         self.places: dict[str, Place] = {}
         self._start: Place | None = None
+        self.last: State[Any] | None = None  # what `finally_` was given
         self.inputs: dict[str, TypePlan] = {}  # that `input` said
         self.asked_back: list[tuple[str, TypePlan]] = []  # what `previous` said of states
 
@@ -130,6 +132,25 @@ class StateMachine(Workflow[..., Any]):
             raise DefinitionError(f"{self.name}.end: a failed run has no output; say what is wrong in status=")
         return End(self, Ending(outcome), output, status)
 
+    def finally_(self, body: Callable[P, R], /) -> Callable[P, R]:
+        """Run the body when the run is over, in success, failure or a cancel, and after what is undone.
+
+        It is traced like a state's. Its parameters are inputs of the run; nothing else is sure to be there. If it
+        fails, so does the run. ``@machine.finally_`` gives the function back as it is.
+        """
+        if self.last is not None:
+            raise DefinitionError(f"the machine {self.name} has a finally_ already; let its body do all")
+        last = State(self, getattr(body, "__name__", "finally_"), body, local_names(depth=2))
+        for name, each in last.given.items():
+            if holds_standins(each.default):
+                raise DefinitionError(
+                    f"{self.name}.finally_: {name!r} is an output of a state, or a part of an input; it takes inputs "
+                    "of the run and constants only, since nothing else is sure to be there when it runs"
+                )
+        self.changed()
+        self.last = last
+        return body
+
     def changed(self) -> None:
         """What was built of it so far is out of date."""
         for name in ("compiled", "signature", "built"):
@@ -163,6 +184,8 @@ class StateMachine(Workflow[..., Any]):
             raise TraceError(
                 f"machine {self.name}: a machine in a graph has no options but its name; set them on tasks"
             )
+        if self.last is not None:
+            raise TraceError(f"machine {self.name} has a finally_, which runs at the end of a run: it cannot be a part")
         flow = self.built
         return MachineNode(self.name, inputs, flow.start, flow.states, flow.inputs, flow.types, flow.optional)
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from msgspec import NODEFAULT
+from msgspec.structs import replace
 
 from tidemill.core import graph as ir
 from tidemill.core.build import check
@@ -43,7 +44,7 @@ def build(machine: "StateMachine", start: Place) -> ir.Workflow:
     inputs = {name: closed_document(each.plan.schema) for name, each in parameters}
     optional = {name: each.plan.plain(each.default) for name, each in parameters if not each.is_required}
     types = {VALUE: signature.result.schema}
-    workflow = ir.Workflow(FORMAT, machine.name, start.name, states, inputs, types, optional)
+    workflow = ir.Workflow(FORMAT, machine.name, start.name, states, inputs, types, optional, _final(machine))
     problems = check(workflow, _announced(machine))
     if problems:
         raise TraceError(f"machine {machine.name}: " + "; ".join(problem.text for problem in problems))
@@ -61,13 +62,20 @@ def check_same(machine: "StateMachine", name: str, one: TypePlan, other: TypePla
 
 def _announced(machine: "StateMachine") -> dict[str, TaskDefinition]:
     """Tasks that say which statuses they set."""
-    used = (each for place in machine.places.values() for each in place.body.used)
+    used = (each for place in _bodies(machine) for each in place.body.used)
     return {each.name: each.definition for each in used if isinstance(each, Task) and each.statuses}
+
+
+def _bodies(machine: "StateMachine") -> Iterator[Place]:
+    """What takes inputs of the run."""
+    yield from machine.places.values()
+    if machine.last is not None:
+        yield machine.last
 
 
 def _parameters(machine: "StateMachine") -> Iterator[tuple[str, Parameter]]:
     found: dict[str, Parameter] = {}
-    for place in machine.places.values():
+    for place in _bodies(machine):
         for each in place.given.values():
             if holds_standins(each.default):
                 continue
@@ -105,6 +113,13 @@ def _state(machine: "StateMachine", place: Place) -> ir.State:
             inputs[name] = Ref("", name)
     ways = tuple(_transition(machine, place, way) for way in place.ways)
     return ir.State(place.graph, inputs, ways)
+
+
+def _final(machine: "StateMachine") -> ir.Final | None:
+    if machine.last is None:
+        return None
+    body = replace(machine.last.graph, outputs={}, types={}, optional={})
+    return ir.Final(body, {name: Ref("", name) for name in machine.last.given})
 
 
 def _transition(machine: "StateMachine", place: Place, way: Way) -> ir.Transition:

@@ -34,11 +34,14 @@ def walk(machine: "StateMachine", bound: Mapping[str, Any]) -> Any:
     """
     walker = _Walker(machine, bound)
     state = machine.built.start
-    while True:
-        way = walker.visit(state)
-        if isinstance(way.to, places.End):
-            return walker.result(state, way.to)
-        state = way.to if isinstance(way.to, str) else way.to.name
+    try:
+        while True:
+            way = walker.visit(state)
+            if isinstance(way.to, places.End):
+                return walker.result(state, way.to)
+            state = way.to if isinstance(way.to, str) else way.to.name
+    finally:
+        walker.close()
 
 
 class _Walker:
@@ -101,6 +104,11 @@ class _Walker:
 
     def _may(self, each: Transition) -> bool:
         return isinstance(each.to, End) or each.max_visits is None or self._visits.get(each.to, 0) < each.max_visits
+
+    def close(self) -> None:
+        """What runs at the end."""
+        if (last := self._machine.last) is not None:
+            last.visit_here({name: self._inputs[name] for name in last.given})
 
     def result(self, state: str, end: places.End) -> Any:
         if end.outcome is Ending.FAILURE:

@@ -73,6 +73,7 @@ class Trace(Tracer):
         super().__init__(outer, captures)
         self.used: list[Definition[..., Any]] = outer.used if isinstance(outer, Trace) else []
         self.final: Final | None = None
+        self.no_finally = ""  # why `finally_` cannot stand here
 
     def record(self, definition: Definition[..., Any], bound: Mapping[str, Any]) -> Any:
         """A task or workflow that was called becomes a node; what comes back stands for its result."""
@@ -109,7 +110,9 @@ class Trace(Tracer):
     def at_the_end(self, body: Callable[[], Any]) -> None:
         """What `finally_` was given."""
         if self.outer is not None:
-            raise TraceError("finally_ stands in the workflow itself, not in a body inside it")
+            raise TraceError("finally_ stands in the workflow itself, not in a body inside it: move it out of the body")
+        if self.no_finally:
+            raise TraceError(self.no_finally)
         if self.final is not None:
             raise TraceError("a workflow has one finally_; let its body do all")
         captures = Captures()

@@ -162,6 +162,10 @@ class State(Place, Generic[R_co]):
         self.fn = fn
         self.__doc__ = fn.__doc__
         self._body = StateBody(f"{machine.name}.{name}", fn, read_state, names)
+        self._body.no_finally = (
+            "finally_ stands in a workflow, and not in a part of a machine: write @machine.finally_ above a function "
+            "of its own, whose parameters are inputs of the run"
+        )
         self._body.read_early()
         self._declared = Workflow[..., Any](f"{machine.name}.{name}", fn, read_workflow, names)
 

@@ -54,6 +54,7 @@ class Workflow(Definition[P, R_co]):
     kind = "workflow"
     used: tuple[Definition[..., Any], ...] = ()  # what its body called, once there is its graph
     final: ir.Final | None = None  # what runs at the end, once there is its graph
+    no_finally = ""  # why `finally_` cannot stand in its body
     _is_tracing = False
 
     @functools.cached_property
@@ -119,6 +120,7 @@ class Workflow(Definition[P, R_co]):
 
     def _traced(self) -> ir.Graph:
         trace = Trace(None, Captures())
+        trace.no_finally = self.no_finally
         signature = self.signature
         standins = {name: trace.input(name, each.plan) for name, each in signature.parameters.items()}
         trace.inputs = {name: closed_document(schema) for name, schema in trace.inputs.items()}
