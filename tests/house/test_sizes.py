@@ -13,7 +13,7 @@ HALF_OF_FILES, NINE_IN_TEN_FUNCTIONS = 120, 25
 
 # Lines of Python. Going over one is a talk about the design, not about the number.
 BUDGETS = {
-    "core": 8000,  # 4000 was planned: limits, needs, children, events; machines, loops, ops; waits; control, forks
+    "core": 8150,  # 4000 was planned: limits, needs, children, events; machines, loops, ops; waits; forks; schemas
     "graphs": 1900,  # words, order, differences and four kinds of pictures of graphs; runs as pictures and timelines
     "ports": 600,  # 400 was planned: schedules, hooks, waits and keys are asked for too
     "wire": 1000,  # 700 was planned: bodies of schedules, hooks, waits and control

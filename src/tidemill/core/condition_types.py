@@ -126,12 +126,17 @@ def _kinds_of(view: View) -> set[str]:
         kinds = schema.get("type")
         if kinds is None and ("enum" in schema or "const" in schema):
             values = schema.get("enum", [schema.get("const")])
-            kinds = [schema_of_plain(value).get("type") for value in values]
+            kinds = [_KINDS[type(value)] for value in values]
         for kind in kinds if isinstance(kinds, list) else [kinds]:
             if kind is None:
                 return set()
             found.add("number" if kind == "integer" else kind)
     return found - {"null"}
+
+
+_KINDS = {
+    type(None): "null", bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object",
+}  # fmt: skip
 
 
 def _said(kinds: set[str]) -> str:

@@ -34,8 +34,9 @@ class View(Struct, frozen=True):
     schema: Schema
     defs: Mapping[str, Schema] = {}
 
-    def at(self, schema: Schema) -> "View":
-        return View(schema, self.defs)
+    def at(self, schema: object) -> "View":
+        """A part of it; for true, which is a schema too, what takes anything."""
+        return View(schema if isinstance(schema, dict) else {}, self.defs)
 
     def resolved(self) -> "View":
         schema = self.schema
@@ -106,14 +107,15 @@ def _one(given: View, wanted: View, open_pairs: Pairs) -> str | None:
 
 
 def _says_anything(schema: Schema) -> bool:
-    return "type" in schema or "enum" in schema
+    """Several types at once say nothing: only the value can tell."""
+    return isinstance(schema.get("type"), str) or "enum" in schema
 
 
 def _takes(wanted: Schema, value: object) -> bool:
     """Whether a value of an enum can be what is wanted."""
     if "enum" in wanted:
         return any(value == each and type(value) is type(each) for each in wanted["enum"])
-    kinds = _TYPES[wanted["type"]]
+    kinds = _TYPES[str(wanted["type"])]
     return isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
 
 

@@ -25,6 +25,7 @@ from tidemill.core.graph import (
 )
 from tidemill.core.ids import Path
 from tidemill.core.plan import bodies_of, expressions_of, join
+from tidemill.core.schema_shape import faults_of_schemas, faults_of_types
 from tidemill.core.terms import Condition, Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.wait_shape import faults_of_wait
 
@@ -65,6 +66,7 @@ def _expressions_of_states(states: Mapping[str, State]) -> Iterator[Input]:
 
 def misshapen(workflow: Workflow) -> Iterator[tuple[Path, str]]:
     """Each fault with its place; the workflow is not too deep."""
+    yield from (("", reason) for reason in faults_of_types(workflow))
     if workflow.is_machine:
         yield from _faults_of_states(workflow.states, "")
     elif len(workflow.states) > 1 or workflow.states[""].transitions or workflow.states[""].inputs:
@@ -101,13 +103,14 @@ def _misshapen(graph: Graph, place: Path) -> Iterator[tuple[Path, str]]:
         here = join(place, name)
         if not _is_name(name):
             yield here, f"{name!r} is no name for a node: it makes paths, so it is not empty and has none of / [ ] # ~"
-        yield from ((here, reason) for reason in _faults_of(node))
+        yield from ((here, reason) for reason in (*_faults_of(node), *faults_of_schemas(node)))
         if isinstance(node, MachineNode):
             yield from _faults_of_states(node.states, here)
             continue
         for arm, body in bodies_of(node):
             yield from _misshapen(body, join(here, arm) if arm else here)
     yield from ((place, reason) for source in graph.outputs.values() for reason in _large(source))
+    yield from ((place, reason) for reason in faults_of_types(graph))
 
 
 def _faults_of(node: Node) -> Iterator[str]:  # noqa: C901  # one match over a union

@@ -22,7 +22,7 @@ def row_of(document: bytes, at: Instant) -> tuple[GraphRow, Workflow]:
 def unverified_of(workflow: Workflow, catalog: Catalog) -> tuple[str, ...]:
     """Tasks in it that no worker ever announced."""
     found: dict[str, None] = {}
-    graphs = [workflow.body]
+    graphs = list(workflow.bodies.values())
     while graphs:
         graph = graphs.pop()
         for node in graph.nodes.values():

@@ -12,6 +12,7 @@ from tidemill.engine.engine import Engine
 from tidemill.server import parameters
 from tidemill.server.bodies import answer, media_type, read_all
 from tidemill.server.problems import invalid, refuse, unknown
+from tidemill.server.validate import check_graph
 from tidemill.server.views import graph_view, task_view
 from tidemill.wire.api import (
     JSON,
@@ -91,6 +92,6 @@ class Graphs:
             raise refuse("bad_graph", str(error)) from None
         catalog = self._engine.catalog
         known = {name: latest for name in catalog.names() if (latest := catalog.latest(name)) is not None}
-        problems = check(workflow, known)
+        problems = [(each.place, each.reason) for each in check(workflow, known)] or [*check_graph(workflow)]
         if problems:
-            raise invalid("bad_graph", tuple((each.place, each.reason) for each in problems))
+            raise invalid("bad_graph", tuple(problems))

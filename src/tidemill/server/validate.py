@@ -5,14 +5,15 @@ plain first and looked at again for all that is wrong with it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 from tidemill.core.definitions import TaskDefinition
-from tidemill.core.graph import Graph, Schema
+from tidemill.core.graph import Graph, Schema, Workflow
 from tidemill.core.normalise import Violation, unknown
+from tidemill.core.plan import wait_nodes
 from tidemill.core.single import parameters_of
 from tidemill.core.values import MAX_INT, MIN_INT
 
@@ -90,6 +91,17 @@ def check_definition(task: TaskDefinition) -> None:
             _compile(schema)
         except BadSchemaError as error:
             raise BadSchemaError(f"task {task.name}, {place}: {error}") from None
+
+
+def check_graph(workflow: Workflow) -> Iterator[tuple[str, str]]:
+    """Each type that values from outside cannot be checked by: of inputs, and of what waits are given."""
+    checked = [(f"the input {name}", schema) for name, schema in workflow.shape.inputs.items()]
+    checked += [("what a wait gives", node.type) for node in wait_nodes(workflow)]
+    for place, schema in checked:
+        try:
+            _compile(schema)
+        except BadSchemaError as error:
+            yield "", f"the type of {place}: {error}"
 
 
 def _compile(schema: Schema) -> Draft202012Validator:
