@@ -218,7 +218,7 @@ async def test_why_names_the_limit_and_what_would_help(mill: Mill) -> None:
     step, [row] = await mill.step(runs[2]), await mill.store.queued(runs[2], ["noop"])
     layout = await mill.engine.graphs.layout(graph)
     assert layout is not None
-    [answer] = explain([step], layout, mill.engine.catalog, Fleet(0, [], {}, {"noop": row}))
+    [answer] = explain([step], layout, mill.engine.catalog, Fleet(0, [], {}, queued={"noop": row}))
     assert answer.reasons == ("2 attempts run already, as many as its task allows at once",)
     assert answer.advice == "wait until one of them ends, or raise the task's concurrency"
 

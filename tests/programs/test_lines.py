@@ -49,7 +49,7 @@ def test_a_word_and_its_json_are_read(line: str) -> None:
 
 
 NOT_SAID = {
-    "progres 0.5": "there is no word 'progres'; the words are progress, heartbeat, log, save, event, metric, item",
+    "progres 0.5": "there is no word 'progres'; the words are progress, heartbeat, log, save, event, set, metric, item",
     "progress half": "what follows '::tidemill progress' is no JSON",
     "progress": "'::tidemill progress': Object missing required field `fraction`",
     'progress "half"': "'::tidemill progress': Expected `float`, got `str` - at `$.fraction`",
