@@ -2,12 +2,14 @@
 
 from msgspec.structs import replace
 
-from tests.engine.bench import NOOP, mapped
+from tests.engine.bench import NOOP, NUMBER, mapped, noop, workflow_of
 from tests.engine.peer import Mill, Peer
 from tidemill.core.definitions import TaskOptions
+from tidemill.core.graph import Graph, LoopNode, MapNode, Workflow
 from tidemill.core.ids import RunId
 from tidemill.core.rules import CacheRule
 from tidemill.core.run import Fork, Run
+from tidemill.core.terms import Compare, Comparison, Constant, ListExpr, Ref
 from tidemill.wire import worker as wire
 
 LENGTH = 700  # an event loads rows at most 1,000 times
@@ -37,3 +39,31 @@ async def test_all_elements_of_a_long_map_may_be_recorded_results(mill: Mill) ->
     again = await mill.ended(await mill.submit(graph, xs=xs))
     assert (again.status, again.done) == ("succeeded", LENGTH)
     assert not peer.unheard(wire.Assign)
+
+
+def rounds() -> Workflow:
+    """A loop until its task gives a large number, with a map in each round."""
+    element = Graph({"x": NUMBER}, {"noop": noop(Ref(port="x"))}, {"value": Ref("noop")}, {"value": NUMBER})
+    inner = Graph(
+        {"p": NUMBER},
+        {"each": MapNode({"x": ListExpr((Ref(port="p"),))}, element), "noop": noop(Ref(port="p"))},
+        {"value": Ref("noop")},
+        {"value": NUMBER},
+    )
+    enough = Compare(Comparison.MORE, Ref("noop"), Constant(9))
+    loop = LoopNode("p", Ref(port="x"), inner, enough, 3)
+    return workflow_of(Graph({"x": NUMBER}, {"loop": loop}, {"value": Ref("loop")}, {"value": NUMBER}))
+
+
+async def test_a_fork_goes_into_rounds_that_its_origin_never_saw(mill: Mill) -> None:
+    peer = await mill.worker()
+    graph = await mill.published(rounds())
+    first = await mill.submit(graph, x=1)
+    for _ in range(2):
+        await peer.succeed(await peer.take(), 10)
+    await mill.ended(first)
+    (fork,) = await mill.engine.submit([replace(mill.order(graph, x=2), fork=Fork(first, graph))])
+    assert isinstance(fork, Run), fork
+    for value in (2, 2, 10, 10):
+        await peer.succeed(await peer.take(), value)
+    assert (await mill.ended(fork.id)).status == "succeeded"

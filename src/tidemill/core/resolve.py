@@ -86,6 +86,8 @@ class Resolver(RunRows):
                 inputs = node.inputs
                 if name in inputs:
                     return self.narrow(self.resolve(place.outer, inputs[name]), fields)
+                if name not in place.body.graph.optional:  # asked of another run, which was never here
+                    raise NotThereError(f"{scope!r} was not entered, and has no {name!r}")
                 return self.narrow(Fixed(_encode_json(place.body.graph.optional[name])), fields)
 
     def element(self, step: Path, node: MapNode, param: str, index: int, fields: FieldPath) -> Source:
