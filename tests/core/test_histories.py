@@ -74,6 +74,10 @@ def test_a_paused_run_can_be_cancelled_and_leaves_nothing_open(seed: int, noise:
     assert status == "cancelled" or (status, outputs) == expected(seed)
 
 
+def test_a_step_that_is_moved_and_swept_in_one_beat_leaves_the_queue() -> None:
+    assert played(2031, 2031, hostile=True, pause=True) == expected(2031)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
 def test_many_seeds_agree_with_the_reference(block: int) -> None:

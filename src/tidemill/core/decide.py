@@ -251,7 +251,10 @@ def _wait_due(draft: Draft, timer: Timer) -> None:
 def _queue_expired(draft: Draft, event: QueueExpired) -> None:
     queued = event.queued
     step = draft.step(queued.run, queued.path)
-    draft.left.append(queued)
+    if (queued.run, queued.path) in draft.over.ready:  # moved in this beat: the old row leaves already
+        draft.unready.append((queued.run, queued.path))
+    else:
+        draft.left.append(queued)
     mover = _mover(draft, queued.run, queued.path)
     if mover is None or step is None or not isinstance(step.state, Ready):
         return

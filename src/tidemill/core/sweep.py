@@ -75,10 +75,13 @@ def _lies_below(path: str, prefix: str) -> bool:
 def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -> None:
     match step.state:
         case Ready():
-            if queued is not None:
-                draft.left.append(queued)
-            elif (step.run, step.path) in draft.over.ready:
+            if (
+                step.run,
+                step.path,
+            ) in draft.over.ready:  # of this beat, or moved in it: then the old row leaves already
                 draft.unready.append((step.run, step.path))
+            elif queued is not None:
+                draft.left.append(queued)
             draft.put_step(replace(step, state=StepCancelled()))
             mover.count(live=-1)
         case Waiting():
