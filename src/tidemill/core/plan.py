@@ -215,7 +215,12 @@ def operands_in(condition: Condition) -> Iterator[Operand]:
 
 def wait_nodes(workflow: Workflow) -> Iterator[WaitNode]:
     """All waits of a workflow, wherever they stand."""
-    graphs = list(workflow.bodies.values())
+    yield from waits_in(*workflow.bodies.values())
+
+
+def waits_in(*bodies: Graph) -> Iterator[WaitNode]:
+    """All waits of graphs and of those inside them."""
+    graphs = list(bodies)
     while graphs:
         for node in graphs.pop().nodes.values():
             if isinstance(node, WaitNode):

@@ -5,10 +5,13 @@ from msgspec.structs import replace
 from tidemill.core import mail, waits
 from tidemill.core.commands import AnswerSignal, RefuseSignal
 from tidemill.core.events import ApprovalGiven, SignalSent
-from tidemill.core.ids import RunId, digest_text, text_of
+from tidemill.core.graph import SignalWait
+from tidemill.core.ground import may_move
+from tidemill.core.ids import Path, RunId, digest_text, text_of
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
-from tidemill.core.run import MOVING, Pending
+from tidemill.core.plan import waits_in
+from tidemill.core.run import MOVING, Cancelling, Pending, Phase, Run
 from tidemill.core.terms import VALUE
 from tidemill.core.texts import moment
 from tidemill.core.values import blobs_of
@@ -40,11 +43,21 @@ def _refusal(draft: Draft, event: SignalSent) -> RefuseSignal | None:
         run = draft.run(event.run)
         if run is None:
             return RefuseSignal("unknown_run", f"no run {text_of(event.run)}")
-        if not isinstance(run.state, (*MOVING, Pending)):
+        if not isinstance(run.state, (*MOVING, Pending)) and not _is_awaited_at_the_end(draft, run, event.address.name):
             return RefuseSignal("run_over", f"the run is {run.status}: it takes no signals any more")
     digests = blobs_of({VALUE: event.value})
     missing = draft.require_blobs(digests) if digests else []
     return RefuseSignal("missing_blob", f"upload {digest_text(missing[0])} first") if missing else None
+
+
+def _is_awaited_at_the_end(draft: Draft, run: Run, name: str) -> bool:
+    """Whether what runs at the end of a run, that has not come to its last, waits for a signal of this name."""
+    state = run.state
+    if not isinstance(state, Cancelling) or state.phase is Phase.LAST:
+        return False
+    final = draft.layout(run.graph).workflow.final
+    waits_there = () if final is None else waits_in(final.body)
+    return any(isinstance(each.what, SignalWait) and each.what.name == name for each in waits_there)
 
 
 def _deliver(draft: Draft, signal: SignalRow) -> None:
@@ -53,7 +66,7 @@ def _deliver(draft: Draft, signal: SignalRow) -> None:
         (run, path), *rest = box.waiting
         box = replace(box, waiting=tuple(rest))
         mail.put(draft, box)
-        mover = _mover(draft, run)
+        mover = _mover(draft, run, path)
         if mover is not None and waits.signalled(mover, path, signal):
             draft.order(AnswerSignal((run, path)))
             return
@@ -67,9 +80,9 @@ def _deliver(draft: Draft, signal: SignalRow) -> None:
     draft.order(AnswerSignal())
 
 
-def _mover(draft: Draft, run: RunId) -> Mover | None:
+def _mover(draft: Draft, run: RunId, path: Path) -> Mover | None:
     row = draft.run(run)
-    return Mover(draft, row) if row is not None and isinstance(row.state, MOVING) else None
+    return Mover(draft, row) if row is not None and may_move(row, path) else None
 
 
 def _approved(draft: Draft, event: ApprovalGiven) -> None:
@@ -77,7 +90,7 @@ def _approved(draft: Draft, event: ApprovalGiven) -> None:
     if row is None or row.kind is not WaitKind.APPROVAL:
         draft.order(RefuseSignal("no_approval", f"nothing asks for an approval at {event.path!r}"))
         return
-    mover = _mover(draft, event.run)
+    mover = _mover(draft, event.run, event.path)
     if row.closed is not None or mover is None or waits.open_wait(mover, event.path) is None:
         draft.order(RefuseSignal("decided", over_text(row)))
     elif event.choice not in row.choices:

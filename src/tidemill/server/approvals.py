@@ -11,9 +11,10 @@ from tidemill.core.commands import RefuseSignal
 from tidemill.core.errors import TidemillError
 from tidemill.core.events import ApprovalGiven
 from tidemill.core.graph import ApprovalWait, WaitNode
+from tidemill.core.ground import may_move
 from tidemill.core.ids import BadIdError, Path, RunId, parse_run_id, text_of
 from tidemill.core.rows import Keys
-from tidemill.core.run import MOVING, Run
+from tidemill.core.run import Run
 from tidemill.core.signalling import over_text
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.engine.engine import Engine
@@ -108,7 +109,7 @@ class Approvals:
         if isinstance(found, Response):
             return found
         run, row = found
-        if row.closed is not None or not isinstance(run.state, MOVING):
+        if row.closed is not None or not may_move(run, row.path):
             return told_page("This is decided", over_text(row), 200 if row.closed else 410)
         return asked_page(Asked(run.workflow, text_of(run.id), row, await self._shown(run, row)))
 
