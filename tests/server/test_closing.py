@@ -1,5 +1,6 @@
 """Runs that are closing, over HTTP: what runs at their end waits for signals, people and instants."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -68,6 +69,26 @@ def moor(name: str) -> None:
 sail.otherwise(to=cruise.end("success", output=sail.output))
 
 
+@dock.task
+async def unload(name: str) -> None:
+    await asyncio.sleep(600)
+
+
+@workflow
+def pier(names: list[str]) -> str:
+    finally_(lambda: note(names))
+    first = load.options(name="first", undo=unload)(names[0])
+    second = load.options(name="second", undo=unload, after=first)(names[1])
+    third = load.options(name="third", undo=unload, after=second)(names[2])
+    return load.options(name="last", after=third)("leaky")
+
+
+@workflow
+def anchored(name: str) -> str:
+    finally_(lambda: parting(name))
+    return wait_signal("sail", str, within=FOREVER)
+
+
 @pytest.fixture
 async def client(served: Mill) -> AsyncIterator[AsyncClient]:
     DONE.clear()
@@ -120,3 +141,45 @@ async def test_an_approval_at_the_end_is_decided_by_its_link(client: AsyncClient
     assert await run.result() == "tight"
     (said,) = DONE
     assert said == "tight farewell no rested"
+
+
+async def test_a_second_cancel_ends_the_undo_and_tells_what_is_left(client: AsyncClient, http: Http) -> None:
+    run = await client.submit(pier, ["a", "b", "c"])
+
+    async def is_unloading() -> bool:
+        steps = (await http.get(f"{API}/runs/{run.id}/steps")).json["steps"]
+        return any(each["path"] == "third~undo" and each["status"] == "running" for each in steps)
+
+    await until(is_unloading)
+    path = f"{API}/runs/{run.id}/cancel"
+    assert (await http.post(path, {"reason": "now", "id": "c1"})).status == 202
+    ended = await http.get(f"{API}/runs/{run.id}/result?wait=30")
+    assert (ended.problem, ended.json["detail"]) == (
+        "run_failed",
+        "it leaks; the undo of 'third' was cancelled; not undone: 'second', 'first'; what runs at the end did not run",
+    )
+    steps = (await http.get(f"{API}/runs/{run.id}/steps")).json["steps"]
+    assert {each["path"]: each["status"] for each in steps if "~" in each["path"]} == {"third~undo": "cancelled"}
+    assert (DONE, (await http.post(path, {"id": "c2"})).json["status"]) == ([], "failed")
+
+
+async def test_a_cancel_that_is_sent_again_does_not_stop_what_runs_at_the_end(client: AsyncClient, http: Http) -> None:
+    run = await client.submit(sailing, name="tight")
+    await waits_of(http, run, 2)
+    for _ in range(2):  # the run has succeeded so far, and the second one ends nothing more
+        await http.post(f"{API}/runs/{run.id}/cancel", {"reason": "storm", "id": "c1"})
+    ended = await http.get(f"{API}/runs/{run.id}/result?wait=30")
+    assert (ended.problem, ended.json["detail"]) == ("run_cancelled", "storm; what runs at the end was cancelled")
+    run = await client.submit(anchored, name="x")
+    await waits_of(http, run, 1)
+    for _ in range(2):
+        await http.post(f"{API}/runs/{run.id}/cancel", {"reason": "storm", "id": "c1"})
+    await waits_of(http, run, 3)
+    for _ in range(2):
+        await http.post(f"{API}/runs/{run.id}/cancel", {"reason": "storm", "id": "c1"})
+    await run.signal("bye", "farewell")
+    await run.approve("yes")
+    ended = await http.get(f"{API}/runs/{run.id}/result?wait=30")
+    assert (ended.problem, ended.json["detail"]) == ("run_cancelled", "storm")
+    (said,) = DONE
+    assert said == "x farewell yes rested"

@@ -38,6 +38,7 @@ from tidemill.sdk.file import File
 from tidemill.sdk.options import Options, node_options
 from tidemill.sdk.result import Streamed
 from tidemill.wire import api
+from tidemill.wire.control import CancelRequest
 from tidemill.wire.forks import ForkPlan, WhatIfRun
 
 P = ParamSpec("P")
@@ -88,8 +89,12 @@ class AsyncRun(Seen, SignalsOfRun, WithData, WithStores, Generic[R_co]):
             self._is_watched = True
 
     async def cancel(self, reason: str = "") -> api.RunView:
-        """Ask it to stop; it ends when each of its steps has."""
-        return await self._core.calls.post(f"/runs/{self.id}/cancel", api.CancelRequest(reason), api.RunView)
+        """Ask it to stop; it ends when each of its steps has, what it did is undone, and its `finally_` ran.
+
+        Another cancel, while it undoes or runs `finally_`, stops that too; what is left undone is told.
+        """
+        asked = CancelRequest(reason, self._core.identity.run_id())  # sent again, it is the same one
+        return await self._core.calls.post(f"/runs/{self.id}/cancel", asked, api.RunView)
 
     async def retry(self, **options: Unpack[ForkOptions]) -> "AsyncRun[R_co]":
         """Go on where it failed: a new run takes over each step that succeeded on the same inputs, and runs the rest.

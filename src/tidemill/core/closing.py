@@ -2,6 +2,7 @@
 
 ```text
 stopping ─(each live step has its proof)─► undoing, the latest first ─► finally ─► ended
+                                                └───────── a cancel ────────┴─► last: a sweep ─► ended
 ```
 Both use the way of any task: lanes, attempts, retries. Where a run is in this, its row says: how many steps are still
 to be taken back, and the phase. So a server that dies goes on where it was. Functions over a `Mover`.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tidemill.core.moves import Mover
 
 _LONGEST = 4000  # characters of what is told of the end of a run
+_NAMED = 10  # steps that are told by their names
 
 
 def remember(mover: "Mover", path: Path, node: TaskNode) -> None:
@@ -74,11 +76,10 @@ def _enter(mover: "Mover", phase: Phase) -> None:
 
 def _undo_next(mover: "Mover") -> None:
     number = mover.run.undos
-    row = mover.draft.scope(mover.id, _place(number))
-    assert isinstance(row, UndoRow)  # noqa: S101  # written when it was counted
+    step = _undoing(mover, number)
     _enter(mover, Phase.UNDOING)
     mover.draft.put_run(replace(mover.run, undos=number - 1))
-    path = row.step + UNDO
+    path = step + UNDO
     _, _, node = mover.layout.node(path)
     assert isinstance(node, TaskNode)  # noqa: S101  # as an undo is
     mover.note("undo_began", path)
@@ -121,6 +122,35 @@ def final_failed(mover: "Mover", failure: Failure) -> None:
     else:
         _tell(mover, f"what runs at the end failed: {failure.message}")
     _sweep_all(mover)
+
+
+def cut_short(mover: "Mover", reason: str) -> None:
+    """Somebody cancels a run that is closing: what runs is stopped, nothing more is done, and what is left is told."""
+    run = mover.run
+    assert isinstance(run.state, Cancelling)  # noqa: S101  # asked of those only
+    told = _left_undone(mover) if run.state.phase is Phase.UNDOING else "what runs at the end was cancelled"
+    if isinstance(run.state.outcome, Succeeded):
+        mover.draft.put_run(replace(run, state=replace(run.state, outcome=Cancelled(reason))))
+    _tell(mover, told)
+    _sweep_all(mover)
+
+
+def _left_undone(mover: "Mover") -> str:
+    """In words: what the last steps that could be taken back are, and that they were not."""
+    count = mover.run.undos
+    numbers = range(count, max(count - _NAMED, 0), -1)
+    names = [repr(_undoing(mover, number)) for number in numbers] + [f"{count - _NAMED} more"] * (count > _NAMED)
+    parts = [f"the undo of {_undoing(mover, count + 1)!r} was cancelled"]
+    parts += [f"not undone: {', '.join(names)}"] * bool(names)
+    parts += ["what runs at the end did not run"] * (mover.layout.workflow.final is not None)
+    return "; ".join(parts)
+
+
+def _undoing(mover: "Mover", number: int) -> Path:
+    """The step that is, or would be, taken back under this number."""
+    row = mover.draft.scope(mover.id, _place(number))
+    assert isinstance(row, UndoRow)  # noqa: S101  # written when it was counted
+    return row.step
 
 
 def _tell(mover: "Mover", text: str) -> None:

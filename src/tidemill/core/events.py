@@ -128,8 +128,15 @@ class QueueExpired(Struct, frozen=True, gc=False):
 
 
 class CancelRequested(Struct, frozen=True, gc=False):
+    """With ``ends_closing`` also what a run takes back, or does at its end, is stopped.
+
+    ``id``: the same when it is sent again, which then changes nothing.
+    """
+
     run: RunId
     reason: str = ""
+    ends_closing: bool = False
+    id: str = ""
 
 
 class PauseRequested(Struct, frozen=True, gc=False):

@@ -94,7 +94,7 @@ class Ground:
     def is_dead_step(self, path: Path) -> bool:
         """Whether what becomes of a step changes nothing any more."""
         if path.endswith(UNDO):
-            return not isinstance(self.run.state, Cancelling)
+            return not may_move(self.run, path)
         return self.is_dead(scope_path(path))
 
     def is_over(self, place: Place) -> bool:

@@ -117,6 +117,7 @@ class Cancelling(Struct, frozen=True, gc=False, tag="cancelling"):
     outcome: Outcome
     swept: bool = False  # all its steps were looked at
     phase: Phase = Phase.STOPPING
+    asked: str = ""  # the id of the cancel that began it; sent again, it is the same one
 
 
 class Ended(Struct, frozen=True, gc=False, tag="ended"):

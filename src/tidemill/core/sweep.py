@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from tidemill.core import mail, waits
+from tidemill.core import closing, mail, waits
 from tidemill.core.attempts import stop
 from tidemill.core.events import CancelRequested, StepsFound
 from tidemill.core.graph import FINALLY, UNDO, WaitNode
@@ -29,13 +29,24 @@ from tidemill.core.run import (
 
 
 def cancel(draft: Draft, event: CancelRequested) -> None:
-    """Begin to stop a run; one that ended, or is ending already, stays as it is."""
+    """Begin to stop a run; of one that is closing, stop that, if this is asked for."""
     run = draft.run(event.run)
-    if run is None or not isinstance(run.state, (*MOVING, Pending, Halted)):
+    if run is None:
         return
-    mover = Mover(draft, run)
-    mover.note("cancel_requested", reason=event.reason)
-    mover.end_run(Cancelled(event.reason))
+    mover, state = Mover(draft, run), run.state
+    if isinstance(state, (*MOVING, Pending, Halted)):
+        mover.note("cancel_requested", reason=event.reason)
+        mover.end_run(Cancelled(event.reason))
+    elif isinstance(state, Cancelling) and event.ends_closing and state.phase in (Phase.UNDOING, Phase.FINALLY):
+        if event.id and event.id == state.asked:
+            return
+        mover.note("cancel_requested", reason=event.reason)
+        closing.cut_short(mover, event.reason)
+    else:
+        return
+    state = mover.run.state
+    if isinstance(state, Cancelling):
+        draft.put_run(replace(mover.run, state=replace(state, asked=event.id)))
 
 
 def sweep(draft: Draft, event: StepsFound) -> None:

@@ -53,12 +53,15 @@ class Engine(Beats):
             elif isinstance(answer.state, Ended):
                 self._watches.tell(Outcome(answer))
 
-    async def cancel(self, run: RunId, reason: str) -> Run | None:
-        """Ask a run to stop. Gives it as it stands after the commit; None when there is no such run."""
+    async def cancel(self, run: RunId, reason: str, id: str = "") -> Run | None:  # noqa: A002  # its name on the wire
+        """Ask a run to stop; one that is closing for another cancel than this, to stop that.
+
+        Gives it as it stands after the commit; None when there is no such run.
+        """
         known = (await self._store.rows(Keys(runs=[run]))).runs[run]
         if known is None or isinstance(known.state, Ended):
             return known
-        await self._decided(CancelRequested(run, reason))
+        await self._decided(CancelRequested(run, reason, ends_closing=True, id=id))
         return (await self._store.rows(Keys(runs=[run]))).runs[run]
 
     async def pause(self, run: RunId, by: str, reason: str) -> Run | None:

@@ -132,7 +132,9 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/runs", runs.page, "Runs, newest first", api.RunPage, query=lists),
         Endpoint("GET", "/runs/{run}", runs.get, "One run", api.RunView),
         Endpoint("GET", "/runs/{run}/result", results.result, "Its result", api.Result, query=(wait,)),
-        Endpoint("POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, api.CancelRequest, status=202),
+        Endpoint(
+            "POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, controls.CancelRequest, status=202
+        ),
         *_of_forks(parts.forks),
         *_of_breaks(parts.breaks),
         *_of_data(parts.data),

@@ -35,13 +35,13 @@ from tidemill.wire.api import (
     ArtifactList,
     ArtifactView,
     AttemptList,
-    CancelRequest,
     RunPage,
     StepPage,
     StepView,
     WhyAnswer,
     WhyStep,
 )
+from tidemill.wire.control import CancelRequest
 
 PAGE, MOST = 50, 1000
 MOST_ATTEMPTS = 10_000
@@ -81,7 +81,7 @@ class Runs:
     async def cancel(self, request: Request) -> Response:
         """Asks; the run ends when each of its steps has stopped."""
         body = await _cancel.read(request)
-        run = await self._engine.cancel(parameters.run_id(request), body.reason)
+        run = await self._engine.cancel(parameters.run_id(request), body.reason, body.id)
         if run is None:
             raise refuse("unknown_run", f"no run {request.path_params['run']}")
         return answer(request, run_view(run), 202)

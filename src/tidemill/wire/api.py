@@ -281,10 +281,6 @@ class Result(Struct, frozen=True, omit_defaults=True):
     adjustments: tuple[Adjustment, ...] = ()  # numbers that a Clamp corrected, the first 20 of a run
 
 
-class CancelRequest(Struct, frozen=True):
-    reason: str = ""
-
-
 class BulkBite(Struct, frozen=True, omit_defaults=True):
     """``runs`` are the first 20 of ``count``."""
 

@@ -5,6 +5,13 @@ from enum import Enum
 from msgspec import Struct, field
 
 
+class CancelRequest(Struct, frozen=True):
+    """``id``: sent again under it, it is one cancel. Another one that comes while the run closes ends that."""
+
+    reason: str = ""
+    id: str = ""
+
+
 class PauseView(Struct, frozen=True, omit_defaults=True):
     """``kind`` is task, queue or worker."""
 
