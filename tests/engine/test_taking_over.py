@@ -1,17 +1,18 @@
-"""Long runs that take over what is recorded, through the engine and the protocol, on a real file."""
+"""Long runs, and what they take over of what is recorded, through the engine and the protocol, on a real file."""
 
 from msgspec.structs import replace
 
-from tests.engine.bench import NOOP, NUMBER, mapped, noop, workflow_of
+from tests.engine.bench import LIST, NOOP, NUMBER, mapped, noop, workflow_of
 from tests.engine.peer import Mill, Peer
 from tidemill.core.definitions import TaskOptions
-from tidemill.core.graph import Graph, LoopNode, MapNode, Workflow
+from tidemill.core.graph import ElementFailure, Graph, LoopNode, MapNode, Workflow
 from tidemill.core.ids import RunId
 from tidemill.core.rules import CacheRule
-from tidemill.core.run import Fork, Run
+from tidemill.core.run import Code, Fork, Run
 from tidemill.core.terms import Compare, Comparison, Constant, ListExpr, Ref
 from tidemill.wire import worker as wire
 
+LONG = 1_100
 LENGTH = 700  # an event loads rows at most 1,000 times
 
 
@@ -39,6 +40,23 @@ async def test_all_elements_of_a_long_map_may_be_recorded_results(mill: Mill) ->
     again = await mill.ended(await mill.submit(graph, xs=xs))
     assert (again.status, again.done) == ("succeeded", LENGTH)
     assert not peer.unheard(wire.Assign)
+
+
+async def test_an_item_of_a_long_list_with_gaps_is_found(mill: Mill) -> None:
+    """Which elements failed says which item it is."""
+    element = Graph({"x": NUMBER}, {"noop": noop(Ref(port="x"))}, {"value": Ref("noop")}, {"value": NUMBER})
+    each = MapNode({"x": Ref(port="xs")}, element, window=LONG, on_failure=ElementFailure.SKIP)
+    nodes = {"each": each, "last": noop(Ref("each", "value", (-1,)))}
+    peer = await mill.worker(credit=LONG + 1)
+    graph = await mill.published(workflow_of(Graph({"xs": LIST}, nodes, {"value": Ref("last")}, {"value": NUMBER})))
+    run = await mill.submit(graph, xs=list(range(LONG)))
+    for number in range(LONG):
+        ref = await peer.take()
+        await (peer.fail(ref, Code.PERMANENT) if number == 3 else peer.succeed(ref))
+    last = await peer.take()
+    assert last.path == "last"
+    await peer.succeed(last)
+    assert (await mill.ended(run)).status == "succeeded"
 
 
 def rounds() -> Workflow:

@@ -5,6 +5,7 @@ expression of the graph around it) and inwards (an output of a map, a branch or 
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -28,9 +29,11 @@ from tidemill.core.graph import (
 from tidemill.core.ids import Path
 from tidemill.core.node_types import ports_of
 from tidemill.core.plan import Place, element_path, join, visit_path
+from tidemill.core.rows import Keys
 from tidemill.core.run import StepFailed, StepSkipped
 from tidemill.core.run_rows import NotThereError, RunRows
 from tidemill.core.scopes import MapScope
+from tidemill.core.tables import RowsMissingError
 from tidemill.core.terms import Constant, Input, ListExpr, RecordExpr, Ref
 from tidemill.core.values import (
     Element,
@@ -44,6 +47,9 @@ from tidemill.core.values import (
 )
 
 _encode_json = msgspec.json.Encoder().encode
+
+
+SCOPES_AT_ONCE = 2_000  # of elements, when one is asked which of them failed
 
 
 class SkippedError(InputError):
@@ -193,7 +199,15 @@ class Resolver(RunRows):
         everything = range(source.length)
         if not self.skips(source):
             return everything
+        self._look_at_all([element_path(source.path, at) for at in everything])
         return [at for at in everything if self.failure_at(source.path, element_path(source.path, at)) is None]
+
+    def _look_at_all(self, scopes: list[Path]) -> None:
+        """Have the rows of scopes loaded together: one by one, each would begin the decision anew."""
+        known, own = self.draft.over.scopes.rows, self.draft.scopes
+        keys = ((self.run, path) for path in scopes)
+        if missing := [*islice((key for key in keys if key not in known and key not in own), SCOPES_AT_ONCE)]:
+            raise RowsMissingError(Keys(scopes=missing))
 
     def gathered(self, source: Gathered, index: int) -> Source:
         """What element ``index`` of a map gave; a collected failure stands in its place."""
