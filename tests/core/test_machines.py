@@ -6,13 +6,29 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from tests.core.scene import NUMBER, RUN, Scene, graph, task
+from tests.core.scene import NUMBER, RUN, Scene, graph, inline, task
 from tidemill.core.build import check
-from tidemill.core.events import CancelRequested
-from tidemill.core.graph import FORMAT, End, Ending, Graph, MachineNode, State, Transition, Workflow
+from tidemill.core.events import AttemptSucceeded, CancelRequested
+from tidemill.core.graph import (
+    FORMAT,
+    Arm,
+    BranchNode,
+    CallNode,
+    Case,
+    End,
+    Ending,
+    Graph,
+    JoinNode,
+    LoopNode,
+    MachineNode,
+    Node,
+    State,
+    Transition,
+    Workflow,
+)
 from tidemill.core.run import Cancelled, Code, Ended, Failed, StepFailed, StepSucceeded, Succeeded
 from tidemill.core.scopes import MachineScope
-from tidemill.core.terms import Compare, Comparison, Condition, Constant, Input, RecordExpr, Ref, StatusOf
+from tidemill.core.terms import Compare, Comparison, Condition, Constant, Input, IsTrue, RecordExpr, Ref, StatusOf
 
 DONE = End(Ending.SUCCESS, outputs={"value": Ref(node="write")})
 
@@ -170,6 +186,32 @@ def test_a_status_can_be_asked_for_in_a_condition() -> None:
     scene.submit(topic="tides")
     work(scene, "write#1/write", "one")
     assert ended(scene) == Succeeded()
+
+
+def test_a_status_comes_through_a_branch_a_loop_a_call_and_a_join() -> None:
+    inner = graph({"odd": task("t.odd")}, Ref(node="odd"))
+    nodes: list[Node] = [
+        CallNode("inner", {}, inner),
+        BranchNode((Case("then", None, inner),)),
+        JoinNode((Arm("one", inner),), need=1, single=True),
+        LoopNode(
+            "x", Constant(1), graph({"odd": task("t.odd", x=Ref(port="x"))}, Ref(node="odd"), "x"), IsOdd, limit=3
+        ),
+    ]
+    for node in nodes:
+        around = graph({"node": node}, Ref(node="node"))
+        end = End(Ending.SUCCESS, outputs={"value": Ref(node="first")})
+        flow = machine("first", first=State(around, {}, (Transition(end, status="odd"),)))
+        scene = Scene(flow)
+        scene.submit(topic="tides")
+        (attempt,) = scene.claim()
+        scene.decide(AttemptSucceeded(RUN, attempt.path, 1, {"value": inline(True)}, "odd"))
+        scene.sweep()
+        assert ended(scene) == Succeeded(), node
+        assert scene.state("first#1") == StepSucceeded("odd")
+
+
+IsOdd = IsTrue(Ref(node="odd"))
 
 
 def test_a_cancelled_machine_ends() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tidemill import AsyncClient, InvalidInputError, Worker, branch, map_over, wait_signal, workflow
+from tidemill import AsyncClient, InvalidInputError, StateMachine, Worker, branch, map_over, wait_signal, workflow
 from tidemill.client.errors import RefusedError, WrongStatusError
 from tidemill.sdk.errors import RunFailedError
 from tidemill.testing.local import local
@@ -199,6 +199,8 @@ async def test_a_plan_says_what_a_fork_would_do_and_starts_nothing() -> None:
         ({"inputs": {"ns": "text"}}, "ns"),
         ({"steps": {"each[0]/nope": {"n": 1}}}, r"each\[0\]/nope"),
         ({"steps": {"each[0]/read": {"m": 1}}}, "takes n"),
+        ({"steps": {"each[0]/read": {"n": "five"}}}, r"each\[0\]/read\]\.n"),
+        ({"steps": {"each[7]/read": {"n": 5}}}, "the run has no such step"),
         ({"again": ["each[9]/read"]}, r"each\[9\]/read"),
         ({"graph": "sha256:" + "0" * 64}, "sha256"),
     ],
@@ -234,6 +236,9 @@ async def test_a_changed_workflow_is_held_against_recorded_runs() -> None:
         assert middle.fresh == ("branch/then/double",)
         assert calls() == []
         assert len((await client.runs()).runs) == 3
+        assert [each.name for each in await client.graphs()].count("choosing") == 1, (
+            "what is asked about is not published"
+        )
 
 
 @workflow
@@ -281,3 +286,40 @@ async def test_what_was_undone_is_done_again_by_a_retry() -> None:
         assert ("unbook", 4) in calls()
         assert await (await run.retry()).result(20) == 8
         assert calls() == [("book", 4), ("double", 4)]
+
+
+selling = StateMachine("selling")
+
+
+@selling.state
+def charge(n: int) -> int:
+    return book(n)
+
+
+@selling.state
+def send(n: int = charge.output) -> int:
+    return double(n)
+
+
+@selling.state
+def refund(n: int = charge.output) -> None:
+    return unbook(n)
+
+
+charge.otherwise(to=send)
+send.on("failure", to=refund)
+send.otherwise(to=selling.end("success", output=send.output))
+refund.otherwise(to=selling.end("failure", status="it was refunded"))
+
+
+async def test_an_end_in_failure_that_a_machine_chose_is_not_retried() -> None:
+    async with local(works) as client:
+        BROKEN.add(("double", 3))
+        run = await client.submit(selling, n=3)
+        with pytest.raises(RunFailedError, match="it was refunded"):
+            await run.result(20)
+        with pytest.raises(WrongStatusError, match="from the state 'refund': that is its result"):
+            await run.retry()
+        BROKEN.clear()
+        again = await run.fork(again=["charge#1/book"])
+        assert await again.result(20) == 6

@@ -1,6 +1,7 @@
 """Tasks and workflows under paths of their own, versions side by side, and how the API describes them."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,6 +123,7 @@ async def test_a_failure_is_a_problem(working: Http) -> None:
     await serve(working, "broken", "media.broken")
     answer = await working.post("/w/broken", {"text": "no flour"})
     assert (answer.problem, "no flour" in answer.json["detail"]) == ("run_failed", True)
+    assert "raceback" not in json.dumps(answer.json)
     wrong = await working.post("/w/broken", {"text": 3, "more": 1})
     assert (wrong.problem, {place for place, _ in wrong.json["violations"]}) == ("invalid_input", {"$.text", "$.more"})
     assert (await working("POST", "/w/broken", content_type="application/json")).json["violations"] == [

@@ -51,6 +51,5 @@ async def looked_at(
     """``latest``: of which workflow, and how many, where no runs are named."""
     if not target.document:
         raise TypeError("what_if takes a workflow; a single task takes one way only")
-    await core.calls.put_json(f"/graphs/{target.graph}", target.document, api.PublishedGraph)
-    body = forks.WhatIfRequest(target.graph, runs, *latest)
+    body = forks.WhatIfRequest("", runs, *latest, document=target.document.decode())
     return (await core.calls.post("/what-if", body, forks.WhatIfAnswer)).runs

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tidemill.core.graph import JoinNode, Rest
 from tidemill.core.ids import Path
+from tidemill.core.machine_paths import SUCCESS
 from tidemill.core.plan import Place, join, scope_path
 from tidemill.core.run import Code, Failure, StepSucceeded
 from tidemill.core.scopes import JoinScope
@@ -51,7 +52,8 @@ def _enough(mover: "Mover", path: Path, node: JoinNode, still_open: int) -> None
         around = mover.graph_scope(scope_path(path))
         mover.draft.put_scope(replace(around, pending=around.pending + still_open))
     arm = mover.resolver.join_scope(path).done[0] if node.single else ""
-    mover.node_done(path, StepSucceeded(arm=arm))
+    status = mover.resolver.status_of_body(join(path, arm)) if arm else SUCCESS
+    mover.node_done(path, StepSucceeded(status, arm=arm))
 
 
 def arm_failed(mover: "Mover", place: Place, at: Path, failure: Failure) -> None:

@@ -72,7 +72,7 @@ def round_done(mover: "Mover", place: Place, at: Path) -> None:
     try:
         if judged(mover, at)(node.until):
             mover.fetched = {}
-            mover.node_done(path, StepSucceeded())
+            mover.node_done(path, StepSucceeded(mover.resolver.status_of_body(at)))
             return
         mover.fetched = {}
         _again(mover, place, node, _checked(mover.resolver.resolve(at, node.body.outputs[VALUE])))

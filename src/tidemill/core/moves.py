@@ -206,7 +206,7 @@ class Mover(Queueing):
             case Final():
                 final_done(self)
             case _:
-                self.node_done(place.step, StepSucceeded(arm=place.arm))
+                self.node_done(place.step, StepSucceeded(self.resolver.status_of_body(path), arm=place.arm))
 
     def node_failed(self, path: Path, failure: Failure, number: int = 0) -> None:
         """A node has failed for good. Its scope is dead; the failure goes outwards until something takes it."""

@@ -28,6 +28,11 @@ class Graphs:
         self._names[row.name] = row.digest
         self._keep(row.digest, workflow)
 
+    def look_at(self, digest: Digest, workflow: Workflow) -> None:
+        """Keep a graph in memory for a while; it gets no name, and is not stored."""
+        if digest not in self.layouts:
+            self._keep(digest, workflow)
+
     def _keep(self, digest: Digest, workflow: Workflow) -> Layout:
         layout = self.layouts[digest] = Layout(workflow)
         while len(self.layouts) > KEPT:

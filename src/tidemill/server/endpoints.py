@@ -21,7 +21,7 @@ from tidemill.server.results import LONGEST_WAIT_S, Results
 from tidemill.server.submit import answered
 from tidemill.server.views import time_text
 from tidemill.server.webhooks import named
-from tidemill.wire.api import Submission
+from tidemill.wire.api import Problem, Submission
 from tidemill.wire.hooks import EndpointList, EndpointSpec, EndpointView, Started, VersionView
 
 PATH = "/w"
@@ -66,7 +66,10 @@ class Endpoints:
 
     async def _outcome(self, request: Request, run: str, wait_s: float) -> Response:
         link = f"/api/v1/runs/{run}/result"
-        outputs = await self._results.plain(run, wait_s)
+        try:
+            outputs = await self._results.plain(run, wait_s)
+        except RequestError as error:
+            raise RequestError(_for_callers(error.problem)) from None
         if outputs is None:
             response = answer(request, Started(run, "running", link), 202)
         else:
@@ -161,6 +164,13 @@ class Endpoints:
         if found is None:
             raise refuse("no_endpoint", f"nothing is served at {PATH}/{name[:80]}")
         return found
+
+
+def _for_callers(problem: Problem) -> Problem:
+    """A problem without what only the operator may see: where in whose code it happened."""
+    if problem.failure is None:
+        return problem
+    return replace(problem, failure=replace(problem.failure, type="", traceback=""))
 
 
 def _has_body(request: Request) -> bool:

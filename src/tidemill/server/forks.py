@@ -7,16 +7,21 @@ from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tidemill.core.build import check
+from tidemill.core.documents import DocumentError
 from tidemill.core.errors import TidemillError
 from tidemill.core.events import RunSubmitted
-from tidemill.core.graph import TaskNode, Workflow
+from tidemill.core.graph import Schema, TaskNode, Workflow
 from tidemill.core.ids import BadIdError, Digest, Path, RunId, digest_of, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Keys
 from tidemill.core.run import Ended, Failed, Fork, Run, Succeeded
+from tidemill.core.scopes import MachineScope
+from tidemill.core.single import parameters_of
 from tidemill.core.values import Value
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, event_of
+from tidemill.engine.publishing import row_of
 from tidemill.engine.rehearsal import Rehearsal, Rehearsed
 from tidemill.ports.store import RunFilter
 from tidemill.server import parameters
@@ -24,6 +29,7 @@ from tidemill.server.bodies import BodyType, answer
 from tidemill.server.intake import Intake, digestible
 from tidemill.server.problems import RequestError, invalid, refuse, unknown
 from tidemill.server.submit import answered
+from tidemill.server.validate import InputCheck
 from tidemill.server.values import Uploads
 from tidemill.wire.api import Submission
 from tidemill.wire.forks import ForkPlan, ForkRequest, WhatIfAnswer, WhatIfRequest, WhatIfRun
@@ -44,7 +50,15 @@ class Forks:
             raise refuse(
                 "not_possible", f"the run {text_of(origin.id)} is {origin.status}; what did not fail is forked"
             )
+        await self._refuse_chosen_end(origin)
         return await self._start(request, origin)
+
+    async def _refuse_chosen_end(self, origin: Run) -> None:
+        """An end in failure that a machine came to is a result, and what led to it may have undone things."""
+        scope = (await self._engine.queries.rows(Keys(scopes=[(origin.id, "")]))).scopes[origin.id, ""]
+        if isinstance(scope, MachineScope) and scope.end is not None:
+            detail = f"its machine came to an end in failure, from the state {scope.end[0]!r}: that is its result. "
+            raise refuse("not_possible", detail + "Fork it, and name in `again` what has to be done anew")
 
     async def fork(self, request: Request) -> Response:
         return await self._start(request, await parameters.known_run(request, self._engine.queries))
@@ -75,26 +89,26 @@ class Forks:
             tags=origin.tags if body.tags is None else body.tags,
         )
         order = await self._intake.order(submission)
+        await self._known_paths(origin, tuple(body.steps), "steps")
         edits = await self._edits(order.graph, body.steps)
         fork = Fork(origin.id, origin.graph, await self._known_paths(origin, body.again), tuple(edits))
         told = digest_of(digestible((order.submitted, structs.astuple(fork), edits)))
         return structs.replace(order, fork=fork, edits=edits, submitted=Digest(told))
 
-    async def _known_paths(self, origin: Run, paths: Sequence[Path]) -> tuple[Path, ...]:
+    async def _known_paths(self, origin: Run, paths: Sequence[Path], name: str = "again") -> tuple[Path, ...]:
         rows = (await self._engine.queries.rows(Keys(steps=[(origin.id, path) for path in paths]))).steps
         wrong = [path for (_, path), row in rows.items() if row is None]
         if wrong:
-            raise invalid("invalid_body", tuple((f"$.again[{path}]", "the run has no such step") for path in wrong))
+            raise invalid("invalid_body", tuple((f"$.{name}[{path}]", "the run has no such step") for path in wrong))
         return tuple(paths)
 
     async def _edits(self, graph: Digest, steps: Mapping[Path, Mapping[str, Any]]) -> dict[Path, dict[str, Value]]:
         layout = await self._engine.graphs.layout(graph)
         found: dict[Path, dict[str, Value]] = {}
         for path, inputs in steps.items():
-            known = _parameters(layout, path) if layout is not None else ()
-            if wrong := [name for name in inputs if name not in known]:
-                text = f"takes {', '.join(known)}" if known else "is no step of a task"
-                raise invalid("invalid_body", tuple((f"$.steps[{path}].{name}", text) for name in wrong))
+            known = _parameters(layout, path) if layout is not None else {}
+            if wrong := _misfits(path, inputs, known):
+                raise invalid("invalid_body", wrong)
             found[path] = {name: await self._uploads.store(value) for name, value in inputs.items()}
         return found
 
@@ -107,9 +121,22 @@ class Forks:
             raise invalid("invalid_body", (("$.limit", f"is from 1 to {RUNS_AT_ONCE}"),))
         if bool(body.runs) == bool(body.workflow):
             raise invalid("invalid_body", (("$", "give runs, or the workflow whose latest runs are meant"),))
-        graph = await self._intake.graph(body.graph)
+        graph = await self._version(body)
         runs = await self._runs(body)
         return answer(request, WhatIfAnswer(tuple([await self._looked_at(run, *graph) for run in runs])))
+
+    async def _version(self, body: WhatIfRequest) -> tuple[Digest, Workflow]:
+        """The version that is asked about: published, or as a document that is looked at and not kept."""
+        if not body.document:
+            return await self._intake.graph(body.graph)
+        try:
+            row, workflow = row_of(body.document.encode(), self._engine.clock.now())
+        except DocumentError as error:
+            raise invalid("bad_graph", (("$.document", str(error)),)) from None
+        if problems := check(workflow, {}):
+            raise invalid("bad_graph", tuple((f"$.document: {each.place}", each.reason) for each in problems))
+        self._engine.graphs.look_at(row.digest, workflow)
+        return row.digest, workflow
 
     async def _runs(self, body: WhatIfRequest) -> Sequence[Run]:
         if body.workflow:
@@ -153,12 +180,22 @@ def _run_id(text: str) -> RunId:
         raise invalid("invalid_body", (("$.runs", str(error)),)) from None
 
 
-def _parameters(layout: Layout, path: Path) -> tuple[str, ...]:
+def _parameters(layout: Layout, path: Path) -> Mapping[str, Schema]:
     try:
         node = layout.node(path)[2]
     except NoSuchPathError:
-        return ()
-    return tuple(node.takes.get("properties", node.inputs)) if isinstance(node, TaskNode) else ()
+        return {}
+    if not isinstance(node, TaskNode):
+        return {}
+    return parameters_of(node.takes) if node.takes else {name: {} for name in node.inputs}
+
+
+def _misfits(path: Path, inputs: Mapping[str, Any], known: Mapping[str, Schema]) -> tuple[tuple[str, str], ...]:
+    if wrong := [name for name in inputs if name not in known]:
+        text = f"takes {', '.join(known)}" if known else "is no step of a task"
+        return tuple((f"$.steps[{path}].{name}", text) for name in wrong)
+    found = InputCheck(known, frozenset()).violations(inputs)
+    return tuple((f"$.steps[{path}]{place[1:]}", text) for place, text in found)
 
 
 def _is_end(taken: str) -> bool:

@@ -33,10 +33,11 @@ class ForkPlan(Struct, frozen=True, omit_defaults=True):
 class WhatIfRequest(Struct, frozen=True, omit_defaults=True):
     """Move recorded runs through another version of their workflow: these runs, or the latest of a workflow."""
 
-    graph: str
+    graph: str = ""  # the digest of a published version
     runs: tuple[str, ...] = ()
     workflow: str = ""
     limit: int = 100
+    document: str = ""  # or a version that is not published: its graph document, in JSON; it is not kept
 
 
 class WhatIfRun(Struct, frozen=True, omit_defaults=True):
