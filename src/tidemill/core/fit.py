@@ -5,7 +5,7 @@ float, a date for a text, a record with fields to spare), and so is what only th
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -36,7 +36,7 @@ class View(Struct, frozen=True):
 
     def at(self, schema: object) -> "View":
         """A part of it; for true, which is a schema too, what takes anything."""
-        return View(schema if isinstance(schema, dict) else {}, self.defs)
+        return View({} if schema is True else cast(Schema, schema), self.defs)
 
     def resolved(self) -> "View":
         schema = self.schema
