@@ -232,13 +232,18 @@ class History(Played):
 
     # Workers ---------------------------------------------------------------------------------------
 
-    def play(self, *, hostile: bool, cancel: bool, pause: bool = False) -> Run:
-        """Beat after beat, until nothing is left to do. A run that was paused is resumed when nothing moves."""
+    def play(self, *, hostile: bool, cancel: bool, pause: bool = False, insist: bool = False) -> Run:
+        """Beat after beat, until nothing is left to do. A run that was paused is resumed when nothing moves.
+
+        With ``insist`` somebody cancels it now and then, also while it closes.
+        """
         cancel_at = self.chance.randint(0, 30) if cancel else -1
         stirred = self.chance.randint(5, 60)
         for turn in range(3000):
             if turn == cancel_at:
                 self.events.append(CancelRequested(RUN, "changed my mind"))
+            if insist and self.chance.random() < 0.1:
+                self.events.append(CancelRequested(RUN, "enough", ends_closing=True))
             if pause:
                 self._interrupt(self.chance.random() if turn < stirred else 1.0)
             take = self.chance.randint(0, min(4, len(self.events)))

@@ -74,6 +74,13 @@ def test_a_paused_run_can_be_cancelled_and_leaves_nothing_open(seed: int, noise:
     assert status == "cancelled" or (status, outputs) == expected(seed)
 
 
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
+def test_a_run_that_is_cancelled_while_it_closes_leaves_nothing_open(seed: int, noise: int) -> None:
+    status, outputs = played(seed, noise, hostile=True, insist=True)
+    assert status == "cancelled" or (status, outputs) == expected(seed)
+
+
 def test_a_step_that_is_moved_and_swept_in_one_beat_leaves_the_queue() -> None:
     assert played(2031, 2031, hostile=True, pause=True) == expected(2031)
 
