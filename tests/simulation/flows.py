@@ -138,4 +138,8 @@ def tasks_of(seed: str, begin: Begin) -> Worker:
     async def fragile(ctx: Context, x: Any) -> Any:
         return await done(ctx, "t.fragile", x)
 
+    @worker.task
+    async def undo(ctx: Context, x: Any) -> Any:
+        return await done(ctx, "t.undo", x)
+
     return worker
