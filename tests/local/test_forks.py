@@ -323,3 +323,21 @@ async def test_an_end_in_failure_that_a_machine_chose_is_not_retried() -> None:
         BROKEN.clear()
         again = await run.fork(again=["charge#1/book"])
         assert await again.result(20) == 6
+
+
+@pytest.mark.parametrize("broken", [("double", 100), ("total", (20, 200))])
+async def test_a_retry_of_a_fork_keeps_its_edits(broken: tuple[str, Any]) -> None:
+    async with local(works) as client:
+        run = await client.submit(summed, [1, 2])
+        await run.result(20)
+        BROKEN.add(broken)
+        edited = await run.fork(steps={"each[1]/double": {"n": 100}})
+        with pytest.raises(RunFailedError):
+            await edited.result(20)
+        BROKEN.clear()
+        calls()
+        again = await edited.retry()
+        assert await again.result(20) == 220
+        assert ("double", 20) not in (ran := calls())
+        assert (("double", 100) in ran) == (broken[0] == "double"), "what succeeded with the edit is taken over"
+        assert await (await again.fork(steps={"each[1]/double": {"n": 20}})).result(20) == 60

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -18,14 +19,14 @@ from tidemill.core.errors import TidemillError
 from tidemill.core.fill import Filler
 from tidemill.core.graph import UNDO, MapNode, Node, TaskNode, WaitNode
 from tidemill.core.ids import Path
-from tidemill.core.machine_paths import FAILURE
+from tidemill.core.inputs import sources_of
 from tidemill.core.plan import expressions_of, join, scope_path
 from tidemill.core.resolve import Resolver
 from tidemill.core.rows import Cached, Keys
 from tidemill.core.run import Failure, Fork, StepFailed, StepSucceeded
 from tidemill.core.scopes import MapScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
-from tidemill.core.terms import VALUE, Input
+from tidemill.core.terms import VALUE
 from tidemill.core.values import (
     Element,
     Encoding,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 
 AHEAD = 256  # steps of the origin that are looked at in one go
+_sorted = msgspec.msgpack.Encoder(order="deterministic").encode
 _NUMBERED = re.compile(r"(.*[\[#])(\d+)(.*)")  # the innermost element, round or visit of a scope
 
 
@@ -74,7 +76,7 @@ def taken_over(mover: "Mover", path: Path, node: Taken) -> Cached | Failure | No
 
 
 def _is_run_again(fork: Fork, path: Path) -> bool:
-    return any(path == each or path.startswith((f"{each}/", f"{each}[")) for each in (*fork.again, *fork.edited))
+    return any(path == each or path.startswith((f"{each}/", f"{each}[")) for each in fork.again)
 
 
 def _recorded(mover: "Mover", fork: Fork, path: Path, node: Taken) -> Recorded | None:
@@ -83,7 +85,7 @@ def _recorded(mover: "Mover", fork: Fork, path: Path, node: Taken) -> Recorded |
         return None  # what it did was taken back
     step = mover.draft.step(fork.origin, path)
     match step.state if step is not None else None:
-        case StepSucceeded(status=status) as state if status != FAILURE or fork.assume:
+        case StepSucceeded() as state:
             ports = node.outputs if isinstance(node, TaskNode) else (VALUE,)
             outputs = {port: mover.draft.value(fork.origin, path, port) for port in ports}
             there = {port: value for port, value in outputs.items() if value is not None}
@@ -135,9 +137,10 @@ def _is_same(mover: "Mover", fork: Fork, path: Path, node: Taken) -> bool:
         _, _, old = origin.layout.node(path)
         match node, old:
             case TaskNode(), TaskNode() if (old.task, old.schema) == (node.task, node.schema):
-                return _are_same(mover, origin, path, (node.inputs, old.inputs))
+                mine, others = sources_of(mover.resolver, path, node), sources_of(origin, path, old)
+                return _equal(mover.resolver, RecordOf(mine), origin, RecordOf(others))
             case WaitNode(), WaitNode() if old.what == node.what:
-                return _are_same(mover, origin, path, (_said(node), _said(old)))
+                return _say_the_same(mover.resolver, node, origin, old, scope_path(path))
             case _:
                 return False
     except (RowsMissingError, GraphMissingError):
@@ -146,13 +149,11 @@ def _is_same(mover: "Mover", fork: Fork, path: Path, node: Taken) -> bool:
         return False  # the origin went another way
 
 
-def _are_same(mover: "Mover", origin: Resolver, path: Path, both: tuple[dict[str, Input], dict[str, Input]]) -> bool:
-    ours, theirs = both
-    scope = scope_path(path)
-    if ours.keys() != theirs.keys():
-        return False
-    pairs = ((mover.resolver.resolve(scope, ours[name]), origin.resolve(scope, theirs[name])) for name in ours)
-    return all(_equal(mover.resolver, ours_, origin, theirs_) for ours_, theirs_ in pairs)
+def _say_the_same(ours: Resolver, node: Node, theirs: Resolver, old: Node, scope: Path) -> bool:
+    """Whether what two nodes say of the graph around them, in ``scope``, gives the same."""
+    mine = [ours.resolve(scope, each) for each in expressions_of(node)]
+    others = [theirs.resolve(scope, each) for each in expressions_of(old)]
+    return _equal(ours, ListOf(tuple(mine)), theirs, ListOf(tuple(others)))
 
 
 def _equal(ours: Resolver, mine: Source, theirs: Resolver, other: Source) -> bool:
@@ -188,8 +189,13 @@ def _same_content(ours: tuple[Value | None, FieldPath], theirs: tuple[Value | No
     if isinstance(mine, Inline) and isinstance(other, Inline):
         if fields == others and (mine.data, mine.encoding) == (other.data, other.encoding):
             return True
-        return bool(pick(plain(mine.data, mine.encoding), fields) == pick(plain(other.data, other.encoding), others))
+        return _picked(mine, fields) == _picked(other, others)
     return ours == theirs and not isinstance(mine, Streamed)
+
+
+def _picked(value: Inline, fields: FieldPath) -> bytes:
+    """The part that is meant, written one way: to Python 1, 1.0 and True are equal, and to a task they are not."""
+    return _sorted(pick(plain(value.data, value.encoding), fields))
 
 
 # Maps ----------------------------------------------------------------------------------------------
@@ -218,12 +224,8 @@ def is_changed(mover: "Mover", path: Path, node: MapNode) -> bool:
         _, _, old = origin.layout.node(path)
         if not isinstance(old, MapNode) or old.body != node.body:
             return True
-        return not _are_same(mover, origin, path, (_said(node), _said(old)))
+        return not _say_the_same(mover.resolver, node, origin, old, scope_path(path))
     except (RowsMissingError, GraphMissingError):
         raise
     except TidemillError:
         return True
-
-
-def _said(node: Node) -> dict[str, Input]:
-    return {str(number): each for number, each in enumerate(expressions_of(node))}

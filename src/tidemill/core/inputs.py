@@ -21,10 +21,15 @@ def _edited(resolver: Resolver, path: Path, node: TaskNode) -> dict[str, Source]
     return {name: Output(place, name) for name in names}
 
 
+def sources_of(resolver: Resolver, path: Path, node: TaskNode) -> dict[str, Source]:
+    """Where each input comes from; what a fork was given for this step stands above the graph. Raises InputError."""
+    scope = scope_path(path)
+    sources = {name: resolver.resolve(scope, each) for name, each in node.inputs.items()}
+    return sources | _edited(resolver, path, node)
+
+
 def inputs_of(resolver: Resolver, path: Path, node: TaskNode) -> Mapping[str, Argument]:
     """By parameter; one that the run was not given is left out. Raises InputError when a path leads nowhere."""
-    filler, scope = Filler(resolver), scope_path(path)
-    sources = {name: resolver.resolve(scope, each) for name, each in node.inputs.items()}
-    sources |= _edited(resolver, path, node)
-    filled = {name: filler.fill(each) for name, each in sources.items()}
+    filler = Filler(resolver)
+    filled = {name: filler.fill(each) for name, each in sources_of(resolver, path, node).items()}
     return {name: argument for name, argument in filled.items() if argument is not None}

@@ -139,7 +139,7 @@ STATUSES = (*UNFINISHED, "succeeded", "failed", "cancelled")
 class Fork(Struct, frozen=True, gc=False):
     """Where a run takes results from.
 
-    Paths in ``again`` run anew, with all that lies below them; those in ``edited`` do, with inputs of their own.
+    Paths in ``again`` run anew, with all that lies below them; those in ``edited`` have inputs of their own.
     """
 
     origin: RunId

@@ -15,7 +15,7 @@ from tidemill.core.graph import Schema, TaskNode, Workflow
 from tidemill.core.ids import BadIdError, Digest, Path, RunId, digest_of, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Keys
-from tidemill.core.run import Ended, Failed, Fork, Run, Succeeded
+from tidemill.core.run import EDITED, Ended, Failed, Fork, Run, Succeeded
 from tidemill.core.scopes import MachineScope
 from tidemill.core.single import parameters_of
 from tidemill.core.values import Value
@@ -80,20 +80,27 @@ class Forks:
 
     async def _order(self, origin: Run, body: ForkRequest) -> Order:
         values = await self._engine.queries.values(origin.id, "")
-        edited = {name: await self._uploads.store(value) for name, value in body.input.items()}
+        given = {name: await self._uploads.store(value) for name, value in body.input.items()}
         submission = Submission(
             id=body.id,
             graph=body.graph or digest_text(origin.graph),
-            values={**values, **edited},
+            values={**values, **given},
             priority=origin.priority if body.priority is None else body.priority,
             tags=origin.tags if body.tags is None else body.tags,
         )
         order = await self._intake.order(submission)
         await self._known_paths(origin, tuple(body.steps), "steps")
-        edits = await self._edits(order.graph, body.steps)
+        edits = await self._kept_edits(origin)
+        for path, edited in (await self._edits(order.graph, body.steps)).items():
+            edits[path] = edits.get(path, {}) | edited
         fork = Fork(origin.id, origin.graph, await self._known_paths(origin, body.again), tuple(edits))
         told = digest_of(digestible((order.submitted, structs.astuple(fork), edits)))
         return structs.replace(order, fork=fork, edits=edits, submitted=Digest(told))
+
+    async def _kept_edits(self, origin: Run) -> dict[Path, dict[str, Value]]:
+        """What the origin, a fork itself, was given for steps."""
+        paths = origin.fork.edited if origin.fork is not None else ()
+        return {path: await self._engine.queries.values(origin.id, path + EDITED) for path in paths}
 
     async def _known_paths(self, origin: Run, paths: Sequence[Path], name: str = "again") -> tuple[Path, ...]:
         rows = (await self._engine.queries.rows(Keys(steps=[(origin.id, path) for path in paths]))).steps
