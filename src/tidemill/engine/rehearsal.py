@@ -3,6 +3,7 @@
 Nothing is written and nobody hears of it. What is recorded of its origin is read as it is needed.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -26,6 +27,7 @@ from tidemill.ports.blobs import Blobs
 from tidemill.ports.store import Queries
 
 EVENTS_AT_MOST = 5_000
+STEPS_AT_MOST = 100_000
 FETCHED_LIMIT_BYTES = 16 * 1024 * 1024
 _encode = msgspec.msgpack.Encoder().encode
 _MOVED_BY_TIME = (TimerKind.FEED, TimerKind.FETCH, TimerKind.SWEEP)
@@ -56,8 +58,9 @@ class Rehearsal:
         overlay = Overlay(at, bytes(16), self._catalog, self._graphs.layouts)
         left: deque[Event] = deque([event])
         count = 0
-        while left and count < EVENTS_AT_MOST:
+        while left and count < EVENTS_AT_MOST and len(overlay.steps.changed) < STEPS_AT_MOST:
             count += 1
+            await asyncio.sleep(0)  # reading rows waits for nobody: beats and heartbeats come in between
             commands = await self._settle(overlay, left.popleft())
             left += [each for command in commands for each in await self._answers(overlay, command)]
             left += _timers(overlay)

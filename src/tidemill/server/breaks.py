@@ -1,5 +1,7 @@
 """Breakpoints of runs: where one stands, what its steps are given, and how it goes on."""
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -46,6 +48,7 @@ class Breaks:
         while page := await self._engine.queries.steps(run.id, after, PAGE):
             found += [step.path for step in page if isinstance(step.state, AtBreakpoint)]
             after = page[-1].path
+            await asyncio.sleep(0)  # a long run has many pages, and reading one waits for nobody
             if len(page) < PAGE or len(found) > MOST:
                 break
         return Stopped(text_of(run.id), run.status, tuple(found[:MOST]), run.breakpoints, len(found) > MOST)
