@@ -75,6 +75,7 @@ from tidemill.core.scopes import LoopScope, MachineScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Operand
 
+Looking = BranchNode | State | LoopNode | WaitNode | OpNode  # what looks into values by itself
 ANSWER_WITHIN = timedelta(seconds=10)
 
 
@@ -296,13 +297,11 @@ def _fetch(draft: Draft, timer: Timer) -> None:
     _, _, node = mover.layout.node(path)
     if isinstance(node, MapNode):
         draft.order(FetchLists(run, path, look_at_lists(mover.resolver, path, node).fetch))
-    elif isinstance(node, BranchNode | State | LoopNode | WaitNode | OpNode):
+    elif isinstance(node, Looking):
         draft.order(FetchOperands(run, path, _large_operands(mover, path, node)))
 
 
-def _operands_of(
-    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode | OpNode
-) -> tuple[Path, Iterable[Operand]]:
+def _operands_of(mover: Mover, path: Path, node: Looking) -> tuple[Path, Iterable[Operand]]:
     """What a step looks into, and the scope that it stands in."""
     match node:
         case LoopNode(until=until):
@@ -313,9 +312,7 @@ def _operands_of(
             return scope_path(path), expressions_of(node)
 
 
-def _large_operands(
-    mover: Mover, path: Path, node: BranchNode | State | LoopNode | WaitNode | OpNode
-) -> tuple[tuple[Path, str], ...]:
+def _large_operands(mover: Mover, path: Path, node: Looking) -> tuple[tuple[Path, str], ...]:
     filler = Filler(mover.resolver)
     scope, operands = _operands_of(mover, path, node)
     found: dict[tuple[Path, str], None] = {}

@@ -43,9 +43,7 @@ class Ending(Ground):
         except InputError as error:
             self.end_run(Failed(Failure(Code.INVALID_INPUT, f"the output of the run: {error}")))
         else:
-            self.end_run(
-                Succeeded(status or ("success" if self.layout.root.machine else self.resolver.status_of_body("")))
-            )
+            self.end_run(Succeeded(status or self.resolver.status_of_body("")))
 
     def _outputs(self) -> dict[str, Source]:
         return {port: self.resolver.resolve("", source) for port, source in self.resolver.outputs().items()}

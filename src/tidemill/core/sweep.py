@@ -86,11 +86,9 @@ def _lies_below(path: str, prefix: str) -> bool:
 def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -> None:
     match step.state:
         case Ready():
-            if (
-                step.run,
-                step.path,
-            ) in draft.over.ready:  # of this beat, or moved in it: then the old row leaves already
-                draft.unready.append((step.run, step.path))
+            key = (step.run, step.path)
+            if key in draft.over.ready:  # of this beat, or moved in it: then the old row leaves already
+                draft.unready.append(key)
             elif queued is not None:
                 draft.left.append(queued)
             draft.put_step(replace(step, state=StepCancelled()))
