@@ -84,7 +84,7 @@ def test_a_graph_becomes_one_of_networkx() -> None:
     assert found.nodes["low"] == {"kind": "task", "title": "yard.cut", "type": "int"}
     states = Graph(ARTICLE).to_networkx()
     assert [data["label"] for _, _, data in states.out_edges("approve", data=True)] == [
-        'when approve.choice == "yes"',
+        "when approve.choice == 'yes'",
         "on timeout",
         "otherwise",
     ]

@@ -7,6 +7,7 @@ from typing import Any
 from tidemill.core.chunks import NoSuchFieldError
 from tidemill.core.errors import InputError
 from tidemill.core.terms import (
+    VALUE,
     AllOf,
     AnyOf,
     Calc,
@@ -45,6 +46,7 @@ _CALCULATIONS: Mapping[Calculation, Callable[[Any, Any], object]] = {
     Calculation.DIVIDED: operator.truediv,
     Calculation.MODULO: operator.mod,
 }
+_SHOWN = 40  # characters of a constant
 _LONGEST = 64 * 1024  # of a text or list that a calculation makes
 
 
@@ -130,14 +132,15 @@ def _compare(condition: Condition, apply: Callable[[object, object], object], le
         raise ConditionError(condition, kinds) from None
 
 
-def text_of(condition: Condition | Operand) -> str:  # noqa: C901  # one match over a union
+def text_of(term: Condition | Operand) -> str:  # noqa: C901  # one match over a union
     """How a person reads it."""
-    match condition:
+    match term:
         case Ref(node=node, port=port, fields=fields):
-            head = f"{node}.{port}" if node and port != "value" else node or port
+            head = f"{node}.{port}" if node and port != VALUE else node or port
             return head + "".join(f"[{field}]" if isinstance(field, int) else f".{field}" for field in fields)
         case Constant(value=value):
-            return repr(value)
+            text = repr(value)
+            return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
         case Size(of=of):
             return f"size({text_of(of)})"
         case ListExpr(items=items):

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec import Struct
 
+from tidemill.core.conditions import text_of
 from tidemill.core.graph import ConstNode, End, Graph, MachineNode, MapNode, Node, State, Workflow
 from tidemill.core.plan import bodies_of, join
 from tidemill.graphs.words import (
-    condition_words,
     end_words,
-    input_words,
     inputs_of,
     kind_of,
     node_words,
@@ -106,7 +105,7 @@ def _fact(name: str, words: str, whole: object = None) -> dict[str, Fact]:
 
 
 def _term(expression: object) -> Fact:
-    return input_words(expression), _encode(expression)  # type: ignore[arg-type]  # each is an Input
+    return text_of(expression), _encode(expression)  # type: ignore[arg-type]  # each is an Input
 
 
 def _of_shape(graph: Graph) -> dict[str, Fact]:
@@ -150,7 +149,7 @@ def _of_graph(graph: Graph, place: str) -> Iterator[tuple[str, dict[str, Fact]]]
 def _when(node: Node, arm: str) -> dict[str, Fact]:
     for case in getattr(node, "cases", ()):
         if case.name == arm and case.when is not None:
-            return _fact("when", condition_words(case.when), case.when)
+            return _fact("when", text_of(case.when), case.when)
     return {}
 
 
@@ -181,7 +180,7 @@ def _types(types: Mapping[str, object]) -> dict[str, Fact]:
 def _options(name: str, value: object) -> dict[str, Fact]:
     """Options one by one; another field as it is in the document."""
     if name == "until":
-        return _fact(name, condition_words(value), value)  # type: ignore[arg-type]  # only a loop has it
+        return _fact(name, text_of(value), value)  # type: ignore[arg-type]  # only a loop has it
     if name != "options":
         return _fact(name, _short(value), value)
     said = msgspec.to_builtins(value)

@@ -6,6 +6,7 @@ A body is closed, so a line never crosses the border of a box.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tidemill.core.conditions import text_of
 from tidemill.core.errors import InputError
 from tidemill.core.graph import (
     FINALLY,
@@ -28,10 +29,8 @@ from tidemill.core.graph import (
 )
 from tidemill.core.plan import join, refs_in, refs_of, sources_of
 from tidemill.graphs.words import (
-    condition_words,
     end_words,
     gives,
-    input_words,
     inputs_of,
     kind_of,
     node_words,
@@ -160,7 +159,7 @@ def _add_outputs(sheet: Sheet, graph: Graph) -> None:
 def _box(node: Node, name: str, here: str) -> Box:
     words = node_words(node)
     lines = (*([words] if words != name else []), *notes_of(node))
-    hint = f"{name}({', '.join(f'{param}={input_words(each)}' for param, each in inputs_of(node).items())})"
+    hint = f"{name}({', '.join(f'{param}={text_of(each)}' for param, each in inputs_of(node).items())})"
     given = gives(node)
     if given and not isinstance(node, ConstNode):
         lines, hint = (*lines, f"→ {given}"), f"{hint} → {given}"
@@ -176,7 +175,7 @@ def _inside(node: Node, here: str) -> Sheet | None:
         case CallNode(body=body):
             return _graph(body, here, ())
         case BranchNode(cases=cases):
-            whens = {case.name: "otherwise" if case.when is None else condition_words(case.when) for case in cases}
+            whens = {case.name: "otherwise" if case.when is None else text_of(case.when) for case in cases}
             return Sheet([_arm(case.name, whens[case.name], case.body, here) for case in cases])
         case JoinNode(arms=arms):
             return Sheet([_arm(arm.name, "", arm.body, here) for arm in arms])
@@ -189,7 +188,7 @@ def _inside(node: Node, here: str) -> Sheet | None:
 def _arm(name: str, when: str, body: Graph, outer: str) -> Box:
     here = join(outer, name)
     inner = _graph(body, here, ()) if body.nodes else None
-    passed = () if body.nodes else tuple(f"→ {input_words(each)}" for each in body.outputs.values())
+    passed = () if body.nodes else tuple(f"→ {text_of(each)}" for each in body.outputs.values())
     return Box(here, "arm", name, (*([when] if when not in ("", name) else []), *passed), inner=inner)
 
 
@@ -232,7 +231,7 @@ def _by_way(states: Mapping[str, State], start: str) -> list[str]:
 
 
 def _state(state: State, name: str, here: str) -> Box:
-    takes = ", ".join(f"{param}={input_words(each)}" for param, each in state.inputs.items())
+    takes = ", ".join(f"{param}={text_of(each)}" for param, each in state.inputs.items())
     given = types_words(state.body.types)
     inner = _graph(state.body, here, ()) if state.body.nodes else None
     return Box(here, "state", name, (f"→ {given}",) if given else (), f"{name}({takes}) → {given}", inner)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from tidemill.core.conditions import text_of
 from tidemill.core.graph import (
     BranchNode,
     ConstNode,
@@ -20,10 +21,8 @@ from tidemill.core.graph import (
 from tidemill.core.plan import bodies_of
 from tidemill.graphs.phases import CycleError, needs_of, phases_of
 from tidemill.graphs.words import (
-    condition_words,
     end_words,
     gives,
-    input_words,
     inputs_of,
     kind_of,
     node_words,
@@ -74,12 +73,12 @@ def _params(graph: Graph) -> str:
 def _outputs(graph: Graph, indent: str) -> Iterator[str]:
     for port, expression in graph.outputs.items():
         name = "gives" if list(graph.outputs) == ["value"] else f"gives {port}:"
-        yield f"{indent}{name} {input_words(expression)}"
+        yield f"{indent}{name} {text_of(expression)}"
 
 
 def _machine(states: Mapping[str, State], start: str, indent: str) -> Iterator[str]:
     for name, state in states.items():
-        takes = ", ".join(f"{param}={input_words(each)}" for param, each in state.inputs.items())
+        takes = ", ".join(f"{param}={text_of(each)}" for param, each in state.inputs.items())
         first = "starts here: " if name == start else ""
         yield f"{indent}{first}state {name}({takes}) → {types_words(state.body.types) or 'nothing'}"
         yield from _graph(state.body, indent + "  ")
@@ -94,7 +93,7 @@ def _led(transition: Transition) -> str:
 
 def _end(end: End) -> str:
     outcome = "success" if end.outcome is Ending.SUCCESS else "failure"
-    given = ", ".join(f"{port}={input_words(each)}" for port, each in end.outputs.items())
+    given = ", ".join(f"{port}={text_of(each)}" for port, each in end.outputs.items())
     words = f" “{end_words(end)}”" if end.status else ""
     return f"ends in {outcome}{words}" + (f" with {given}" if given else "")
 
@@ -113,7 +112,7 @@ def _node(name: str, node: Node, indent: str) -> Iterator[str]:
     if isinstance(node, ConstNode):
         yield f"{indent}{name} = {words}: {gives(node)}"
         return
-    takes = ", ".join(f"{param}={input_words(each)}" for param, each in inputs_of(node).items())
+    takes = ", ".join(f"{param}={text_of(each)}" for param, each in inputs_of(node).items())
     kind = "" if kind_of(node) in ("task", name) else f"{kind_of(node)} "
     said = f"  [{words}]" if words != name else ""
     yield f"{indent}{kind}{name}({takes}) → {gives(node) or 'nothing'}{said}"
@@ -130,7 +129,7 @@ def _inside(node: Node, indent: str) -> Iterator[str]:
     for arm, body in bodies_of(node):
         if arm:
             when = conditions.get(arm)
-            yield f"{indent}{arm}" + (f": when {condition_words(when)}" if when is not None else "")
+            yield f"{indent}{arm}" + (f": when {text_of(when)}" if when is not None else "")
         yield from _graph(body, indent + "  " * bool(arm))
         if arm or isinstance(node, MapNode | LoopNode | JoinNode):
             yield from _outputs(body, indent + "  " * bool(arm))
