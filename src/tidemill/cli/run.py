@@ -237,6 +237,8 @@ async def _run(errand: Errand, house: Household, screen: Screen, interrupts: Int
             if errand.is_detached and not house.is_used:
                 click.echo(run.id)
                 return Exit.OK
+            if errand.is_detached:
+                click.echo("--detach: the run needs the server or worker that this command started; it stays", err=True)
             screen.say(f"run {run.id}\n{found.page_of(run.id)}")
             watching = watch_items(run, errand.output, interrupts) if errand.streams else watch(run, screen, interrupts)
             finished = await watching

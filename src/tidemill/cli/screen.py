@@ -41,7 +41,7 @@ class SilentScreen:
 
 
 class PlainScreen:
-    """A line for each thing that changed; of a map, one for each tenth."""
+    """A line for each thing that changed; of a map, one for each tenth; of a loop, ever fewer rounds."""
 
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
@@ -54,8 +54,9 @@ class PlainScreen:
             click.echo(f"uploaded {done:,} of {total:,} files")
 
     def show(self, steps: Sequence[StepView]) -> None:
+        loops = tuple(f"{step.path}[" for step in steps if "rounds" in step.elements)
         for step in steps:
-            key = _key(step)
+            key = "" if step.path.startswith(loops) else _key(step)
             if key and self._said.get(step.path) != key:
                 self._said[step.path] = key
                 click.echo(f"{MARKS.get(step.status, '·')} {step.path}  {state_of(step)}".rstrip())
@@ -68,6 +69,8 @@ def _key(step: StepView) -> str:
     if "length" in step.elements:
         ended = step.elements.get("done", 0) + step.elements.get("failed", 0)
         return f"{step.status} {10 * ended // max(step.elements.get('length', 0), 1)}"
+    if rounds := str(step.elements.get("rounds", "")):
+        return f"{step.status} {rounds[0]} {len(rounds)}"
     return step.status if step.status in FINAL else ""
 
 
