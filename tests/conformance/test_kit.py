@@ -108,6 +108,18 @@ async def test_a_planted_fault_is_caught_by_its_check(kind: type[Foreign]) -> No
     assert not found.is_fine
 
 
+async def test_attempts_may_be_stopped_in_any_order() -> None:
+    class LastFirst(Foreign):
+        async def on_cancel(self, ref: list[Any], *rest: Any) -> None:
+            self.asked = [*getattr(self, "asked", []), ref]
+            if len(self.asked) == len(self.live):
+                for each in reversed(self.asked):
+                    await super().on_cancel(each, *rest)
+                    await asyncio.sleep(0.01)
+
+    assert [each.reason for each in await examined(LastFirst, "credit.bound") if each.reason] == []
+
+
 async def test_what_a_worker_does_not_offer_is_skipped_and_said() -> None:
     class Modest(Foreign):
         def tasks(self) -> list[Any]:

@@ -143,10 +143,10 @@ class Exam:
         where = lambda message: message.attempt == ref  # noqa: E731  # three times the same in one line each
         await peer.hear(wire.Started, where)
 
-    async def report(self, ref: wire.AttemptRef, within_s: float = 0) -> Report:
-        """How it ended; not acknowledged."""
+    async def report(self, *refs: wire.AttemptRef, within_s: float = 0) -> Report:
+        """How the first of them to end ended; not acknowledged."""
         kinds: Any = wire.Succeeded | wire.Failed
-        found: Report = await self.current.hear(kinds, lambda message: message.attempt == ref, within_s)
+        found: Report = await self.current.hear(kinds, lambda message: message.attempt in refs, within_s)
         return found
 
     async def result(self, ref: wire.AttemptRef) -> wire.Succeeded:

@@ -87,6 +87,7 @@ async def drop(exam: Exam, *refs: wire.AttemptRef) -> None:
     """Stop what a check has started."""
     peer = exam.current
     await peer.say(*(wire.Cancel(ref, 1.0, "the check is over") for ref in refs))
-    for ref in refs:
-        await exam.report(ref)
+    waiting = set(refs)
+    while waiting:  # they end in any order
+        waiting.discard((await exam.report(*waiting)).attempt)
     await peer.say(wire.Ack(refs))

@@ -104,7 +104,7 @@ async def cancels(exam: Exam) -> None:
     await exam.started(ref)
     grace_s = min(GRACE_S, exam.within_s)
     await exam.current.say(wire.Cancel(ref, grace_s, "the kit asks"))
-    report = await exam.report(ref, grace_s + 1.0)
+    report = await exam.report(ref, within_s=grace_s + 1.0)
     expect(isinstance(report, wire.Failed), "a cancelled sleep succeeded")
     assert isinstance(report, wire.Failed)  # noqa: S101  # as was just said
     expect(report.failure.code is Code.CANCELLED, f"the code is {report.failure.code.value}, not cancelled")
