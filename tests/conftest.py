@@ -16,6 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "feature(id, ...): the test proves these rows of docs/features.md; `python -m tests.features` counts"
     )
+    config.addinivalue_line("markers", "promise(number, ...): the test proves these promises of the README")
     if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ:
         _keep_bytecode_elsewhere(config)
 

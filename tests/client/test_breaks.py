@@ -90,6 +90,7 @@ async def test_a_stream_of_outcomes_that_breaks_before_its_first_word_holds_nobo
         assert transport.cuts_of_watches == 0
 
 
+@pytest.mark.promise("P10")
 async def test_a_stream_goes_on_where_it_broke(served: Mill) -> None:
     transport = Cutting(served.url)
     async with served.worker(media), AsyncClient(transport=transport) as client:

@@ -47,6 +47,7 @@ def test_a_run_gives_what_plain_calls_give(seed: int, noise: int) -> None:
     assert played(seed, noise) == expected(seed)
 
 
+@pytest.mark.promise("P6")
 @EXAMPLES
 @given(seed=st.integers(0, 10_000), noise=st.integers(0, 10_000))
 def test_workers_that_fail_die_and_repeat_themselves_change_nothing(seed: int, noise: int) -> None:

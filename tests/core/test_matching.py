@@ -159,6 +159,7 @@ def test_a_worker_with_a_step_that_runs_alone_is_given_nothing() -> None:
     assert match({lane: [one(lane)]}, [offer], {}, LONE) == []
 
 
+@pytest.mark.promise("P9")
 def test_a_priority_goes_first_and_a_low_one_ages() -> None:
     assert place_in_lane(1000, 5) < place_in_lane(1000, 0) < place_in_lane(1000, -5)
     assert place_in_lane(0, 0) < place_in_lane(6 * PRIORITY_US, 5), "it waited six minutes for five of priority"
@@ -275,6 +276,7 @@ def test_what_does_not_wait_in_the_queue_says_so(state: StepState, words: str) -
     assert words in answer.reasons[0]
 
 
+@pytest.mark.promise("P4")
 def test_a_run_that_waits_has_a_reason_for_each_step() -> None:
     scene = Scene(FLOW)
     scene.submit()

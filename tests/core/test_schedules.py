@@ -143,6 +143,7 @@ def dealt_with(history: Iterable[Fire], dues: Dues) -> Counter[Instant]:
     return found
 
 
+@pytest.mark.promise("P7")
 @quick
 @given(TERMS, STEPS)
 def test_each_due_instant_is_dealt_with_once_wherever_the_clock_goes(

@@ -123,6 +123,7 @@ def test_a_running_step_is_told_and_ends_with_its_proof(proof: End) -> None:
     assert (ended(scene), scene.state("one"), scene.timers()) == (proof, StepCancelled(), {})
 
 
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize("how", ["silence", "loss", "release", "result"])
 def test_a_stop_ends_however_the_worker_goes(how: str) -> None:
     scene = begun()

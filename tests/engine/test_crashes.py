@@ -170,6 +170,7 @@ async def test_what_waits_in_the_queue_is_leased_after_a_restart(tmp_path: Path)
         assert (await mill.ended(run)).status == "succeeded"
 
 
+@pytest.mark.promise("P7")
 async def test_a_retry_that_was_waited_for_comes_after_a_restart(tmp_path: Path) -> None:
     mill = Mill(tmp_path)
     async with mill.opened():

@@ -321,6 +321,7 @@ class Hands:
 STEPS = ("submit", "submit", "credit", "end", "end", "fail", "release", "cancel")
 
 
+@pytest.mark.promise("P8")
 @pytest.mark.parametrize("seed", range(12))
 async def test_whatever_happens_the_limit_holds_and_all_come_to_an_end(mill: Mill, seed: int) -> None:
     """Submissions, ends, failures, hand-backs and cancels in any order, with credit that comes and goes."""

@@ -46,6 +46,7 @@ async def quiet(mill: Mill, *peers: Peer) -> None:
         assert not peer.unheard(wire.Assign)
 
 
+@pytest.mark.promise("P8")
 async def test_a_worker_is_sent_no_more_than_its_resources_hold(mill: Mill) -> None:
     peer = await mill.worker(tasks=(needing(cpus=1.5, ram=GIB),), offers=BOX)
     graph = await mill.published()

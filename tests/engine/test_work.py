@@ -216,6 +216,7 @@ async def test_a_result_said_twice_is_acknowledged_twice_and_recorded_once(mill:
     assert value == mill.order(Digest(b"g" * 32), x=1).inputs["x"]
 
 
+@pytest.mark.promise("P3")
 @pytest.mark.feature("F3")
 async def test_a_result_of_an_attempt_that_was_overtaken_is_turned_away(mill: Mill) -> None:
     run = await mill.started()
@@ -252,6 +253,7 @@ async def test_a_report_frees_its_slot_even_when_the_attempt_was_given_up(mill: 
     assert mill.engine.held(seat.session.id) == 0
 
 
+@pytest.mark.promise("P10")
 async def test_the_stream_of_an_attempt_is_recorded_once_and_without_gaps(mill: Mill) -> None:
     run = await mill.started()
     peer = await mill.worker(1)
@@ -343,6 +345,7 @@ async def test_cancel_of_a_run_that_nobody_knows_says_so(mill: Mill) -> None:
 # The feed ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("P13")
 async def test_a_reader_of_the_feed_sees_each_row_once_whenever_it_began(mill: Mill) -> None:
     graph = await mill.published(mapped(window=3))
     readers = []

@@ -58,6 +58,7 @@ async def check(folder: Path, submitted: list[RunId], done: dict[RunId, int]) ->
             assert len(await mill.store.attempts(run, None, 10)) == 1
 
 
+@pytest.mark.promise("P1")
 @pytest.mark.feature("F1")
 @pytest.mark.parametrize("plan", BEATS)
 async def test_what_was_acknowledged_outlives_the_server(tmp_path: Path, plan: str) -> None:

@@ -48,6 +48,7 @@ def test_signals_outlive_the_death_of_the_server(tmp_path: Path) -> None:
             assert again == early
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.slow
 def test_a_timer_outlives_the_death_of_the_server(tmp_path: Path) -> None:
 

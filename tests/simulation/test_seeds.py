@@ -31,6 +31,7 @@ def holds(case):
     assert outcome.failure is None, f"{outcome.failure}\n{text_of_case(case)}"
 
 
+@pytest.mark.promise("P1", "P2", "P3", "P4")
 @pytest.mark.parametrize("seed", range(PUSH))
 def test_promises_hold_under_any_faults(seed):
     holds(swarm(str(seed), mill.HOSTS))

@@ -48,6 +48,7 @@ def test_the_clock_is_the_wall_clock() -> None:
     assert abs(SystemClock().now() - time.time_ns() // 1000) < 1_000_000
 
 
+@pytest.mark.promise("P7")
 @pytest.mark.parametrize("jump", [-3_600_000_000, 3_600_000_000])
 def test_a_jump_of_the_wall_clock_moves_nothing_at_once(hands: Hands, jump: int) -> None:
     clock = SystemClock()
