@@ -11,7 +11,6 @@ from tests.core.graphs import TASKS, Maker
 from tests.core.history import without_details
 from tests.core.reference import LeftOutError, NodeFailedError, outcome_of
 from tests.core.state_graphs import StateMaker
-from tests.simulation.chance import stream
 from tests.simulation.invariants import CANCELLED
 from tests.simulation.repertoire import Asked, Begin, Repertoire
 from tidemill.core.build import check
@@ -20,6 +19,7 @@ from tidemill.core.run import Code
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import PermanentError, TransientError
 from tidemill.sdk.worker import Worker
+from tidemill.testing.simulation.chance import stream
 
 MOST_CALLS = 50
 LONGEST_S = 3.0  # longer than a lease

@@ -8,9 +8,7 @@ from typing import Any
 
 import apsw
 
-from tests.simulation.disk import SimDisk
 from tests.simulation.repertoire import Repertoire
-from tests.simulation.vfs import SimVFS
 from tidemill.adapters.storage.sqlite.packing import (
     unpack_attempt,
     unpack_limit,
@@ -22,6 +20,8 @@ from tidemill.adapters.storage.sqlite.packing import (
 from tidemill.core.ids import parse_run_id, text_of
 from tidemill.core.retry import MAX_LOSSES
 from tidemill.core.run import Attempt, AttemptEnded, Code, End, Ended, Held, Ready, Run, Step, Waiting
+from tidemill.testing.simulation.disk import SimDisk
+from tidemill.testing.simulation.vfs import SimVFS
 
 StepKey = tuple[bytes, str]
 CANCELLED = "cancelled"

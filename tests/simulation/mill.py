@@ -9,14 +9,10 @@ from typing import Any
 
 import msgspec
 
-from tests.simulation.chance import stream
 from tests.simulation.invariants import Ledger
-from tests.simulation.plans import Case
 from tests.simulation.questions import Questions, run_of
 from tests.simulation.repertoire import Repertoire
-from tests.simulation.stage import NoFiles, SharedStage
 from tests.simulation.workflows import Small
-from tests.simulation.world import Outcome, Ports, World
 from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
@@ -30,6 +26,10 @@ from tidemill.ports.link import Link, LinkDownError, LinkRefusedError
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.sessions import WorkerDesk
+from tidemill.testing.simulation.chance import stream
+from tidemill.testing.simulation.plans import Case
+from tidemill.testing.simulation.stage import NoFiles, SharedStage
+from tidemill.testing.simulation.world import Outcome, Ports, World
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import Reconnect, WorkerSettings
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 
-from tests.simulation.clock import START_AT
 from tests.simulation.invariants import CANCELLED
 from tests.simulation.repertoire import Repertoire
 from tidemill.core.chunks import pick, plain
@@ -20,6 +19,7 @@ from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
 from tidemill.ports.link import Link, LinkDownError
 from tidemill.ports.store import StoreLostError
+from tidemill.testing.simulation.clock import START_AT
 
 _pack = msgspec.msgpack.encode
 _unpack = msgspec.msgpack.decode

@@ -5,10 +5,10 @@ from contextlib import closing, suppress
 import apsw
 import pytest
 
-from tests.simulation.chance import stream
-from tests.simulation.disk import Ending, ProcessDiedError, SimDisk, SimFiles
 from tests.simulation.toy import connect
-from tests.simulation.vfs import SimVFS
+from tidemill.testing.simulation.chance import stream
+from tidemill.testing.simulation.disk import Ending, ProcessDiedError, SimDisk, SimFiles
+from tidemill.testing.simulation.vfs import SimVFS
 
 SEEDS = [str(n) for n in range(40)]
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tests.simulation import mill
 from tests.simulation.flows import Flows
-from tests.simulation.plans import Case, swarm, text_of_case
+from tidemill.testing.simulation.plans import Case, swarm, text_of_case
 
 PUSH, NIGHT, BLOCK = 12, 3000, 50
 

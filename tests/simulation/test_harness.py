@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.simulation import toy
-from tests.simulation.plans import Case, Fault, Kind, shrink, smallest, swarm, text_of_case
+from tidemill.testing.simulation.plans import Case, Fault, Kind, shrink, smallest, swarm, text_of_case
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -10,9 +10,9 @@ from contextvars import Context
 
 import pytest
 
-from tests.simulation.guards import SimulationError
-from tests.simulation.loop import Schedule, SimLoop
-from tests.simulation.processes import PROCESS, Process
+from tidemill.testing.simulation.guards import SimulationError
+from tidemill.testing.simulation.loop import Schedule, SimLoop
+from tidemill.testing.simulation.processes import PROCESS, Process
 
 
 def loop_of(seed="0", spread=0.0, script=None, **options):

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.simulation.net import Net, SimDialer, Weather
-from tests.simulation.processes import Process
 from tests.simulation.test_loop import run
 from tidemill.ports.link import LinkDownError
+from tidemill.testing.simulation.net import Net, SimDialer, Weather
+from tidemill.testing.simulation.processes import Process
 
 FRAMES = [b"%d" % n for n in range(6)]
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.simulation import mill
-from tests.simulation.plans import Case, Fault, Kind, kept_cases, swarm, text_of_case
+from tidemill.testing.simulation.plans import Case, Fault, Kind, kept_cases, swarm, text_of_case
 
 ROOT = Path(__file__).parent.parent.parent
 CASES = kept_cases(Path(__file__).parent / "cases")

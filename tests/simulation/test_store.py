@@ -7,15 +7,15 @@ from contextlib import closing
 import apsw
 import pytest
 
-from tests.simulation.disk import SimDisk, SimFiles
-from tests.simulation.plans import Case, Fault, Kind, swarm
-from tests.simulation.vfs import SimVFS
-from tests.simulation.world import Ports, World
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.connection import Synchronous
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.core.rows import Changes
 from tidemill.ports.store import StoreLostError
+from tidemill.testing.simulation.disk import SimDisk, SimFiles
+from tidemill.testing.simulation.plans import Case, Fault, Kind, swarm
+from tidemill.testing.simulation.vfs import SimVFS
+from tidemill.testing.simulation.world import Ports, World
 
 COMMITS = 30
 

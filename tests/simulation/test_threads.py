@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.simulation.chance import stream
 from tests.simulation.test_loop import run
-from tests.simulation.threads import Mood, SimThreads
+from tidemill.testing.simulation.chance import stream
+from tidemill.testing.simulation.threads import Mood, SimThreads
 
 
 def threads(refused):

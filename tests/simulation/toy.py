@@ -13,12 +13,12 @@ from typing import Any
 
 import apsw
 
-from tests.simulation.chance import stream
-from tests.simulation.disk import SimDisk
-from tests.simulation.plans import Case
-from tests.simulation.vfs import SimVFS
-from tests.simulation.world import Outcome, Ports, World
 from tidemill.ports.link import Link, LinkDownError
+from tidemill.testing.simulation.chance import stream
+from tidemill.testing.simulation.disk import SimDisk
+from tidemill.testing.simulation.plans import Case
+from tidemill.testing.simulation.vfs import SimVFS
+from tidemill.testing.simulation.world import Outcome, Ports, World
 
 LEASE_S, PING_S, STEPS = 2.0, 1.0, 12
 HOSTS = ("server", "first", "second")

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import structs
 
-from tests.simulation.chance import stream
 from tests.simulation.repertoire import Asked, Begin, Repertoire
 from tidemill.core.graph import (
     FORMAT,
@@ -27,6 +26,7 @@ from tidemill.core.terms import VALUE, Constant, Ref
 from tidemill.sdk.context import Context
 from tidemill.sdk.errors import TransientError
 from tidemill.sdk.worker import Worker
+from tidemill.testing.simulation.chance import stream
 
 LENGTH = 7
 LONGEST_S = 5.0  # longer than a lease

@@ -9,17 +9,17 @@ from typing import Any
 
 import apsw
 
-from tests.simulation.chance import SimEntropy, stream
-from tests.simulation.clock import SimClock
-from tests.simulation.disk import Ending, SimDisk, SimFiles
-from tests.simulation.guards import SimulationError
-from tests.simulation.loop import Schedule, SimLoop
-from tests.simulation.net import Net, SimDialer, SimLink, Weather
-from tests.simulation.plans import Case, Fault, Kind
-from tests.simulation.processes import OUTSIDE, PROCESS, Process
-from tests.simulation.threads import Mood, SimThreads
-from tests.simulation.vfs import SimVFS
 from tidemill.ports.probe import Probe
+from tidemill.testing.simulation.chance import SimEntropy, stream
+from tidemill.testing.simulation.clock import SimClock
+from tidemill.testing.simulation.disk import Ending, SimDisk, SimFiles
+from tidemill.testing.simulation.guards import SimulationError
+from tidemill.testing.simulation.loop import Schedule, SimLoop
+from tidemill.testing.simulation.net import Net, SimDialer, SimLink, Weather
+from tidemill.testing.simulation.plans import Case, Fault, Kind
+from tidemill.testing.simulation.processes import OUTSIDE, PROCESS, Process
+from tidemill.testing.simulation.threads import Mood, SimThreads
+from tidemill.testing.simulation.vfs import SimVFS
 
 RESTART_S = 0.5
 WRITES = ("store.commit", "logs.commit", "blob.write", "spool.write")  # calls of the Threads port that a disk may fail
@@ -93,7 +93,7 @@ class World:
         self._chance = stream(case.seed, "world")
         self._vfs: list[SimVFS] = []
 
-    def add(self, name: str, boot: Boot, check: Check = lambda disk: None) -> Host:
+    def add(self, name: str, boot: Boot, check: Check = lambda _: None) -> Host:
         """A host that boots when the run starts. ``check`` sees what is on its disk at each death and at the end."""
         host = self.hosts[name] = Host(name, boot, check)
         return host

@@ -8,9 +8,9 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from tests.simulation.chance import Chance, stream
-from tests.simulation.processes import OUTSIDE, Process
 from tidemill.ports.link import LinkDownError
+from tidemill.testing.simulation.chance import Chance, stream
+from tidemill.testing.simulation.processes import OUTSIDE, Process
 
 RESEND_S = 0.2  # how long a frame that met a cut waits before it tries again
 NO_ANSWER_S = 1.0

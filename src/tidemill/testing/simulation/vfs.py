@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from tests.simulation.disk import SECTOR_BYTES, File, SimDisk, folder_of
+from tidemill.testing.simulation.disk import SECTOR_BYTES, File, SimDisk, folder_of
 
 _numbers = itertools.count()
 _JOURNALS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL  # SQLite syncs the folder with their first sync
@@ -53,7 +53,7 @@ class SimVFS(apsw.VFS):
     def xAccess(self, path: str, _: int) -> bool:  # noqa: N802
         return path.lstrip("/") in self.disk.files
 
-    def xDelete(self, path: str, sync_folder: bool) -> None:  # noqa: N802
+    def xDelete(self, path: str, sync_folder: bool) -> None:  # noqa: FBT001, N802
         name = path.lstrip("/")
         if self.call("write") and name in self.disk.files:
             self.disk.name(folder_of(name), {name: None})

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from tests.simulation.chance import stream
+from tidemill.testing.simulation.chance import stream
 
 FAULTS_UNTIL_S = 12.0
 MOST_FAULTS = 9

@@ -6,7 +6,7 @@ from enum import Enum
 from functools import partial
 from typing import TypeVar
 
-from tests.simulation.chance import Chance
+from tidemill.testing.simulation.chance import Chance
 
 T = TypeVar("T")
 WAIT_S = 0.001

@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
 
-from tests.simulation.chance import stream
-from tests.simulation.guards import SimulationError, real_world_closed
-from tests.simulation.processes import PROCESS, Process
+from tidemill.testing.simulation.chance import stream
+from tidemill.testing.simulation.guards import SimulationError, real_world_closed
+from tidemill.testing.simulation.processes import PROCESS, Process
 
 QUIET_S = 0.05  # a jump of time longer than this is a quiet moment: nobody may sleep on work
 CLOSES = 20  # a coroutine that waits in `finally` while it is closed is closed again, this often
@@ -181,7 +181,7 @@ def _close(coro: Any) -> None:
     for _ in range(CLOSES):
         try:
             coro.close()
-        except BaseException:  # noqa: BLE001 - last words of the dead
+        except BaseException:  # noqa: BLE001, S112 - last words of the dead
             continue
         break
 

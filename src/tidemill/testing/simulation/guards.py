@@ -11,8 +11,6 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, NoReturn
 
-import tidemill
-
 Report = Callable[[str], None]
 
 _EVENTS = frozenset({
@@ -28,7 +26,7 @@ _CALLS = (
 )
 _MAY_ASK_THE_TIME = ("logging",)  # its records carry one; they are no part of a trace
 _MAY_NOT_OPEN = ("tidemill", "pathlib")  # the importer and tracebacks may
-_PACKAGE = str(Path(tidemill.__file__).parent)  # its own SQL and schemas are code
+_PACKAGE = str(Path(__file__).parent.parent.parent)  # its own SQL and schemas are code
 _listening: list[Report] = []  # an audit hook cannot be taken back, so one stays and asks this
 
 

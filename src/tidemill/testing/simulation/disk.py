@@ -8,7 +8,7 @@ import errno
 from collections.abc import Callable, Sequence
 from enum import Enum
 
-from tests.simulation.chance import Chance
+from tidemill.testing.simulation.chance import Chance
 
 SECTOR_BYTES = 512
 KEPT = (0.0, 0.5, 0.95)  # what share of the unsynced writes survives one power loss
