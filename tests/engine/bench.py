@@ -123,7 +123,7 @@ class Bench:
 
     async def beat(self, arrivals: list[Arrival], credit: int = 1000) -> Turn:
         overlay = Overlay(self.clock.now(), self.entropy.bytes(16), self.catalog, self.graphs.layouts)
-        turn = Turn(await self.store.begin(), overlay, self.graphs, Registry(self.store))
+        turn = Turn(await self.store.begin(0), overlay, self.graphs, Registry(self.store))
         await turn.take(arrivals)
         offers = [Offer(SESSION, "w", self.seat.served.pools, {"": credit}, 0)] if credit else []
         await turn.match(offers, self.seat.served.lone)
@@ -133,7 +133,7 @@ class Bench:
     async def due(self) -> Turn:
         """A beat of what time has brought."""
         overlay = Overlay(self.clock.now(), self.entropy.bytes(16), self.catalog, self.graphs.layouts)
-        turn = Turn(await self.store.begin(), overlay, self.graphs, Registry(self.store))
+        turn = Turn(await self.store.begin(0), overlay, self.graphs, Registry(self.store))
         await turn.take_due(500)
         await turn.write()
         return turn

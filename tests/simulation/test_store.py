@@ -56,7 +56,7 @@ async def write(ports: Ports, ledger: Ledger, synchronous: Synchronous) -> None:
             await asyncio.sleep(0.1)
             try:
                 digest, size = await blobs.write(content(len(ledger.acknowledged)), None, 1 << 20)
-                beat = await store.begin()
+                beat = await store.begin(0)
                 await beat.save(Changes(blobs={digest: size}))
                 await beat.commit()
             except StoreLostError:

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from tidemill.core.definitions import Pools, TaskDefinition
 from tidemill.core.graph import NodeOptions
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.notes import Note
 from tidemill.core.recurrence import Terms
 from tidemill.core.requirements import Capability, Requirements
 from tidemill.core.run import Attempt, Run, Step
@@ -105,6 +106,7 @@ class Rows(Struct):
     attributes: dict[StepKey, Attributes | None] = field(default_factory=dict)
     shelves: dict[ShelfKey, Shelf | None] = field(default_factory=dict)
     kept: dict[KeptKey, Kept | None] = field(default_factory=dict)
+    held: set[Any] = field(default_factory=set)  # runs and shared keys that another server's beat holds: not read
 
 
 class Queued(Struct, frozen=True, gc=False):
@@ -170,6 +172,7 @@ class Session(Struct, frozen=True, gc=False):
     host: str = ""
     pid: int = 0
     offers: Capability = Capability()
+    server: bytes = b""  # that it is connected to, where there are several
 
 
 class History(Struct, frozen=True, gc=False):
@@ -382,6 +385,8 @@ class Changes(Struct):
     kept_drop: list[KeptKey] = field(default_factory=list)  # goes before ``kept``
     kept: list[Kept] = field(default_factory=list)
     posted: list[Posted] = field(default_factory=list)
+    extended: list[Session] = field(default_factory=list)  # written only while they hang on the server that they name
+    notes: list[Note] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

@@ -215,7 +215,7 @@ class Beats:
     async def _try(self, arrivals: Sequence[Arrival]) -> None:
         at = self.clock.now()
         overlay = Overlay(at, self._entropy.bytes(16), self.catalog, self.graphs.layouts, self.seats.lanes)
-        beat = await self._store.begin()
+        beat = await self._store.begin(at)
         try:
             turn = Turn(beat, overlay, self.graphs, self.registry)
             await turn.take(arrivals)

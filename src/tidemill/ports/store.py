@@ -1,17 +1,21 @@
 """The durable store. One contract suite (tests/contracts/store) runs on every adapter.
 
 A beat is one transaction. `begin` opens it, `load`, `heads`, `due` and `expired` read in it, `save` writes, and
-`commit` makes it durable (fsync) or raises and leaves nothing. One beat is open at a time.
+`commit` makes it durable (fsync) or raises and leaves nothing. One beat is open at a time on one server.
 Queries read committed rows only, at any time, beside a beat.
+
+Several servers may share a store (docs/design/orchestrators.md). Then a beat holds what it has read, run by run, until
+it ends, and it waits for nobody: what the beat of another server holds is left out, and said to be held.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from tidemill.core.errors import InternalError, UnavailableError
 from tidemill.core.ids import Digest, Instant, Path, RunId, SessionId
+from tidemill.core.notes import Note
 from tidemill.core.rows import (
     Artifact,
     Changes,
@@ -57,13 +61,50 @@ class RowRefusedError(InternalError):
     """A row that the store cannot hold; nothing of its beat was written."""
 
 
+class HeldElsewhereError(UnavailableError):
+    """The beat of another server holds what this one needs: roll it back, and try again soon."""
+
+    def __init__(self, run: RunId | None = None) -> None:
+        super().__init__("another server works on the same rows; try again")
+        self.run = run
+
+
 class Beat(Protocol):
+    @property
+    def at(self) -> Instant:
+        """When it began, by the clock of the store; by that of its caller where the store has none."""
+        ...
+
     async def load(self, keys: Keys) -> Rows:
-        """The rows for all of ``keys``; a key without a row is there with None."""
+        """The rows for all of ``keys``; a key without a row is there with None.
+
+        What another server holds is in ``held`` and nowhere else: runs by id, with all that is theirs; rows that runs
+        share by their keys.
+        """
+        ...
+
+    async def mine(self, sessions: Sequence[SessionId]) -> Collection[SessionId]:
+        """Those that are live and hang on this server; they do so until the beat ends."""
+        ...
+
+    async def elsewhere(self, worker: str) -> Sequence[Session]:
+        """Live sessions of a worker that hang on other servers, or on none that is alive; held until the beat ends."""
+        ...
+
+    async def orphans(self, limit: int) -> Sequence[Session]:
+        """Live sessions of servers that are not alive any more; held until the beat ends."""
+        ...
+
+    async def seated(self, sessions: Sequence[SessionId]) -> Mapping[SessionId, bytes]:
+        """The servers that these live sessions hang on."""
+        ...
+
+    async def notes(self, limit: int) -> Sequence[Note]:
+        """What others left for this server, oldest first; with the commit they are gone."""
         ...
 
     async def heads(self, lanes: Sequence[Lane], limit: int) -> Sequence[Queued]:
-        """Up to ``limit`` queued steps of each lane, lowest order first. Free when the lanes are empty."""
+        """Up to ``limit`` queued steps of each lane, lowest order first. What another server holds is passed over."""
         ...
 
     async def due(self, at: Instant, limit: int) -> Sequence[Timer]:
@@ -98,6 +139,7 @@ class Beat(Protocol):
         """Write; give the feed number of each ``changes.history`` row, in order.
 
         Raises:
+            HeldElsewhereError: a row that was not there has been made by another server.
             ClaimLostError: a row of ``queue_drop`` is not there.
             RowRefusedError: a row is at fault; without it the rest can be saved.
             StoreLostError: the disk is. After each of the three, nothing of the beat is written.
@@ -295,7 +337,9 @@ class Store(Queries, Protocol):
         """32 bytes that nobody else knows, made with the store: what this server signs is signed with them."""
         ...
 
-    async def begin(self) -> Beat: ...
+    async def begin(self, now: Instant, wait_for: RunId | None = None) -> Beat:
+        """Open a beat. First, while nothing is held, wait a little until ``wait_for`` is held by nobody else."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -137,7 +137,7 @@ def a_fire(number: int = 1, schedule: bytes = b"nightly") -> Fire:
 
 async def write(store: Store, changes: Changes) -> list[int]:
     """One beat, committed or dropped."""
-    beat = await store.begin()
+    beat = await store.begin(0)
     try:
         numbers = await beat.save(changes)
         await beat.commit()

@@ -39,7 +39,7 @@ ALL_KEYS = Keys(
 
 async def test_each_row_is_found_by_its_key_and_an_absent_one_is_none(store: Store) -> None:
     await write(store, everything())
-    beat = await store.begin()
+    beat = await store.begin(0)
     rows = await beat.load(ALL_KEYS)
     await beat.rollback()
     assert rows.runs == {R1: a_run(), R2: None}
@@ -53,14 +53,14 @@ async def test_each_row_is_found_by_its_key_and_an_absent_one_is_none(store: Sto
 
 
 async def test_a_rolled_back_beat_leaves_nothing(store: Store) -> None:
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(everything())
     await beat.rollback()
     assert await store.runs(RunFilter()) == []
     assert await store.queue_counts() == []
     assert await store.feed(0, None, 10) == []
     assert await store.sessions(10) == []
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.heads([LANE], 10) == []
     await beat.rollback()
 
@@ -74,13 +74,13 @@ async def test_a_committed_beat_is_there_after_reopening(open_store: OpenStore) 
     assert (await store.rows(ALL_KEYS)).runs[R1] == a_run()
     assert await store.tasks() == [a_task()]
     assert await store.graph(a_graph().digest) == a_graph()
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.heads([LANE], 10) == [a_queued()]
     await beat.rollback()
 
 
 async def test_a_beat_sees_what_it_saved_and_queries_do_not(store: Store) -> None:
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(Changes(runs=[a_run()], attempts=[an_attempt()], queue_put=[a_queued()]))
     assert (await beat.load(Keys(runs=[R1]))).runs == {R1: a_run()}
     assert await beat.heads([LANE], 1) == [a_queued()]
@@ -95,7 +95,7 @@ async def test_a_row_with_the_same_key_replaces_what_was_there(store: Store) -> 
     await write(store, Changes(attempts=[ended], sessions=[a_session(seen_at=AT + 9)]))
     assert await store.attempts(R1, "ocr", 10) == [ended]
     assert await store.sessions(10) == [a_session(seen_at=AT + 9)]
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.held_by([SESSION]) == []
     await beat.rollback()
 
@@ -112,18 +112,18 @@ async def test_history_rows_get_rising_numbers_in_order(store: Store) -> None:
 
 async def test_an_empty_beat_costs_no_statement(store: Store) -> None:
     before = store.counts()  # type: ignore[attr-defined]
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.heads([LANE], 10) == []
     await beat.commit()
     assert store.counts() == before  # type: ignore[attr-defined]
 
 
 async def test_only_one_beat_is_open_at_a_time(store: Store) -> None:
-    beat = await store.begin()
+    beat = await store.begin(0)
     with pytest.raises(Exception, match="open already"):
-        await store.begin()
+        await store.begin(0)
     await beat.rollback()
-    await (await store.begin()).rollback()
+    await (await store.begin(0)).rollback()
 
 
 async def test_a_value_that_is_dropped_and_put_in_one_beat_is_there(store: Store) -> None:

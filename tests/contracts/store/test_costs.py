@@ -44,7 +44,7 @@ async def fill(store: Store, first: int, count: int) -> None:
 async def claim(store: Counted) -> Counts:
     """What 50 claims cost: the heads, their attempts, the rows dropped, the commit."""
     before = store.counts()
-    beat = await store.begin()
+    beat = await store.begin(0)
     heads = await beat.heads([LANE, OTHER_LANE], CLAIMED)
     assert len(heads) == CLAIMED
     await beat.load(Keys(steps=[(row.run, row.path) for row in heads]))
@@ -71,7 +71,7 @@ async def test_looking_at_empty_lanes_costs_nothing(open_store: OpenStore) -> No
     store: Counted = await open_store()  # type: ignore[assignment]
     await fill(store, 0, 1000)
     before = store.counts()
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.heads([bytes([n]) * 32 for n in range(60)], 100) == []
     await beat.rollback()
     assert store.counts() == before
@@ -79,7 +79,7 @@ async def test_looking_at_empty_lanes_costs_nothing(open_store: OpenStore) -> No
 
 async def cost_of_a_look(store: Counted) -> Counts:
     before = store.counts()
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.due(AT - 1, 100)
     await beat.expired(AT - 1, 100)
     await beat.held_by([SESSION])
@@ -120,7 +120,7 @@ async def cost_of_a_signal(store: Counted, number: int) -> Counts:
     """Find who waits at one address, end that wait, list the next ones."""
     address = Address(run_id(number), WaitKind.SIGNAL, "paid")
     before = store.counts()
-    beat = await store.begin()
+    beat = await store.begin(0)
     rows = await beat.load(Keys(mailboxes=[address], signals=[(address, "s")], waits=[(run_id(number), "hold")]))
     wait = rows.waits[run_id(number), "hold"]
     assert wait is not None

@@ -70,7 +70,7 @@ async def test_a_commit_whose_answer_is_lost_is_counted_as_it_is(held: tuple[Sql
     with pytest.raises(StoreLostError):
         await write(store, everything())
     threads.error_after = None
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.heads([LANE], 10) == [a_queued()]
     await beat.save(Changes(queue_drop=[a_queued()]))
     await beat.commit()
@@ -80,7 +80,7 @@ async def test_a_commit_whose_answer_is_lost_is_counted_as_it_is(held: tuple[Sql
 
 async def test_a_cancelled_commit_ends_by_itself(held: tuple[SqliteStore, HeldThreads]) -> None:
     store, threads = held
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(everything())
     threads.go.clear()
     committing = asyncio.create_task(beat.commit())
@@ -96,7 +96,7 @@ async def test_a_cancelled_commit_ends_by_itself(held: tuple[SqliteStore, HeldTh
 
 async def test_nobody_touches_the_connection_during_a_commit(held: tuple[SqliteStore, HeldThreads]) -> None:
     store, threads = held
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(everything())
     threads.go.clear()
     committing = asyncio.create_task(beat.commit())
@@ -106,7 +106,7 @@ async def test_nobody_touches_the_connection_during_a_commit(held: tuple[SqliteS
     with pytest.raises(StoreMisusedError):
         await beat.load(Keys(runs=[R1]))
     querying = asyncio.create_task(store.rows(Keys(runs=[R1])))
-    opening = asyncio.create_task(store.begin())
+    opening = asyncio.create_task(store.begin(0))
     await asyncio.sleep(0)
     threads.go.set()
     await committing
@@ -128,7 +128,7 @@ BAD_ROWS = {
 @pytest.mark.parametrize("fault", BAD_ROWS)
 async def test_a_row_that_cannot_be_kept_is_refused_with_its_beat(store: Store, fault: str) -> None:
     await write(store, Changes(runs=[a_run()]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(Changes(queue_put=[a_queued()]))
     with pytest.raises(RowRefusedError):
         await beat.save(BAD_ROWS[fault])
@@ -199,7 +199,7 @@ async def test_a_disk_that_fails_in_the_commit_leaves_nothing(
 
 async def test_closing_during_a_beat_drops_it(open_store: OpenStore) -> None:
     store = await open_store()
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(everything())
     store = await open_store()
     assert await store.runs(RunFilter()) == []

@@ -76,7 +76,7 @@ async def test_the_children_of_a_run_are_found_and_counted(store: Store) -> None
     assert await store.children(run_id(1)) == 3
     assert await store.runs(RunFilter(parent=run_id(1), limit=2)) == [runs[4], runs[3]]
     assert await store.runs(RunFilter(parent=run_id(1), before=run_id(4))) == [runs[2]]
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.children(run_id(1), 10) == [run_id(3), run_id(5)]
     await beat.rollback()
 
@@ -116,7 +116,7 @@ async def test_paths_are_ordered_by_their_bytes_and_paged(store: Store) -> None:
     assert await store.steps(R1, steps[2].path, 3) == steps[3:6]
     assert await store.scopes(R1, "", 100) == scopes
     assert await store.scopes(R1, scopes[1].path, 2) == scopes[2:4]
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.steps_after(R1, "", 2) == steps[:2]
     assert await beat.steps_after(R1, steps[1].path, 100) == steps[2:]
     await beat.rollback()
@@ -180,7 +180,7 @@ async def test_live_attempts_are_found_by_session(store: Store) -> None:
     steps = [(run, path) for run in (R1, R2) for path in ("a", "b")]
     attempts = [an_attempt(*step, number, session) for number, session in ((1, one), (2, two)) for step in steps]
     await write(store, Changes(attempts=attempts[::-1]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.held_by([two, one]) == attempts
     assert await beat.held_by([one]) == attempts[:4]
     assert await beat.held_by([]) == []
@@ -230,7 +230,7 @@ async def test_artifacts_are_listed_by_path_and_name(store: Store) -> None:
 
 async def test_queue_counts_are_those_of_committed_rows(store: Store) -> None:
     await write(store, Changes(queue_put=[a_queued(), a_queued(R2)]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     await beat.save(Changes(queue_drop=[a_queued()]))
     assert [(row.lane, row.waiting) for row in await store.queue_counts()] == [(LANE, 2)]
     await beat.commit()

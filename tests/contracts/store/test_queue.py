@@ -11,7 +11,7 @@ from tidemill.ports.store import ClaimLostError, QueueCount, Store
 
 
 async def heads(store: Store, lanes: list[bytes], limit: int = 10) -> list[Queued]:
-    beat = await store.begin()
+    beat = await store.begin(0)
     found = await beat.heads(lanes, limit)
     await beat.rollback()
     return list(found)
@@ -30,7 +30,7 @@ async def test_a_claim_removes_its_row_and_a_second_one_is_lost(store: Store) ->
     await write(store, Changes(queue_put=[row, a_queued(R2)]))
     await write(store, Changes(queue_drop=[row]))
     assert await heads(store, [LANE]) == [a_queued(R2)]
-    beat = await store.begin()
+    beat = await store.begin(0)
     with pytest.raises(ClaimLostError):
         await beat.save(Changes(runs=[a_run()], queue_drop=[row, a_queued(R2)]))
     await beat.rollback()
@@ -40,7 +40,7 @@ async def test_a_claim_removes_its_row_and_a_second_one_is_lost(store: Store) ->
 
 async def test_a_claim_of_a_row_that_moved_is_lost(store: Store) -> None:
     await write(store, Changes(queue_put=[a_queued(order=5)]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     with pytest.raises(ClaimLostError):
         await beat.save(Changes(queue_drop=[a_queued(order=6)]))
     await beat.rollback()
@@ -62,7 +62,7 @@ async def test_dropping_and_putting_a_step_in_one_beat_moves_it(store: Store) ->
 
 async def test_queued_rows_are_found_by_step(store: Store) -> None:
     await write(store, Changes(queue_put=[a_queued(), a_queued(R2, "embed")]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.queued([(R2, "embed"), (R1, "none"), (R1, "ocr")]) == [a_queued(R2, "embed"), a_queued()]
     assert await beat.queued([]) == []
     await beat.rollback()
@@ -71,7 +71,7 @@ async def test_queued_rows_are_found_by_step(store: Store) -> None:
 async def test_expired_rows_come_earliest_first(store: Store) -> None:
     rows = [a_queued(run_id(n), order=order) for n, order in enumerate([30, 10, 20])]
     await write(store, Changes(queue_put=rows))
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.expired(AT + 1009, 10) == []
     assert await beat.expired(AT + 1020, 10) == [rows[1], rows[2]]
     assert await beat.expired(AT + 1030, 2) == [rows[1], rows[2]]
@@ -84,13 +84,13 @@ async def test_timers_are_one_per_step_and_kind_and_come_earliest_first(store: S
     other = a_timer(due_at=AT + 3, kind=TimerKind.TIMEOUT)
     await write(store, Changes(timers_put=[late, early, other]))
     assert await store.next_due() == AT + 1
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.due(AT + 3, 10) == [early, other]
     assert await beat.due(AT + 9, 2) == [early, other]
     await beat.rollback()
     await write(store, Changes(timers_put=[a_timer(due_at=AT)], timers_drop=[(R2, "ocr", TimerKind.RETRY)]))
     assert await store.next_due() == AT
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.due(AT + 9, 10) == [a_timer(due_at=AT), other]
     await beat.rollback()
 
@@ -124,7 +124,7 @@ async def test_counts_and_heads_agree_with_a_plain_dict(
         dropped = [after.pop(run_id(n)) for n in drops if run_id(n) in after]
         added = {run_id(n): a_queued(run_id(n), order=order, lane=lane) for n, lane, order in puts}
         after.update(added)
-        beat = await store.begin()
+        beat = await store.begin(0)
         await beat.save(Changes(queue_put=list(added.values()), queue_drop=dropped))
         assert sorted(map(key, await beat.heads([LANE, OTHER_LANE], 100))) == sorted(map(key, after.values()))
         if how == "rollback":
@@ -148,7 +148,7 @@ def key(row: Queued) -> tuple[bytes, int, bytes]:
 async def test_the_queue_rows_of_a_run_come_by_path_in_bites(store: Store) -> None:
     rows = [a_queued(R1, path, order) for path, order in (("b", 1), ("a", 9), ("c", 5))]
     await write(store, Changes(queue_put=[*rows, a_queued(R2, "a")]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert [row.path for row in await beat.queued_after(R1, "", 2)] == ["a", "b"]
     assert await beat.queued_after(R1, "b", 2) == [rows[2]]
     await beat.rollback()

@@ -176,7 +176,7 @@ async def test_what_is_sent_comes_back(open_store: OpenStore, delivery: Delivery
 async def test_queue_and_timers_come_back(open_store: OpenStore, queued: Queued, timer: Timer) -> None:
     store = await open_store()
     await write(store, Changes(queue_put=[queued], timers_put=[timer]))
-    beat = await store.begin()
+    beat = await store.begin(0)
     assert await beat.queued([(queued.run, queued.path)]) == [queued]
     assert queued in await beat.heads([queued.lane], 10_000)
     assert queued in await beat.expired(queued.expires_at, 10_000)

@@ -1,6 +1,6 @@
 """One beat: reads on the writing connection, one transaction from the first save to the commit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import apsw
 
@@ -21,7 +21,8 @@ from tidemill.adapters.storage.sqlite.reading import load_rows
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
 from tidemill.core.ids import Instant, Path, RunId, SessionId
-from tidemill.core.rows import Changes, Keys, Lane, Queued, Rows, Timer
+from tidemill.core.notes import Note
+from tidemill.core.rows import Changes, Keys, Lane, Queued, Rows, Session, Timer
 from tidemill.core.run import Attempt, Step
 from tidemill.core.webhooks import KEPT
 from tidemill.ports.store import ClaimLostError, RowRefusedError
@@ -37,8 +38,8 @@ _ROW_FAULTS = (
 
 
 class SqliteBeat:
-    def __init__(self, writer: Writer, ended: Callable[[], None]) -> None:
-        self._writer, self._ended = writer, ended
+    def __init__(self, writer: Writer, at: Instant, ended: Callable[[], None]) -> None:
+        self._writer, self.at, self._ended = writer, at, ended
         self._sql = statements("beat")
         self._is_open = True
 
@@ -74,6 +75,21 @@ class SqliteBeat:
     async def held_by(self, sessions: Sequence[SessionId]) -> Sequence[Attempt]:
         many = [(session,) for session in sorted(sessions)]
         return [unpack_attempt(packed) for (packed,) in fetch_each(self._db(), self._sql["held_by"], many)]
+
+    async def mine(self, sessions: Sequence[SessionId]) -> Collection[SessionId]:
+        return sessions
+
+    async def elsewhere(self, worker: str) -> Sequence[Session]:
+        return ()
+
+    async def orphans(self, limit: int) -> Sequence[Session]:
+        return ()
+
+    async def seated(self, sessions: Sequence[SessionId]) -> Mapping[SessionId, bytes]:
+        return {}
+
+    async def notes(self, limit: int) -> Sequence[Note]:
+        return ()
 
     async def save(self, changes: Changes) -> Sequence[int]:
         self._check_open()

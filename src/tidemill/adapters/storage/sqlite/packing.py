@@ -95,6 +95,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("blobs", lambda c: list(c.blobs.items())),
     ("blob_refs", lambda c: list(c.blob_refs)),
     ("sessions", lambda c: [(r.id, int(r.live), r.seen_at, pack(r)) for r in c.sessions]),
+    ("extended", lambda c: [(int(r.live), r.seen_at, pack(r), r.id) for r in c.extended]),
     (
         "tasks",
         lambda c: [

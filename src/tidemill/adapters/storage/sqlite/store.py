@@ -15,6 +15,7 @@ from tidemill.adapters.storage.sqlite.lock import FileLock
 from tidemill.adapters.storage.sqlite.queries import SqliteQueries
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
+from tidemill.core.ids import Instant, RunId
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import Faults, NoFaults
 from tidemill.ports.store import Counts, QueueCount
@@ -73,12 +74,12 @@ class SqliteStore(SqliteQueries):
     def secret(self) -> bytes:
         return self._secret
 
-    async def begin(self) -> SqliteBeat:
+    async def begin(self, now: Instant, wait_for: RunId | None = None) -> SqliteBeat:
         if self._beat is not None:
             raise StoreMisusedError("a beat is open already")
         await self._writer.settled()
         self._writer.refresh()
-        self._beat = SqliteBeat(self._writer, self._ended)
+        self._beat = SqliteBeat(self._writer, now, self._ended)
         return self._beat
 
     async def queue_counts(self) -> Sequence[QueueCount]:

@@ -49,6 +49,8 @@ insert into history (run, packed) values (?, ?);
 -- @sessions
 insert into session (id, live, seen_at, packed) values (?, ?, ?, ?)
 on conflict (id) do update set live = excluded.live, seen_at = excluded.seen_at, packed = excluded.packed;
+-- @extended
+update session set live = ?, seen_at = ?, packed = ? where id = ?;
 -- @tasks
 insert into task (name, digest, implementation, announced_at, packed) values (?, ?, ?, ?, ?)
 on conflict (name, digest, implementation) do update set announced_at = excluded.announced_at, packed = excluded.packed;
