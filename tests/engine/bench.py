@@ -27,6 +27,7 @@ from tidemill.engine.inbox import Arrival, Decision, Recording, Requeueing
 from tidemill.engine.registry import Registry
 from tidemill.engine.seats import Seat
 from tidemill.engine.turn import Turn
+from tidemill.ports.faults import NO_FAULTS
 from tidemill.ports.store import Counts
 
 NUMBER = {"type": "integer"}
@@ -98,7 +99,7 @@ class Bench:
     def __init__(self, folder: Path, threads: ThreadPool) -> None:
         self.clock, self.entropy = SystemClock(), OsEntropy()
         options = SqliteOptions(measure=Measure.COUNTS)
-        self.store = SqliteStore(folder / "tidemill.db", threads, self.entropy, None, options)
+        self.store = SqliteStore(folder / "tidemill.db", threads, self.entropy, NO_FAULTS, options)
         self.graphs = Graphs(self.store)
         self.catalog = Catalog()
         self.catalog.add([NOOP])

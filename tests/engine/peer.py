@@ -30,7 +30,7 @@ from tidemill.core.values import Inline
 from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, SubmitRefused
-from tidemill.ports.faults import Faults
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import LinkDownError
 from tidemill.server.sessions import WorkerDesk
 from tidemill.wire import worker as wire
@@ -117,7 +117,7 @@ class Peer:
 class Mill:
     """An engine that beats on a real file."""
 
-    def __init__(self, folder: Path, faults: Faults | None = None, settings: EngineSettings = SETTINGS) -> None:
+    def __init__(self, folder: Path, faults: Faults = NO_FAULTS, settings: EngineSettings = SETTINGS) -> None:
         self.folder, self.faults, self.settings = folder, faults, settings
         self.names = itertools.count(1)
         self.options = SqliteOptions()

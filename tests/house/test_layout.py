@@ -1,7 +1,5 @@
 """The plan of the package."""
 
-import ast
-
 from tests.house.source import PACKAGE, modules, our_files
 from tests.house.test_sizes import BUDGETS
 
@@ -27,24 +25,3 @@ def test_each_folder_of_code_is_a_package() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
-
-
-def test_each_durable_method_of_a_port_has_a_fault_point() -> None:
-    """A port method marked `@durable` writes what must survive: an adapter reaches `….METHOD.before` in it."""
-    ports = [node for module in modules("src/tidemill/ports") for node in ast.walk(module.tree)]
-    marked = {
-        node.name
-        for node in ports
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and any(ast.unparse(decorator) == "durable" for decorator in node.decorator_list)
-    }
-    adapters = [node for module in modules("src/tidemill/adapters") for node in ast.walk(module.tree)]
-    reached = {
-        str(node.args[0].value).rsplit(".", 2)[-2]
-        for node in adapters
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "reach"
-        and isinstance(node.args[0], ast.Constant)
-    }
-    assert not adapters or marked <= reached, sorted(marked - reached)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidemill.adapters.system.disk import OsDisk
 from tidemill.assembly.signals import Ends
+from tidemill.ports.faults import Faults
 
 ADDRESS_FILE = "server.url"
 
@@ -17,8 +19,17 @@ class Address:
     ends: Ends
 
 
-def write_address(data: Path, address: Address) -> None:
-    (data / ADDRESS_FILE).write_text(f"{address.url} {address.store} {address.ends.name.lower()}\n", "utf-8")
+def write_address(data: Path, address: Address, faults: Faults) -> None:
+    """Whole, or not at all: commands read it at any moment."""
+    disk, part = OsDisk(data), f"{ADDRESS_FILE}.part"
+    disk.delete(part)
+    faults.reach("address.write.before")
+    disk.write_part(part, f"{address.url} {address.store} {address.ends.name.lower()}\n".encode())
+    faults.reach("address.sync.before")
+    disk.sync(part)
+    faults.reach("address.rename.before")
+    disk.rename(part, ADDRESS_FILE)
+    faults.reach("address.rename.after")
 
 
 def read_address(data: Path) -> Address | None:

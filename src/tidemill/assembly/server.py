@@ -22,7 +22,7 @@ from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
-from tidemill.adapters.system.faults import CrashFaults
+from tidemill.adapters.system.faults import faults_of
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.web.courier import HttpCourier
 from tidemill.assembly.address import Address, write_address
@@ -68,7 +68,7 @@ async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
             await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
             port = listener.getsockname()[1]
             url = Settings(host=_reachable(settings.host), port=port).server_url
-            write_address(settings.data, Address(url, parts.engine.store_id.hex(), ends))
+            write_address(settings.data, Address(url, parts.engine.store_id.hex(), ends), parts.faults)
             web = _Web(app, lambda: ready(url))
             async with sending(parts, settings, url):
                 with told_to_stop(web.stop, ends):
@@ -91,14 +91,14 @@ async def sending(parts: Backing, settings: Settings, url: str) -> AsyncIterator
 async def backing(settings: Settings) -> AsyncIterator[Backing]:
     """A running engine on a data folder with all that an application stands on; if it dies, so does the block."""
     data = _made(settings.data)
-    faults, threads = CrashFaults(settings.fault), ThreadPool()
+    faults, threads = faults_of(settings.fault), ThreadPool()
     clock, entropy = SystemClock(), OsEntropy()
     options = SqliteOptions(_SYNCHRONOUS[settings.synchronous])
     async with AsyncExitStack() as stack:
         stack.callback(threads.close)
         store = SqliteStore(data / "tidemill.db", threads, entropy, faults, options)
         stack.push_async_callback(store.close)
-        logs = SqliteLogs(data / "logs.db", threads)
+        logs = SqliteLogs(data / "logs.db", threads, faults=faults)
         stack.push_async_callback(logs.close)
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
         lease = timedelta(seconds=settings.lease_s)
@@ -106,7 +106,7 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         with first_cause():
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(engine.run(), name="engine")
-                yield Backing(engine, blobs, logs, clock, entropy, CronAlmanac())
+                yield Backing(engine, blobs, logs, clock, entropy, CronAlmanac(), faults)
                 beating.cancel()
 
 

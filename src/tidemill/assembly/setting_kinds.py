@@ -11,6 +11,7 @@ from typing import Any
 from tidemill.core.errors import InputError
 from tidemill.core.sizes import size_bytes
 from tidemill.net.addresses import allowed_of
+from tidemill.ports.faults import POINTS
 from tidemill.sdk.offers import GpuOffer, ResourceOffers
 from tidemill.worker.settings import Keep
 
@@ -146,6 +147,8 @@ def _variables(text: str) -> tuple[str, ...]:
 
 def _fault(text: str) -> str:
     if not re.fullmatch(r"[\w.]+(:[1-9]\d*)?(,[\w.]+(:[1-9]\d*)?)*", text):
+        raise ValueError
+    if not {part.partition(":")[0] for part in text.split(",")} <= POINTS:
         raise ValueError
     return text
 

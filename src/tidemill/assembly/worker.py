@@ -27,6 +27,7 @@ from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.adapters.system.faults import faults_of
 from tidemill.adapters.system.program_output import hearing_loop
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.system.user_loop import UserLoop
@@ -86,9 +87,9 @@ async def _serve(
     child: Sequence[str],
     told: Callable[[Callable[[], None]], Told],
 ) -> None:
-    threads = ThreadPool()
+    threads, faults = ThreadPool(), faults_of(settings.fault)
     stage = UserLoop(own.pools.total, hearing_loop(uvloop.Loop, speaking.get))
-    around = Surroundings(SystemClock(), threads, LocalFiles(own.folder, threads))
+    around = Surroundings(SystemClock(), threads, LocalFiles(own.folder, threads, faults))
     inline = InlineBackend(tasks_in(workers), stage, around)
     apart = programs(workers, around.clock, threads, around.files, program_environment(settings))
     ports = WorkerPorts(
@@ -102,6 +103,7 @@ async def _serve(
         caller=ServerCaller(settings.server_url),
         files=around.files,
         backends={Backend.INLINE: inline, **apart, **_processes(workers, [*child, str(own.folder)])},
+        faults=faults,
     )
     runtime = WorkerRuntime(workers, ports, own)
     _log.info("worker %s serves %s", own.name, ", ".join(task for worker in workers for task in worker.tasks))

@@ -19,7 +19,7 @@ class BlobDamagedError(InputError):
 
 
 class Blobs(Protocol):
-    @durable
+    @durable("blob.write.before", "blob.rename.before", "blob.rename.after")
     async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
         """Store a stream of bytes durably; give its digest and size.
 

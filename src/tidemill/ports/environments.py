@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidemill.core.errors import InputError
+from tidemill.ports.faults import durable
 
 Hear = Callable[[str], None]  # gets each line of what is done
 
@@ -58,6 +59,7 @@ class Environments(Protocol):
         """The environment's folder, if it is whole."""
         ...
 
+    @durable("environment.sync.before", "environment.rename.before", "environment.rename.after")
     def use(self, recipe: Recipe, hear: Hear) -> AbstractAsyncContextManager[Path]:
         """The environment's folder, built if it must be; nobody removes it in the block.
 
@@ -67,6 +69,7 @@ class Environments(Protocol):
 
     def kept(self) -> Sequence[Kept]: ...
 
+    @durable("environment.remove.before", "environment.remove.after")
     def remove(self, digest: str) -> bool:
         """False: a process uses it, so it stays."""
         ...

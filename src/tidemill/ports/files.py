@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from tidemill.core.bodies import LocalFile
+from tidemill.ports.faults import durable
 
 
 class Files(Protocol):
@@ -13,6 +14,7 @@ class Files(Protocol):
         """The path of a file that `fetch` has brought here."""
         ...
 
+    @durable("files.write.before", "files.rename.before", "files.rename.after")
     async def fetch(self, digest: bytes, data: AsyncIterator[bytes]) -> None:
         """Keep a file under its digest; ``data`` is read only when it is not here. Raises BlobDamagedError."""
         ...

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from tidemill.core.ids import Instant, Path, RunId
+from tidemill.ports.faults import durable
 
 
 class LogRow(Struct, frozen=True, gc=False):
@@ -19,6 +20,7 @@ class LogRow(Struct, frozen=True, gc=False):
 
 
 class Logs(Protocol):
+    @durable("logs.commit.before", "logs.commit.after")
     async def append(self, rows: Sequence[LogRow]) -> Sequence[int]:
         """Store a batch; give each row's sequence number. Keeps head and tail of 1 MiB per attempt, and a count."""
         ...

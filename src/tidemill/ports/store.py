@@ -135,6 +135,7 @@ class Beat(Protocol):
         """Live attempts of these sessions, in order of (session, run, path)."""
         ...
 
+    @durable("store.save.before")
     async def save(self, changes: Changes) -> Sequence[int]:
         """Write; give the feed number of each ``changes.history`` row, in order.
 
@@ -146,7 +147,7 @@ class Beat(Protocol):
         """
         ...
 
-    @durable
+    @durable("store.commit.before", "store.commit.after")
     async def commit(self) -> None:
         """Make it durable. Raises StoreLostError, and then the beat is gone."""
         ...

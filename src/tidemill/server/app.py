@@ -14,6 +14,7 @@ from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.courier import Courier
 from tidemill.ports.entropy import Entropy
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.logs import Logs
 from tidemill.server.approvals import Approvals
 from tidemill.server.blobs import BlobRoutes
@@ -21,7 +22,7 @@ from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
 from tidemill.server.data import Data
 from tidemill.server.endpoints import Endpoints
-from tidemill.server.faults import Faults
+from tidemill.server.faults import Answers, reaching
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.forks import Forks
@@ -79,6 +80,7 @@ class Backing:
     clock: Clock
     entropy: Entropy
     almanac: Almanac
+    faults: Faults = NO_FAULTS
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def build_app(backing: Backing, settings: WebSettings) -> App:
     parts = _parts(backing, streams, settings)
     endpoints = table(parts)
     described = ServedDocument(document(endpoints), backing.engine, parts.endpoints.target)
-    faults = Faults(backing.entropy)
+    answers = Answers(backing.entropy)
     routes: list[BaseRoute] = [WebSocketRoute(PATH, _worker_socket(backing).serve)]
     routes += [Route(PREFIX + each.path, each.handler, methods=[each.method]) for each in endpoints]
     routes += [Route(path, parts.endpoints.call, methods=["POST"]) for path in ("/w/{name}", "/w/{name}/{version}")]
@@ -121,12 +123,15 @@ def build_app(backing: Backing, settings: WebSettings) -> App:
     routes.append(Route("/approve/{token}", parts.approvals.show, methods=["GET"]))
     routes.append(Route("/approve/{token}", parts.approvals.submit, methods=["POST"]))
     routes += [*site_routes(described), Route("/metrics", Metrics(backing.engine).send, methods=["GET"])]
-    return App(Guard(faults.around(Router(routes, redirect_slashes=False)), settings.hosts), streams)
+    app = reaching(answers.around(Router(routes, redirect_slashes=False)), backing.faults)
+    return App(Guard(app, settings.hosts), streams)
 
 
 def _worker_socket(backing: Backing) -> WorkerSocket:
     handover = Handover(backing.engine, backing.blobs)
-    return WorkerSocket(WorkerDesk(backing.engine, backing.logs).serve, lambda link: JsonLink(link, handover))
+    return WorkerSocket(
+        WorkerDesk(backing.engine, backing.logs, backing.faults).serve, lambda link: JsonLink(link, handover)
+    )
 
 
 def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:

@@ -37,7 +37,6 @@ from tidemill.engine.engine import Engine
 from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
 from tidemill.engine.orders import Ephemeral
 from tidemill.engine.seats import Dismissal, Notice, Seat
-from tidemill.ports.link import Link
 from tidemill.ports.logs import Logs
 from tidemill.server.logbook import Logbook
 from tidemill.server.outbox import Outbox
@@ -96,9 +95,9 @@ class _OverError(Exception):  # ends the group of one conversation, and is no er
 class Conversation:
     """From a hello that was not refused to the end of its link."""
 
-    def __init__(self, engine: Engine, logs: Logs, link: Link, hello: Hello) -> None:
-        self._engine, self._link, self._hello = engine, link, hello
-        self._outbox = Outbox(link)
+    def __init__(self, engine: Engine, logs: Logs, outbox: Outbox, hello: Hello) -> None:
+        self._engine, self._link, self._hello = engine, outbox.link, hello
+        self._outbox = outbox
         self._logbook = Logbook(logs, engine.feed)
         self._seat: Seat | None = None
         self._session = SessionId(hello.instance)

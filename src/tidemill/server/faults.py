@@ -12,16 +12,35 @@ from tidemill.core.plan import NoSuchPathError
 from tidemill.engine.reader import NoValueError, ValueTooLargeError
 from tidemill.ports.blobs import BlobMissingError
 from tidemill.ports.entropy import Entropy
+from tidemill.ports.faults import Faults
 from tidemill.ports.store import StoreLostError
 from tidemill.server.bodies import answer_problem
 from tidemill.server.problems import RequestError, problem
 from tidemill.wire.api import MSGPACK
 
+READS = ("GET", "HEAD", "OPTIONS")
 RETRY_AFTER = {"retry-after": "1"}
 _log = logging.getLogger(__name__)
 
 
-class Faults:
+def reaching(app: ASGIApp, faults: Faults) -> ASGIApp:
+    """Reach the points around each answer to a request that changes something."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                faults.reach("answer.before")
+            await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                faults.reach("answer.after")
+
+        is_change = scope["type"] == "http" and scope["method"] not in READS
+        await app(scope, receive, sending if is_change else send)
+
+    return answering
+
+
+class Answers:
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
 

@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import Link
-from tidemill.wire.worker import FRAME_LIMIT_BYTES, Ack, ToWorker, encode_frame
+from tidemill.wire.worker import FRAME_LIMIT_BYTES, Ack, Assign, ChunkAck, EventAck, ToWorker, encode_frame
 
 FRAME_MESSAGES = 64
 FRAME_BYTES = FRAME_LIMIT_BYTES // 4
@@ -15,8 +16,8 @@ FRAME_BYTES = FRAME_LIMIT_BYTES // 4
 class Outbox:
     """What goes to one worker; one sender, so that no beat ever waits for a socket."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: Link, faults: Faults = NO_FAULTS) -> None:
+        self.link, self._faults = link, faults
         self._waiting: deque[ToWorker] = deque()
         self._bell = asyncio.Event()
         self._is_closed = False
@@ -40,8 +41,18 @@ class Outbox:
     async def flush(self) -> None:
         while self._waiting:
             some = [self._waiting.popleft() for _ in range(min(FRAME_MESSAGES, len(self._waiting)))]
+            acks = any(isinstance(each, Ack | ChunkAck | EventAck) for each in some)
+            leases = any(isinstance(each, Assign) for each in some)
+            if acks:
+                self._faults.reach("ack.before")
+            if leases:
+                self._faults.reach("lease.before")
             for frame in _frames(_joined(some)):
-                await self._link.send(frame)
+                await self.link.send(frame)
+            if acks:
+                self._faults.reach("ack.after")
+            if leases:
+                self._faults.reach("lease.after")
 
 
 def _frames(messages: list[Any]) -> Iterator[bytes]:

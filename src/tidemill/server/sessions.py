@@ -10,9 +10,11 @@ from tidemill.core.requirements import fault_of
 from tidemill.core.url_names import misnamed
 from tidemill.engine.engine import Engine
 from tidemill.engine.seats import Dismissal
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import Link, LinkDownError
 from tidemill.ports.logs import Logs
 from tidemill.server.conversation import Conversation
+from tidemill.server.outbox import Outbox
 from tidemill.server.validate import BadSchemaError, check_definition
 from tidemill.wire.worker import (
     PROTOCOL,
@@ -31,8 +33,8 @@ _log = logging.getLogger("tidemill.server")
 class WorkerDesk:
     """Serves worker links for one engine."""
 
-    def __init__(self, engine: Engine, logs: Logs) -> None:
-        self._engine, self._logs = engine, logs
+    def __init__(self, engine: Engine, logs: Logs, faults: Faults = NO_FAULTS) -> None:
+        self._engine, self._logs, self._faults = engine, logs, faults
 
     async def serve(self, link: Link) -> None:
         """Speak with one worker until the link is down, it says goodbye, or it is refused."""
@@ -47,7 +49,8 @@ class WorkerDesk:
             if refusal is not None:
                 await link.send(encode_frame([refusal]))
                 return
-            await Conversation(self._engine, self._logs, link, _named(hello)).hold(first[1:])
+            outbox = Outbox(link, self._faults)
+            await Conversation(self._engine, self._logs, outbox, _named(hello)).hold(first[1:])
         except BadMessageError as error:
             _log.warning("a worker is turned away: %s", error)
             await _say_no(link, str(error))

@@ -23,6 +23,7 @@ from tidemill.core.values import (
     refs_in,
 )
 from tidemill.ports.blobs import BlobDamagedError
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.files import Files
 from tidemill.wire.worker import FRAME_VALUES_BYTES
 from tidemill.worker.fetcher import Fetcher
@@ -55,8 +56,8 @@ def is_small(outputs: Mapping[str, Encoded]) -> bool:
 class Exchange:
     """On the control loop."""
 
-    def __init__(self, files: Files, fetcher: Fetcher) -> None:
-        self._files, self._fetcher = files, fetcher
+    def __init__(self, files: Files, fetcher: Fetcher, faults: Faults = NO_FAULTS) -> None:
+        self._files, self._fetcher, self._faults = files, fetcher, faults
 
     async def fetch(self, run: bytes, inputs: Mapping[str, Argument]) -> dict[str, Argument]:
         """The same arguments with every value inline, and the files that they name on this machine."""
@@ -121,7 +122,9 @@ class Exchange:
 
     async def _write(self, digest: bytes, size: int, data: AsyncIterator[bytes]) -> None:
         if not await self._fetcher.has_blob(digest):
+            self._faults.reach("upload.before")
             await self._fetcher.write_blob(digest, size, data)
+            self._faults.reach("upload.after")
 
 
 async def _in_chunks(data: bytes) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import Link
 from tidemill.wire.worker import FRAME_VALUES_BYTES, Credit, Failed, Started, Succeeded
 from tidemill.worker.framing import frames_of
@@ -22,8 +23,8 @@ class Outbox:
     Credit is no message that waits: what is owed is asked for when a frame is made.
     """
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots = slots
+    def __init__(self, slots: Slots, faults: Faults = NO_FAULTS) -> None:
+        self._slots, self._faults = slots, faults
         self._control: deque[tuple[Any, int]] = deque()
         self._bulk: deque[tuple[Any, int]] = deque()
         self._bulk_bytes = 0
@@ -90,8 +91,13 @@ class Outbox:
             self._wake.clear()
             self._disarm()
             while messages := self._take():
+                reports = any(isinstance(each, Succeeded | Failed) for each in messages)
+                if reports:
+                    self._faults.reach("report.before")
                 for frame in frames_of(messages):
                     await link.send(frame)
+                if reports:
+                    self._faults.reach("report.after")
             self._sent.set()
 
     async def flush(self) -> None:

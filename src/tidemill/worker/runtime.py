@@ -21,6 +21,7 @@ from tidemill.ports.backend import BackendPort
 from tidemill.ports.clock import Clock
 from tidemill.ports.disk import Disk
 from tidemill.ports.entropy import Entropy
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.files import Files
 from tidemill.ports.link import Dialer, Link, LinkDownError
 from tidemill.ports.stage import Stage
@@ -77,6 +78,7 @@ class WorkerPorts:
     fetcher: Fetcher
     caller: Caller
     files: Files
+    faults: Faults = NO_FAULTS
 
 
 class WorkerRuntime:
@@ -93,8 +95,8 @@ class WorkerRuntime:
         self._introduction = _introduction(settings, _announced(self._tasks), ports.entropy.bytes(16))
         check_batches(self._tasks.values(), settings.pools)
         self._slots = Slots(settings.pools)
-        self._outbox, self._chores = Outbox(self._slots), Chores(ports.threads)
-        self._spool = Spool(ports.disk, settings.spool_bytes)
+        self._outbox, self._chores = Outbox(self._slots, ports.faults), Chores(ports.threads)
+        self._spool = Spool(ports.disk, settings.spool_bytes, ports.faults)
         self._reports = Reports(self._outbox, self._spool, self._chores, ports.clock)
         self._chatter = Chatter(self._outbox)
         self._holdings = Holdings(self._slots, settings.abandoned)
@@ -176,7 +178,7 @@ class WorkerRuntime:
             performer=self._performer,
             stopping=Stopping(ports.clock, settings.grace_s, self._course.give_up),
             children=self._performer.children,
-            storing=Storing(Exchange(ports.files, ports.fetcher), self._chatter),
+            storing=Storing(Exchange(ports.files, ports.fetcher, ports.faults), self._chatter),
             files=ports.files,
             chores=self._chores,
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tidemill.core.ids import Instant
 from tidemill.ports.disk import Disk
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.wire.worker import AttemptRef, BadMessageError, Failed, Succeeded, decode_to_server, encode_frame
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,8 @@ Result = Succeeded | Failed
 class Spool:
     """Blocking: called through the Threads port. A file is a sha256, then the frame that it is of."""
 
-    def __init__(self, disk: Disk, limit: int) -> None:
-        self._disk, self._limit = disk, limit
+    def __init__(self, disk: Disk, limit: int, faults: Faults = NO_FAULTS) -> None:
+        self._disk, self._limit, self._faults = disk, limit, faults
         self._sizes: dict[str, int] = {}
 
     def name_of(self, attempt: AttemptRef, at: Instant) -> str:
@@ -36,13 +37,19 @@ class Spool:
             return
         self._sizes[name] = len(frame)
         self._disk.delete(name + _PART)
+        self._faults.reach("spool.write.before")
         self._disk.write_part(name + _PART, hashlib.sha256(frame).digest() + frame)
+        self._faults.reach("spool.sync.before")
         self._disk.sync(name + _PART)
+        self._faults.reach("spool.rename.before")
         self._disk.rename(name + _PART, name)
+        self._faults.reach("spool.rename.after")
 
     def delete(self, name: str) -> None:
         self._sizes.pop(name, None)
+        self._faults.reach("spool.delete.before")
         self._disk.delete(name)
+        self._faults.reach("spool.delete.after")
 
     def load(self) -> Sequence[tuple[str, Result]]:
         """What an earlier life left, oldest first; what cannot be read is set aside, and said."""

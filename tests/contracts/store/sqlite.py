@@ -6,7 +6,7 @@ import apsw
 
 from tidemill.adapters.storage.sqlite.store import Measure, SqliteOptions, SqliteStore
 from tidemill.adapters.system.entropy import OsEntropy
-from tidemill.ports.faults import Faults
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.threads import Threads
 
 
@@ -29,7 +29,7 @@ class NoSharedMemory(apsw.VFS):
 _vfs = NoSharedMemory()
 
 
-def open_sqlite(kind: str, path: Path, threads: Threads, faults: Faults | None = None) -> SqliteStore:
+def open_sqlite(kind: str, path: Path, threads: Threads, faults: Faults = NO_FAULTS) -> SqliteStore:
     """``kind``: "sqlite", "sqlite-one-connection", or the name of a VFS."""
     vfs = {"sqlite": None, "sqlite-one-connection": _vfs.name}.get(kind, kind)
     return SqliteStore(path, threads, OsEntropy(), faults, SqliteOptions(vfs=vfs, measure=Measure.COUNTS))

@@ -14,7 +14,7 @@ from tidemill.adapters.system.capture import CapturedStream
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
-from tidemill.adapters.system.faults import CrashFaults
+from tidemill.adapters.system.faults import CrashFaults, UnknownPointError
 from tidemill.adapters.system.threads import ThreadPool
 
 
@@ -122,13 +122,20 @@ def test_chance_has_the_length_asked_for() -> None:
 def test_a_crash_comes_at_the_point_and_time_that_were_named(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[int] = []
     monkeypatch.setattr("os._exit", codes.append)
-    faults = CrashFaults("a.b:2, c")
-    faults.reach("a.b")
-    faults.reach("other")
+    faults = CrashFaults("blob.sync.before:2, answer.after")
+    faults.reach("blob.sync.before")
+    faults.reach("ack.before")
     assert codes == []
-    faults.reach("a.b")
-    faults.reach("c")
+    faults.reach("blob.sync.before")
+    faults.reach("answer.after")
     assert codes == [137, 137]
+
+
+def test_a_point_that_is_not_declared_is_an_error() -> None:
+    with pytest.raises(UnknownPointError, match="ports/faults"):
+        CrashFaults("store.commit.befor:1")
+    with pytest.raises(UnknownPointError):
+        CrashFaults("").reach("blob.sync.during")  # type: ignore[arg-type]
 
 
 def test_a_stand_in_for_an_output_ends_without_touching_what_is_behind_it() -> None:

@@ -23,6 +23,7 @@ from tidemill.adapters.environments import ourselves
 from tidemill.adapters.environments.recipe import digest_of, made_of, pinned, project_of
 from tidemill.adapters.environments.uv import run_uv
 from tidemill.ports.environments import EnvironmentFaultError, Hear, Kept, MadeOf, Recipe
+from tidemill.ports.faults import NO_FAULTS, Faults
 
 _ABOUT = "tidemill-environment.json"
 _LOOK_S = 0.2
@@ -36,9 +37,11 @@ class UvEnvironments:
         variables: gives what a program in an environment finds in its surroundings.
     """
 
-    def __init__(self, folder: Path, variables: Callable[[Path], Mapping[str, str]]) -> None:
+    def __init__(
+        self, folder: Path, variables: Callable[[Path], Mapping[str, str]], faults: Faults = NO_FAULTS
+    ) -> None:
         self._folder = folder.resolve()
-        self._variables = variables
+        self._variables, self._faults = variables, faults
 
     async def recipe(self, folder: Path) -> Recipe | None:
         folder = _absolute(folder)
@@ -87,8 +90,11 @@ class UvEnvironments:
         await uv(["venv", "--relocatable", "--quiet", "--python", recipe.python, str(part)])
         await _fill(recipe, part, uv)
         (part / _ABOUT).write_text(json.dumps({"folder": str(recipe.folder), "made_of": recipe.made_of.value}), "utf-8")
+        self._faults.reach("environment.sync.before")
         await asyncio.to_thread(os.sync)  # what has the name is whole, also after a power cut
+        self._faults.reach("environment.rename.before")
         part.rename(target)
+        self._faults.reach("environment.rename.after")
         hear("its environment is built")
 
     def kept(self) -> Sequence[Kept]:
@@ -111,8 +117,10 @@ class UvEnvironments:
                 return False
             part = self._folder / f"{digest}.part"
             shutil.rmtree(part, ignore_errors=True)
+            self._faults.reach("environment.remove.before")
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / digest).rename(part)  # whatever happens next, it is no environment any more
+            self._faults.reach("environment.remove.after")
             shutil.rmtree(part, ignore_errors=True)
         finally:
             os.close(file)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -11,6 +12,7 @@ from typing import BinaryIO, TypeVar
 from tidemill.core.bodies import LocalFile
 from tidemill.core.ids import Digest, digest_of
 from tidemill.ports.blobs import BlobDamagedError
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.threads import Threads
 
 T = TypeVar("T")
@@ -21,8 +23,8 @@ CHUNK_BYTES = 1024 * 1024
 class LocalFiles:
     """The async methods belong to one loop; the others may be called in any thread."""
 
-    def __init__(self, root: Path, threads: Threads) -> None:
-        self._root, self._threads = root, threads
+    def __init__(self, root: Path, threads: Threads, faults: Faults = NO_FAULTS) -> None:
+        self._root, self._threads, self._faults = root, threads, faults
         self._present: dict[bytes, str] = {}
         self._under_way: dict[bytes, asyncio.Lock] = {}
 
@@ -48,11 +50,20 @@ class LocalFiles:
         part, found = path.with_suffix(".part"), hashlib.sha256()
         await self._call(partial(_empty, part))
         async for chunk in data:
+            self._faults.reach("files.write.before")
             await self._call(partial(_append, part, chunk, found))
         if found.digest() != digest:
             await self._call(part.unlink)
             raise BlobDamagedError(f"the file sha256:{digest.hex()} arrived with other bytes")
-        await self._call(partial(part.rename, path))
+        await self._call(partial(self._name, part, path))
+
+    def _name(self, part: Path, path: Path) -> None:
+        """What has the name is whole, also after a power cut."""
+        self._faults.reach("files.sync.before")
+        _sync(part)
+        self._faults.reach("files.rename.before")
+        part.rename(path)
+        self._faults.reach("files.rename.after")
 
     def folder(self, name: str) -> str:
         path = self._home(name) / "files"
@@ -105,3 +116,8 @@ def _append(path: Path, chunk: bytes, found: "hashlib._Hash") -> None:
     found.update(chunk)
     with path.open("ab") as file:
         file.write(chunk)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from typing import TypeVar
 from tidemill.core.ids import Digest
 from tidemill.ports.blobs import BlobDamagedError, BlobMissingError
 from tidemill.ports.disk import Disk
-from tidemill.ports.faults import Faults, NoFaults
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import StoreFullError, StoreLostError
 from tidemill.ports.threads import Threads
 
@@ -28,8 +28,8 @@ _READ_BYTES = 1024 * 1024
 class FolderBlobs:
     """``disk`` is one folder of its own. Open it before anybody writes: it removes what a crash left."""
 
-    def __init__(self, disk: Disk, threads: Threads, faults: Faults | None = None) -> None:
-        self._disk, self._threads, self._faults = disk, threads, faults or NoFaults()
+    def __init__(self, disk: Disk, threads: Threads, faults: Faults = NO_FAULTS) -> None:
+        self._disk, self._threads, self._faults = disk, threads, faults
         self._numbers = count(1)
         for name in disk.list(_PARTS):
             disk.delete(name)
@@ -137,6 +137,7 @@ class _Part:
         self._is_written = True
         self._faults.reach("blob.write.before")
         self._disk.write_part(self._name, data)
+        self._faults.reach("blob.write.after")
 
 
 def _name(digest: Digest) -> str:

@@ -9,6 +9,7 @@ import apsw
 
 from tidemill.adapters.storage.sqlite.statements import migrations
 from tidemill.core.errors import InputError
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import StoreFullError, StoreLostError
 
 _STATEMENTS = 200  # prepared ones kept; more than there are
@@ -38,7 +39,9 @@ class StoreRefusedError(InputError):
     """The file cannot be our store, or not with this version or these settings."""
 
 
-def open_writer(path: str, schema: Schema, synchronous: Synchronous, vfs: str | None) -> apsw.Connection:
+def open_writer(
+    path: str, schema: Schema, synchronous: Synchronous, vfs: str | None, faults: Faults = NO_FAULTS
+) -> apsw.Connection:
     """The one connection that writes; its schema is ours when this returns."""
     try:
         db = apsw.Connection(path, vfs=vfs, statementcachesize=_STATEMENTS)
@@ -49,7 +52,7 @@ def open_writer(path: str, schema: Schema, synchronous: Synchronous, vfs: str | 
             _set(db, "locking_mode", "exclusive")
         _check_owner(db, path, schema)
         _set_modes(db, synchronous)
-        migrate(db, path, schema)
+        migrate(db, path, schema, faults)
     except BaseException as error:
         with contextlib.suppress(apsw.Error):
             db.close()
@@ -70,7 +73,7 @@ def open_reader(path: str) -> apsw.Connection:
     return db
 
 
-def migrate(db: apsw.Connection, path: str, schema: Schema) -> None:
+def migrate(db: apsw.Connection, path: str, schema: Schema, faults: Faults = NO_FAULTS) -> None:
     """Bring the schema up to ours, one transaction for each step; refuse one that is newer."""
     steps = migrations(schema.name.lower())
     version = int(db.pragma("user_version"))
@@ -85,6 +88,8 @@ def migrate(db: apsw.Connection, path: str, schema: Schema) -> None:
             db.execute(text).fetchall()
             db.pragma("user_version", number)
             db.pragma("application_id", schema.value)
+            faults.reach("store.migrate.before")
+        faults.reach("store.migrate.after")
 
 
 def fetch(db: apsw.Connection, sql: str, bindings: Bindings = ()) -> list[Row]:

@@ -17,6 +17,7 @@ from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fet
 from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.ids import Path as StepPath
 from tidemill.core.ids import RunId
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.logs import LogRow
 from tidemill.ports.threads import Threads
 
@@ -45,10 +46,10 @@ class _Kept(msgspec.Struct):
 class SqliteLogs:
     """``vfs`` as in SqliteOptions."""
 
-    def __init__(self, path: str | Path, threads: Threads, vfs: str | None = None) -> None:
+    def __init__(self, path: str | Path, threads: Threads, vfs: str | None = None, faults: Faults = NO_FAULTS) -> None:
         self._db = open_writer(str(path), Schema.LOGS, Synchronous.NORMAL, vfs)
         self._db.wal_autocheckpoint(1000)
-        self._threads = threads
+        self._threads, self._faults = threads, faults
         self._sql = statements("logs")
         self._turn = asyncio.Lock()  # of the connection
         self._kept: OrderedDict[_AttemptKey, _Kept] = OrderedDict()
@@ -80,12 +81,17 @@ class SqliteLogs:
             self._db.close()
 
     async def _commit(self) -> None:
-        committing = asyncio.ensure_future(self._threads.call("logs.commit", lambda: self._db.execute("commit")))
+        committing = asyncio.ensure_future(self._threads.call("logs.commit", self._commit_now))
         try:
             await asyncio.shield(committing)
         except asyncio.CancelledError:
             await asyncio.wait([committing])  # nobody may touch the connection before
             raise
+
+    def _commit_now(self) -> None:
+        self._faults.reach("logs.commit.before")
+        self._db.execute("commit")
+        self._faults.reach("logs.commit.after")
 
     def _leave(self) -> None:
         if self._db.in_transaction:

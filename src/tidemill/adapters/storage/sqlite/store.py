@@ -17,7 +17,7 @@ from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
 from tidemill.core.ids import Instant, RunId
 from tidemill.ports.entropy import Entropy
-from tidemill.ports.faults import Faults, NoFaults
+from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import Counts, QueueCount
 from tidemill.ports.threads import Threads
 
@@ -46,19 +46,19 @@ class SqliteStore(SqliteQueries):
         path: str | Path,
         threads: Threads,
         entropy: Entropy,
-        faults: Faults | None = None,
+        faults: Faults = NO_FAULTS,
         options: SqliteOptions = _DEFAULT,
     ) -> None:
         """Open the file, or make it. Raises StoreRefusedError or StoreLostError."""
         self._lock = None if options.vfs else FileLock(str(path))
         try:
-            db = open_writer(str(path), Schema.STORE, options.synchronous, options.vfs)
+            db = open_writer(str(path), Schema.STORE, options.synchronous, options.vfs, faults)
             self._reader = None if options.vfs else open_reader(str(path))
             self._id = _kept(db, "id", entropy.bytes(16))
             self._secret = _kept(db, "secret", entropy.bytes(32))
             fill_tags(db)
             self._meter = _meter(options.measure, db, self._reader)
-            self._writer = Writer(db, threads, faults or NoFaults())
+            self._writer = Writer(db, threads, faults)
             self._writer.refresh()
         except BaseException:
             self._release()
