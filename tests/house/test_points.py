@@ -62,12 +62,15 @@ def protocols(ports: Iterable[Module]) -> list[ast.ClassDef]:
 
 
 def adapters_of(port: ast.ClassDef, adapters: Iterable[Module]) -> Iterator[tuple[Module, ast.ClassDef]]:
-    """Classes that have all of the port's methods."""
-    wanted = methods_of(port).keys()
+    """Classes that have the port's durable methods and most of the others, which may be attributes or inherited."""
+    methods = methods_of(port)
+    durable = {name for name, method in methods.items() if promises(method)}
     for module in adapters:
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.ClassDef) and wanted <= methods_of(node).keys():
-                yield module, node
+            if isinstance(node, ast.ClassDef):
+                has = methods_of(node).keys() & methods.keys()
+                if durable <= has and len(has) > len(methods) // 2:
+                    yield module, node
 
 
 def lacking(ports: Iterable[Module], adapters: tuple[Module, ...]) -> list[str]:
