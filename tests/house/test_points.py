@@ -81,8 +81,9 @@ def lacking(ports: Iterable[Module], adapters: tuple[Module, ...]) -> list[str]:
             folder = module.place.rpartition("/")[0]
             beside = [each for each in adapters if each.place.rpartition("/")[0] == folder]
             for name, method in methods_of(port).items():
-                points = points_behind(methods_of(adapter)[name], beside)
-                found += [f"{module.place} {adapter.name}.{name}: {each}" for each in sorted(promises(method) - points)]
+                if promised := promises(method):
+                    lacks = promised - points_behind(methods_of(adapter)[name], beside)
+                    found += [f"{module.place} {adapter.name}.{name}: {each}" for each in sorted(lacks)]
     return found
 
 
