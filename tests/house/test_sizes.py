@@ -13,9 +13,9 @@ HALF_OF_FILES, NINE_IN_TEN_FUNCTIONS = 120, 25
 
 # Lines of Python. Going over one is a talk about the design, not about the number.
 BUDGETS = {
-    "core": 8150,  # 4000 was planned: limits, needs, children, events; machines, loops, ops; waits; forks; schemas
+    "core": 8800,  # 4000 was planned: limits, needs, children, events; machines, loops, ops; waits; forks; keeping
     "graphs": 1900,  # words, order, differences and four kinds of pictures of graphs; runs as pictures and timelines
-    "ports": 680,  # 400 was planned: schedules, hooks, waits and keys are asked for too; names of fault points
+    "ports": 760,  # 400 was planned: schedules, hooks, waits, keys, retention are asked for too; names of fault points
     "wire": 1000,  # 700 was planned: bodies of schedules, hooks, waits and control
     "net": 200,
     "sdk": 7000,  # 2000 was planned: stand-ins that explain misuse; programs; injection; machines, DAGs, CEL, waits

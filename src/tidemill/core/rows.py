@@ -94,7 +94,7 @@ class Rows(Struct):
     attempts: dict[AttemptKey, Attempt | None] = field(default_factory=dict)
     values: dict[ValueKey, Value | None] = field(default_factory=dict)
     chunks: dict[ChunkKey, bytes | None] = field(default_factory=dict)  # a msgpack or JSON list, see Chunk
-    blobs: dict[Digest, int | None] = field(default_factory=dict)  # size in bytes
+    blobs: dict[Digest, int | None] = field(default_factory=dict)  # size in bytes; None: gone, or going
     limits: dict[bytes, Limit | None] = field(default_factory=dict)
     cached: dict[bytes, Cached | None] = field(default_factory=dict)
     schedules: dict[str, "Schedule | None"] = field(default_factory=dict)
@@ -387,6 +387,12 @@ class Changes(Struct):
     posted: list[Posted] = field(default_factory=list)
     extended: list[Session] = field(default_factory=list)  # written only while they hang on the server that they name
     notes: list[Note] = field(default_factory=list)
+    # What follows is for retention, collection and import: see ports/keeping.py.
+    sweep: dict[RunId, int] = field(default_factory=dict)  # runs being removed, and how many of their rows go now
+    blobs_at: dict[Digest, Instant] = field(default_factory=dict)  # when the bytes of ``blobs`` came
+    blobs_leave: dict[Digest, Instant] = field(default_factory=dict)  # marked if unnamed, and untouched since then
+    blobs_claim: dict[Digest, int] = field(default_factory=dict)  # a marked row is made, if there is none
+    blobs_drop: list[Digest] = field(default_factory=list)  # rows that are marked go
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) for name in self.__struct_fields__)

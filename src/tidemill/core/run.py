@@ -149,6 +149,13 @@ class Fork(Struct, frozen=True, gc=False):
     assume: bool = False  # a rehearsal: what is recorded stands, whatever its inputs
 
 
+class Hidden(Enum):
+    """Why nobody is shown a run: not all of its rows are there."""
+
+    REMOVING = "removing"
+    IMPORTING = "importing"
+
+
 class Run(Struct, frozen=True, gc=False):
     id: RunId
     graph: Digest
@@ -175,6 +182,8 @@ class Run(Struct, frozen=True, gc=False):
     keys: tuple[tuple[bytes, int], ...] = ()  # by which submissions find it, and for how long after its end
     orderings: int = 0  # how often its queued steps were put in another order or lane
     undos: int = 0  # steps that are taken back, should it not succeed
+    hidden: Hidden | None = None
+    hidden_at: Instant = 0
 
     @property
     def has_begun(self) -> bool:
@@ -183,6 +192,8 @@ class Run(Struct, frozen=True, gc=False):
     @property
     def status(self) -> str:
         """The label that people and filters see."""
+        if self.hidden is not None:
+            return self.hidden.value
         match self.state:
             case Pending():
                 return "pending"

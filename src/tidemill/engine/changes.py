@@ -44,14 +44,24 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
         history=[History(run, overlay.at, tuple(entries)) for run, entries in overlay.history.items()],
     )
     for each in recorded:
-        changes.sessions += each.sessions
-        changes.tasks += each.tasks
-        changes.graphs += each.graphs
-        changes.pauses += each.pauses
-        changes.pauses_drop += each.pauses_drop
-        changes.blobs.update(each.blobs)
-        changes.outbox += each.outbox
-        changes.sent += each.sent
-        changes.registered += each.registered
-        changes.registered_drop += each.registered_drop
+        _add(changes, each)
+    changes.blobs_at = dict.fromkeys(changes.blobs, overlay.at)
     return changes
+
+
+def _add(changes: Changes, each: Changes) -> None:
+    changes.sessions += each.sessions
+    changes.tasks += each.tasks
+    changes.graphs += each.graphs
+    changes.pauses += each.pauses
+    changes.pauses_drop += each.pauses_drop
+    changes.blobs.update(each.blobs)
+    changes.outbox += each.outbox
+    changes.sent += each.sent
+    changes.registered += each.registered
+    changes.registered_drop += each.registered_drop
+    changes.sweep.update(each.sweep)
+    changes.blobs_leave.update(each.blobs_leave)
+    changes.blobs_claim.update(each.blobs_claim)
+    changes.blobs_drop += each.blobs_drop
+    changes.blob_refs += each.blob_refs

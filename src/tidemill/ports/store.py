@@ -43,6 +43,7 @@ from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
 from tidemill.ports.faults import durable
+from tidemill.ports.keeping import Keeping
 
 
 class StoreLostError(UnavailableError):
@@ -131,6 +132,10 @@ class Beat(Protocol):
         """Runs with this parent that are not final, oldest first."""
         ...
 
+    async def forked(self, origins: Sequence[RunId]) -> Sequence[RunId]:
+        """Those of ``origins`` from which a run that is not final takes results."""
+        ...
+
     async def held_by(self, sessions: Sequence[SessionId]) -> Sequence[Attempt]:
         """Live attempts of these sessions, in order of (session, run, path)."""
         ...
@@ -142,8 +147,9 @@ class Beat(Protocol):
         Raises:
             HeldElsewhereError: a row that was not there has been made by another server.
             ClaimLostError: a row of ``queue_drop`` is not there.
+            BlobGoneError: a blob of ``blob_refs`` is not there or going, or one of ``blobs`` is going.
             RowRefusedError: a row is at fault; without it the rest can be saved.
-            StoreLostError: the disk is. After each of the three, nothing of the beat is written.
+            StoreLostError: the disk is. After each of the four, nothing of the beat is written.
         """
         ...
 
@@ -159,8 +165,15 @@ class ClaimLostError(UnavailableError):
     """Somebody else took a queued step first."""
 
 
+class BlobGoneError(UnavailableError):
+    """A blob that is named is not there any more: decide again, on rows read anew."""
+
+
 class RunFilter(Struct, frozen=True):
-    """What a list of runs shows; empty means all. Newest first; ``before`` is the last id of the page before."""
+    """What a list of runs shows; empty means all but hidden ones. Newest first.
+
+    ``before`` is the last id of the page before.
+    """
 
     statuses: tuple[str, ...] = ()
     workflow: str = ""
@@ -194,7 +207,7 @@ class QueueCount(Struct, frozen=True):
     waiting: int
 
 
-class Queries(Protocol):
+class Queries(Keeping, Protocol):
     """Reads of committed rows; each is bounded by its ``limit``."""
 
     async def rows(self, keys: Keys) -> Rows: ...

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import apsw
 
 from tidemill.adapters.storage.sqlite.connection import fetch, fetch_each, lost
+from tidemill.adapters.storage.sqlite.leaving import come_and_go
 from tidemill.adapters.storage.sqlite.packing import (
     BINDINGS,
     history_bindings,
@@ -72,6 +73,9 @@ class SqliteBeat:
     async def children(self, parent: RunId, limit: int) -> Sequence[RunId]:
         return [run for (run,) in fetch(self._db(), self._sql["children"], (parent, limit))]
 
+    async def forked(self, origins: Sequence[RunId]) -> Sequence[RunId]:
+        return [run for (run,) in fetch_each(self._db(), self._sql["forked"], [(run,) for run in origins])]
+
     async def held_by(self, sessions: Sequence[SessionId]) -> Sequence[Attempt]:
         many = [(session,) for session in sorted(sessions)]
         return [unpack_attempt(packed) for (packed,) in fetch_each(self._db(), self._sql["held_by"], many)]
@@ -131,6 +135,7 @@ class SqliteBeat:
         for name, bind in BINDINGS:
             if getattr(changes, name):
                 db.executemany(sql[name], bind(changes))
+        come_and_go(db, changes)
         if changes.tagged:
             db.executemany(sql["tagged_drop"], [(run,) for run in changes.tagged])
             db.executemany(sql["tagged"], tag_bindings(changes.tagged))

@@ -75,7 +75,7 @@ def queued_of(row: Bound) -> Queued:
 # What each list of a beat's changes binds to the statement of the same name in save.sql, in this order. The queue and
 # the history are not among them: they answer something.
 BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
-    ("runs", lambda c: [(r.id, r.workflow, r.status, r.parent, pack(r)) for r in c.runs]),
+    ("runs", lambda c: [(r.id, r.workflow, r.status, r.parent, *dates_of(r), pack(r)) for r in c.runs]),
     ("scopes", lambda c: [(r.run, r.path, pack(r)) for r in c.scopes]),
     ("steps", lambda c: [(r.run, r.path, pack(r)) for r in c.steps]),
     (
@@ -92,8 +92,6 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("streams", lambda c: [(r.run, r.path, r.number, r.first, len(r.items), pack(r)) for r in c.streams]),
     ("emitted", lambda c: [(r.run, r.number, r.type, pack(r)) for r in c.emitted]),
     ("artifacts", lambda c: [(r.run, r.path, r.name, pack(r)) for r in c.artifacts]),
-    ("blobs", lambda c: list(c.blobs.items())),
-    ("blob_refs", lambda c: list(c.blob_refs)),
     ("sessions", lambda c: [(r.id, int(r.live), r.seen_at, pack(r)) for r in c.sessions]),
     ("extended", lambda c: [(int(r.live), r.seen_at, pack(r), r.id) for r in c.extended]),
     (
@@ -132,6 +130,11 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
     ("kept", lambda c: [(r.owner, r.name, r.key, pack(r)) for r in c.kept]),
     ("posted", lambda c: [(r.owner, r.name, r.number, pack(r)) for r in c.posted]),
 )
+
+
+def dates_of(run: Run) -> tuple[int | None, RunId | None]:
+    """When it ended, if it is shown; and the run that it takes results from."""
+    return (None if run.hidden else run.ended_at), (run.fork.origin if run.fork else None)
 
 
 def stale_fires(changes: Changes) -> list[Bound]:

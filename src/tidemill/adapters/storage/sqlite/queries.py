@@ -8,6 +8,7 @@ import apsw
 import msgspec
 
 from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch, fetch_each
+from tidemill.adapters.storage.sqlite.keeping import SqliteKeeping
 from tidemill.adapters.storage.sqlite.packing import (
     queued_of,
     unpack_artifact,
@@ -66,11 +67,11 @@ LOOKED_AT = 1000  # runs of one page that is about few of them
 _ABOVE_ALL = b"\xff" * 17  # greater than any run's id
 
 
-class SqliteQueries:
+class SqliteQueries(SqliteKeeping):
     """``connect`` gives a connection that sees committed rows and is ours until the next `await`."""
 
     def __init__(self, connect: Callable[[], Awaitable[apsw.Connection]]) -> None:
-        self._connect = connect
+        super().__init__(connect)
         self._queries = statements("queries")
 
     async def rows(self, keys: Keys) -> Rows:

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
-from tidemill.adapters.storage.sqlite.backfill import fill_tags
+from tidemill.adapters.storage.sqlite.backfill import fill_all
 from tidemill.adapters.storage.sqlite.beat import SqliteBeat
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, open_reader, open_writer
 from tidemill.adapters.storage.sqlite.counting import Meter
@@ -56,7 +56,7 @@ class SqliteStore(SqliteQueries):
             self._reader = None if options.vfs else open_reader(str(path))
             self._id = _kept(db, "id", entropy.bytes(16))
             self._secret = _kept(db, "secret", entropy.bytes(32))
-            fill_tags(db)
+            fill_all(db)
             self._meter = _meter(options.measure, db, self._reader)
             self._writer = Writer(db, threads, faults)
             self._writer.refresh()

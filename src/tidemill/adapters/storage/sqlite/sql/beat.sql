@@ -18,3 +18,5 @@ order by id limit ?;
 select packed from attempt where holder = ? order by holder, run, path, number;
 -- @lane_counts
 select lane, count(*) from queue group by lane order by lane;
+-- @forked
+select distinct origin from run where origin = ? and ended_at is null and status <> 'removing';

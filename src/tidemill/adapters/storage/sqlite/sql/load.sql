@@ -11,7 +11,7 @@ select run, path, port, packed from value where run = ? and path = ? and port = 
 -- @chunks
 select run, path, param, number, data from chunk where run = ? and path = ? and param = ? and number = ?;
 -- @blobs
-select digest, size from blob where digest = ?;
+select digest, size from blob where digest = ? and deleting = 0;
 -- @limits
 select packed from limit_row where key = ?;
 -- @cached

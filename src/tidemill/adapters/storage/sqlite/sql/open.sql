@@ -8,3 +8,12 @@ select 1 from meta where name = 'tagged';
 insert into meta (name, value) values ('tagged', x'01') on conflict (name) do nothing;
 -- @runs_after
 select packed from run where id > ? order by id limit ?;
+-- @is_dated
+select 1 from meta where name = 'dated';
+-- @date
+insert into meta (name, value) values ('dated', x'01') on conflict (name) do nothing;
+-- @set_dates
+update run set ended_at = ?, origin = ? where id = ?;
+-- @chunks_after
+select run, path, param, number, data from chunk where (run, path, param, number) > (?, ?, ?, ?)
+order by run, path, param, number limit ?;

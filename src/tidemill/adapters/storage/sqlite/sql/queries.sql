@@ -1,13 +1,14 @@
 -- @runs
-select packed from run where id < ? order by id desc limit ?;
+select packed from run where id < ? and status not in ('removing', 'importing') order by id desc limit ?;
 -- @runs_of_status
 select packed from run where status = ? and id < ? order by id desc limit ?;
 -- @runs_of_workflow
 select packed from run where workflow = ? and status = ? and id < ? order by id desc limit ?;
 -- @runs_of_parent
-select packed from run where parent = ? and id < ? order by id desc limit ?;
+select packed from run where parent = ? and id < ? and status not in ('removing', 'importing')
+order by id desc limit ?;
 -- @children
-select count(*) from run where parent = ?;
+select count(*) from run where parent = ? and status not in ('removing', 'importing');
 -- @unfinished
 select packed from run where status = ? and id > ? order by id limit ?;
 -- @steps

@@ -1,6 +1,7 @@
 -- @runs
-insert into run (id, workflow, status, parent, packed) values (?, ?, ?, ?, ?)
-on conflict (id) do update set workflow = excluded.workflow, status = excluded.status, packed = excluded.packed;
+insert into run (id, workflow, status, parent, ended_at, origin, packed) values (?, ?, ?, ?, ?, ?, ?)
+on conflict (id) do update set
+  workflow = excluded.workflow, status = excluded.status, ended_at = excluded.ended_at, packed = excluded.packed;
 -- @scopes
 insert into scope (run, path, packed) values (?, ?, ?)
 on conflict (run, path) do update set packed = excluded.packed;
@@ -39,8 +40,11 @@ on conflict (run, path, name) do update set packed = excluded.packed;
 insert into emitted (run, number, type, packed) values (?, ?, ?, ?)
 on conflict (run, number) do update set type = excluded.type, packed = excluded.packed;
 -- @blobs
-insert into blob (digest, size) values (?, ?)
-on conflict (digest) do update set size = excluded.size;
+insert into blob (digest, size, touched_at) values (?, ?, ?)
+on conflict (digest) do update set size = excluded.size, touched_at = max(touched_at, excluded.touched_at)
+where deleting = 0;
+-- @is_blob_there
+select 1 from blob where digest = ? and deleting = 0;
 -- @blob_refs
 insert into blob_ref (run, digest) values (?, ?)
 on conflict (run, digest) do nothing;
