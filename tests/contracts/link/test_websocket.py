@@ -1,5 +1,6 @@
 """Dialling, and the ways in which it fails."""
 
+import asyncio
 import socket
 
 import pytest
@@ -43,6 +44,19 @@ async def test_nobody_there_is_worth_another_try() -> None:
         address = WsAddress(f"ws://127.0.0.1:{unused.getsockname()[1]}/", "tidemill.v1+msgpack", 1024)
         with pytest.raises(LinkDownError, match="cannot reach"):
             await WsDialer(address).dial()
+
+
+async def test_a_connection_that_breaks_in_the_handshake_is_worth_another_try() -> None:
+    """As that of a proxy whose server is away."""
+
+    async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    address = WsAddress(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", "tidemill.v1+msgpack", 1024)
+    with pytest.raises(LinkDownError, match="the connection broke"):
+        await WsDialer(address).dial()
+    server.close()
 
 
 async def test_silence_ends_in_time() -> None:

@@ -52,6 +52,8 @@ class WsDialer:
             raise _refusal(address.url, error) from error
         except (OSError, picows.WSError) as error:  # a timeout is an OSError
             raise LinkDownError(f"cannot reach {address.url}: {str(error) or 'no answer in time'}") from error
+        if not link.is_connected:  # as a proxy does whose server is away
+            raise LinkDownError(f"cannot reach {address.url}: the connection broke before it was one")
         if link.subprotocol != address.subprotocol:
             await link.close()
             raise LinkRefusedError(f"{address.url} does not speak {address.subprotocol}")
@@ -70,6 +72,11 @@ class WsLink(picows.WSListener):
         self._room = asyncio.Event()
         self._room.set()
         self._is_paused = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it ever was: a connection that breaks in the handshake raises nothing."""
+        return self._transport is not None
 
     @property
     def subprotocol(self) -> str | None:
