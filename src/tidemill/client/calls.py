@@ -68,9 +68,7 @@ class Calls:
     async def _raw(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         async with self.transport.open(method, PREFIX + path, body or None, headers) as reply:
             await checked(reply, self.transport.url)
-            data = await reply.read()
-            self.was_there = True
-            return data
+            return await reply.read()
 
     async def patiently(self, action: Callable[[], Awaitable[T]]) -> T:
         """Try again while the server is away, if it ever was there."""
@@ -78,10 +76,13 @@ class Calls:
         tries = 0
         while True:
             try:
-                return await action()
+                found = await action()
             except UnavailableError:
                 if waited >= self._patience_s or not self.was_there:
                     raise
+            else:
+                self.was_there = True
+                return found
             delay = DELAYS_S[min(tries, len(DELAYS_S) - 1)]
             await asyncio.sleep(delay)
             waited += delay

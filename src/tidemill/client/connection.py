@@ -28,7 +28,8 @@ class Connection:
         self.calls = Calls(transport, PATIENCE_S)
         self.identity = identity
         self.blobs = HttpBlobs(transport)
-        self.values, self.files = Values(self.blobs), Files(self.blobs)
+        self.values = Values(self.blobs, self.calls.patiently)
+        self.files = Files(self.blobs, self.calls.patiently)
         self.outcomes = Outcomes(self.calls, identity.token)
         self.joining = Joining(self.calls, self.outcomes)
         self.tails = Tails(self.calls)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from tidemill.client.blobs import HttpBlobs
-from tidemill.client.values import read_file
+from tidemill.client.values import Patiently, read_file
 from tidemill.core.errors import InputError, UnavailableError
 from tidemill.core.ids import digest_of, digest_text, parse_digest
 from tidemill.ports.blobs import BlobDamagedError
@@ -18,23 +18,27 @@ TRIES, RETRY_S = 5, 0.5
 
 
 class Files:
-    def __init__(self, blobs: HttpBlobs) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: HttpBlobs, patiently: Patiently) -> None:
+        self._blobs, self._patiently = blobs, patiently
 
     async def upload(self, source: str | Path | bytes, name: str, progress: Progress | None) -> File:
         if isinstance(source, bytes):
             file = stored(digest=digest_text(digest_of(source)), size=len(source), name=name)
-            await self._send(file, _once(source), progress)
+            await self._send(file, lambda: _once(source), progress)
             return file
         local = await asyncio.to_thread(_measured, Path(source), name)
-        await self._send(local, read_file(str(source)), progress)
+        await self._send(local, lambda: read_file(str(source)), progress)
         return stored(digest=local.digest, size=local.size, media_type=local.media_type, name=local.name)
 
-    async def _send(self, file: File, data: AsyncIterator[bytes], progress: Progress | None) -> None:
+    async def _send(self, file: File, data: Callable[[], AsyncIterator[bytes]], progress: Progress | None) -> None:
         digest = parse_digest(file.digest)
         tell = progress or (lambda _done, _all: None)
-        if not await self._blobs.has_blob(digest):
-            await self._blobs.write_blob(digest, file.size, _counted(data, file.size, tell))
+
+        async def store() -> None:
+            if not await self._blobs.has_blob(digest):
+                await self._blobs.write_blob(digest, file.size, _counted(data(), file.size, tell))
+
+        await self._patiently(store)
         tell(file.size, file.size)
 
     async def download(self, file: File, to: Path, progress: Progress | None) -> Path:

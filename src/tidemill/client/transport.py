@@ -16,6 +16,7 @@ from tidemill.wire.api import PROBLEM, Problem
 Body = bytes | AsyncIterator[bytes] | None
 
 CONNECT_S = 5.0
+SILENCE_S = 45.0  # without a byte: whoever sends for long says something every 15 s
 CHUNK_BYTES = 256 * 1024
 _ADDRESS = re.compile(r"https?://[^/\s?#]", re.IGNORECASE)
 _problem = msgspec.json.Decoder(Problem).decode
@@ -53,13 +54,17 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """One pool of connections, opened with the first request. Raises BadAddressError."""
+    """One pool of connections, opened with the first request. Raises BadAddressError.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        silence_s: after so long without a byte the server, or the way to it, is taken for gone.
+    """
+
+    def __init__(self, url: str, silence_s: float = SILENCE_S) -> None:
         untyped: object = url
         if not isinstance(untyped, str) or not _ADDRESS.match(untyped):
             raise BadAddressError(untyped)
-        self.url = url.rstrip("/")
+        self.url, self._silence_s = url.rstrip("/"), silence_s
         self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
@@ -77,7 +82,7 @@ class HttpTransport:
             raise ServerUnreachableError(self.url, _reason_of(error)) from None
 
     def _connect(self) -> aiohttp.ClientSession:
-        timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S)
+        timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S, sock_read=self._silence_s)
         self._session = aiohttp.ClientSession(
             timeout=timeout, auto_decompress=False, read_bufsize=2 * CHUNK_BYTES, cookie_jar=aiohttp.DummyCookieJar()
         )
@@ -124,6 +129,8 @@ def _reason_of(error: aiohttp.ClientError) -> str:
             return "nothing listens there" if is_refused else f"cannot connect ({cause.strerror or cause})"
         case aiohttp.ConnectionTimeoutError():
             return f"no connection within {CONNECT_S:.0f} s"
+        case aiohttp.SocketTimeoutError():
+            return "it says nothing"
         case aiohttp.ClientResponseError():
             return "what listens there does not speak HTTP"
         case _:

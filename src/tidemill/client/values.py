@@ -1,11 +1,13 @@
 """Arguments on their way to a server and outputs on their way back: what is large moves as a blob."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol, TypeVar
 
 from msgspec import Raw
 
 from tidemill.client.blobs import HttpBlobs
+from tidemill.client.transport import Body
 from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.ids import digest_of
 from tidemill.core.values import (
@@ -20,12 +22,20 @@ from tidemill.core.values import (
     Value,
 )
 
+T = TypeVar("T")
+
 CHUNK_BYTES = 1024 * 1024
 
 
+class Patiently(Protocol):
+    """Tries again while the server is away."""
+
+    async def __call__(self, action: Callable[[], Awaitable[T]], /) -> T: ...
+
+
 class Values:
-    def __init__(self, blobs: HttpBlobs) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: HttpBlobs, patiently: Patiently) -> None:
+        self._blobs, self._patiently = blobs, patiently
 
     async def send(self, encoded: Mapping[str, Encoded]) -> dict[str, Value]:
         """Upload what a request does not carry."""
@@ -46,13 +56,20 @@ class Values:
         if len(encoded.data) <= INLINE_LIMIT_BYTES:
             return encoded.inline
         digest = digest_of(encoded.data)
-        if not await self._blobs.has_blob(digest):
-            await self._blobs.write_blob(digest, len(encoded.data), encoded.data)
+        await self._store(digest, len(encoded.data), lambda: encoded.data)
         return Blob(digest, len(encoded.data), refs=encoded.refs)
 
     async def send_file(self, local: LocalFile) -> None:
-        if not await self._blobs.has_blob(local.digest):
-            await self._blobs.write_blob(local.digest, local.size, read_file(local.path))
+        await self._store(local.digest, local.size, lambda: read_file(local.path))
+
+    async def _store(self, digest: bytes, size: int, data: Callable[[], Body]) -> None:
+        """Unless it is there."""
+
+        async def store() -> None:
+            if not await self._blobs.has_blob(digest):
+                await self._blobs.write_blob(digest, size, data())
+
+        await self._patiently(store)
 
     async def receive(self, run: bytes, outputs: Mapping[str, Argument]) -> dict[str, Argument]:
         """The same outputs with every value at hand."""
@@ -63,13 +80,14 @@ class Values:
             case Given(value=Inline()):
                 return argument
             case Given(value=Blob(digest=digest, encoding=encoding, refs=refs), fields=fields):
-                return Given(Inline(await self._blobs.fetch(digest), encoding, refs), fields)
+                data = await self._patiently(lambda: self._blobs.fetch(digest))
+                return Given(Inline(data, encoding, refs), fields)
             case GivenList(items=items):
                 return GivenList(tuple([await self._received(run, item) for item in items]))
             case GivenRecord(fields=parts):
                 return GivenRecord({name: await self._received(run, part) for name, part in parts.items()})
             case Remote(path=path, port=port, fields=fields):
-                return Given(Inline(await self._blobs.read_list(run, path, port)), fields)
+                return Given(Inline(await self._patiently(lambda: self._blobs.read_list(run, path, port))), fields)
             case Given():
                 raise TypeError(argument)
 

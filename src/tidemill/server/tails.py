@@ -19,7 +19,7 @@ from tidemill.server.epochs import LINES, Batch, Batches, frames, lines, message
 from tidemill.server.epochs import Place as ItemPlace
 from tidemill.server.logsearch import Place, Wanted, find, wanted
 from tidemill.server.problems import refuse
-from tidemill.server.streaming import EVENTS, SILENCE, Streams, beating, sse
+from tidemill.server.streaming import EVENTS, KEEP_ALIVE_S, SILENCE, Streams, beating, sse
 from tidemill.server.views import emitted_view, time_text
 from tidemill.wire.api import FRAMES, EmittedPage, LogLineView, LogPage
 
@@ -96,10 +96,14 @@ class Tails:
         found = [item for row in rows for item in row.items]
         return tuple(found[first - rows[0].first :]) if rows else ()
 
-    async def _news(self, run: RunId) -> AsyncIterator[bool]:
-        """True whenever something happened to a run, False now and then."""
-        async for item in beating(self._engine.feed.follow(run, self._engine.feed.last)):
-            yield item is not None
+    async def _news(self, run: RunId, every_s: float = KEEP_ALIVE_S) -> AsyncIterator[bool]:
+        """True whenever something happened to a run, False now and then, however much happens."""
+        told = self._engine.clock.monotonic()
+        async for item in beating(self._engine.feed.follow(run, self._engine.feed.last), every_s):
+            is_quiet = item is None or self._engine.clock.monotonic() - told > every_s
+            if is_quiet:
+                told = self._engine.clock.monotonic()
+            yield not is_quiet
 
     # Events that tasks told of -----------------------------------------------------------------------
 
