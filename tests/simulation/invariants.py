@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 
 from tests.simulation.repertoire import Repertoire
-from tidemill.adapters.storage.sqlite.packing import (
+from tidemill.adapters.storage.packing import (
     unpack_attempt,
     unpack_limit,
     unpack_mailbox,

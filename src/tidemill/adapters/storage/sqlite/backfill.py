@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 import apsw
 
+from tidemill.adapters.storage.packing import dates_of, tag_bindings, unpack_run
 from tidemill.adapters.storage.sqlite.connection import fetch
-from tidemill.adapters.storage.sqlite.packing import dates_of, tag_bindings, unpack_run
-from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.adapters.storage.statements import statements
 from tidemill.core.chunks import unpack
 from tidemill.core.run import Run
 from tidemill.core.values import blobs_of
@@ -16,7 +16,7 @@ _BITE = 1000
 
 def fill_all(db: apsw.Connection) -> None:
     """Let runs of an older store be found by their tags and ends, and their chunks name blobs."""
-    sql = statements("open")
+    sql = statements("sqlite/sql/open")
     if not fetch(db, sql["is_tagged"]):
         with db:
             _each_run(db, _tag)
@@ -30,14 +30,14 @@ def fill_all(db: apsw.Connection) -> None:
 
 def _each_run(db: apsw.Connection, fill: Callable[[apsw.Connection, Sequence[Run]], None]) -> None:
     after = b""
-    while rows := fetch(db, statements("open")["runs_after"], (after, _BITE)):
+    while rows := fetch(db, statements("sqlite/sql/open")["runs_after"], (after, _BITE)):
         runs = [unpack_run(packed) for (packed,) in rows]
         fill(db, runs)
         after = runs[-1].id
 
 
 def _tag(db: apsw.Connection, runs: Sequence[Run]) -> None:
-    save = statements("save")
+    save = statements("sqlite/sql/save")
     tagged = {run.id: run.tags for run in runs if run.tags}
     db.executemany(save["tagged_drop"], [(run,) for run in tagged])
     db.executemany(save["tagged"], tag_bindings(tagged))
@@ -45,14 +45,14 @@ def _tag(db: apsw.Connection, runs: Sequence[Run]) -> None:
 
 def _date(db: apsw.Connection, runs: Sequence[Run]) -> None:
     dates = [(*dates_of(run), run.id) for run in runs]
-    db.executemany(statements("open")["set_dates"], [each for each in dates if each[0] or each[1]])
+    db.executemany(statements("sqlite/sql/open")["set_dates"], [each for each in dates if each[0] or each[1]])
 
 
 def _name_chunks(db: apsw.Connection) -> None:
     """Elements of lists that are blobs were not named, since nothing was collected then."""
     key: tuple[object, ...] = (b"", "", "", -1)
-    while rows := fetch(db, statements("open")["chunks_after"], (*key, _BITE)):
+    while rows := fetch(db, statements("sqlite/sql/open")["chunks_after"], (*key, _BITE)):
         for run, _, _, _, data in rows:
             named = blobs_of({str(n): each for n, each in enumerate(unpack(data))})
-            db.executemany(statements("save")["blob_refs"], [(run, digest) for digest in named])
+            db.executemany(statements("sqlite/sql/save")["blob_refs"], [(run, digest) for digest in named])
         key = rows[-1][:-1]

@@ -4,9 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import apsw
 
-from tidemill.adapters.storage.sqlite.connection import fetch, fetch_each, lost
-from tidemill.adapters.storage.sqlite.leaving import come_and_go
-from tidemill.adapters.storage.sqlite.packing import (
+from tidemill.adapters.storage.packing import (
     BINDINGS,
     history_bindings,
     queue_bindings,
@@ -18,9 +16,11 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_step,
     unpack_timer,
 )
+from tidemill.adapters.storage.sqlite.connection import fetch, fetch_each, lost
+from tidemill.adapters.storage.sqlite.leaving import come_and_go
 from tidemill.adapters.storage.sqlite.reading import load_rows
-from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
+from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Instant, Path, RunId, SessionId
 from tidemill.core.notes import Note
 from tidemill.core.rows import Changes, Keys, Lane, Queued, Rows, Session, Timer
@@ -41,7 +41,7 @@ _ROW_FAULTS = (
 class SqliteBeat:
     def __init__(self, writer: Writer, at: Instant, ended: Callable[[], None]) -> None:
         self._writer, self.at, self._ended = writer, at, ended
-        self._sql = statements("beat")
+        self._sql = statements("sqlite/sql/beat")
         self._is_open = True
 
     async def load(self, keys: Keys) -> Rows:
@@ -131,7 +131,7 @@ class SqliteBeat:
         self._ended()
 
     def _save(self, db: apsw.Connection, changes: Changes) -> Sequence[int]:
-        sql = statements("save")
+        sql = statements("sqlite/sql/save")
         for name, bind in BINDINGS:
             if getattr(changes, name):
                 db.executemany(sql[name], bind(changes))
@@ -152,7 +152,7 @@ class SqliteBeat:
 
     def _sweep(self, db: apsw.Connection, changes: Changes) -> None:
         """Rows of bounded tables whose time is over go when others come."""
-        sql = statements("save")
+        sql = statements("sqlite/sql/save")
         if changes.cached:
             db.execute(sql["cached_sweep"], (max(row.made_at for row in changes.cached),))
         if changes.fires or changes.schedules_drop:
@@ -169,13 +169,13 @@ class SqliteBeat:
 
     def _drop(self, db: apsw.Connection, rows: Sequence[Queued]) -> None:
         before = db.total_changes()
-        db.executemany(statements("save")["queue_drop"], [queue_key(row) for row in rows])
+        db.executemany(statements("sqlite/sql/save")["queue_drop"], [queue_key(row) for row in rows])
         if (missing := len(rows) - (db.total_changes() - before)) > 0:
             raise ClaimLostError(f"{missing} of {len(rows)} queued steps are gone")
         self._writer.lanes.remove(row.lane for row in rows)
 
     def _put(self, db: apsw.Connection, rows: Sequence[Queued]) -> None:
-        sql = statements("save")
+        sql = statements("sqlite/sql/save")
         lanes = self._writer.lanes
         db.execute("savepoint put")
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from tidemill.adapters.storage.sqlite.statements import migrations
+from tidemill.adapters.storage.statements import migrations
 from tidemill.core.errors import InputError
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import StoreFullError, StoreLostError
@@ -75,7 +75,7 @@ def open_reader(path: str) -> apsw.Connection:
 
 def migrate(db: apsw.Connection, path: str, schema: Schema, faults: Faults = NO_FAULTS) -> None:
     """Bring the schema up to ours, one transaction for each step; refuse one that is newer."""
-    steps = migrations(schema.name.lower())
+    steps = migrations(f"sqlite/migrations/{schema.name.lower()}")
     version = int(db.pragma("user_version"))
     if version > len(steps):
         message = (

@@ -3,7 +3,7 @@
 import apsw
 
 from tidemill.adapters.storage.sqlite.connection import fetch, fetch_each
-from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import RunId
 from tidemill.core.rows import Changes
 from tidemill.ports.store import BlobGoneError
@@ -25,7 +25,7 @@ def come_and_go(db: apsw.Connection, changes: Changes) -> None:
 
 def _name_blobs(db: apsw.Connection, changes: Changes) -> None:
     """Note blobs that came, and who names which. Raises BlobGoneError."""
-    sql = statements("save")
+    sql = statements("sqlite/sql/save")
     before = db.total_changes()
     db.executemany(sql["blobs"], [(*item, changes.blobs_at.get(item[0], 0)) for item in changes.blobs.items()])
     if (refused := len(changes.blobs) - (db.total_changes() - before)) > 0:
@@ -37,7 +37,7 @@ def _name_blobs(db: apsw.Connection, changes: Changes) -> None:
 
 
 def _let_leave(db: apsw.Connection, changes: Changes) -> None:
-    sql = statements("keeping")
+    sql = statements("sql/keeping")
     db.executemany(sql["leave"], list(changes.blobs_leave.items()))
     db.executemany(sql["claim"], list(changes.blobs_claim.items()))
     db.executemany(sql["drop"], [(digest,) for digest in changes.blobs_drop])
@@ -47,7 +47,7 @@ def _let_leave(db: apsw.Connection, changes: Changes) -> None:
 
 
 def _sweep(db: apsw.Connection, run: RunId, limit: int) -> None:
-    sql = statements("keeping")
+    sql = statements("sql/keeping")
     owned = [(table, b"r" + run) for table in _OF_OWNER]
     for table, key in [*((table, run) for table in _OF_RUN), *owned, ("blob_ref", run)]:
         db.execute(sql[f"sweep_{table}"], (key, limit))

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, lost, open_writer
-from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Path as StepPath
 from tidemill.core.ids import RunId
 from tidemill.ports.faults import NO_FAULTS, Faults
@@ -50,7 +50,7 @@ class SqliteLogs:
         self._db = open_writer(str(path), Schema.LOGS, Synchronous.NORMAL, vfs)
         self._db.wal_autocheckpoint(1000)
         self._threads, self._faults = threads, faults
-        self._sql = statements("logs")
+        self._sql = statements("sqlite/sql/logs")
         self._turn = asyncio.Lock()  # of the connection
         self._kept: OrderedDict[_AttemptKey, _Kept] = OrderedDict()
 

@@ -13,8 +13,8 @@ from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fet
 from tidemill.adapters.storage.sqlite.counting import Meter
 from tidemill.adapters.storage.sqlite.lock import FileLock
 from tidemill.adapters.storage.sqlite.queries import SqliteQueries
-from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
+from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Instant, RunId
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import NO_FAULTS, Faults
@@ -113,7 +113,7 @@ class SqliteStore(SqliteQueries):
 
 def _kept(db: apsw.Connection, name: str, made: bytes) -> bytes:
     """What the store has under a name; ``made`` where it has nothing yet."""
-    sql = statements("open")
+    sql = statements("sqlite/sql/open")
     db.execute(sql["make"], (name, made))
     kept: bytes = fetch(db, sql["kept"], (name,))[0][0]
     return kept

@@ -15,7 +15,7 @@ import apsw
 
 from tidemill.adapters.storage.sqlite.connection import fetch, lost
 from tidemill.adapters.storage.sqlite.lanes import LaneCounts
-from tidemill.adapters.storage.sqlite.statements import statements
+from tidemill.adapters.storage.statements import statements
 from tidemill.core.errors import InternalError
 from tidemill.ports.faults import Faults
 from tidemill.ports.threads import Threads
@@ -50,7 +50,9 @@ class Writer:
     def refresh(self) -> None:
         """Count the lanes again, if a failed commit left the counts in doubt."""
         if self._is_stale:
-            self.lanes.load((lane, count) for lane, count in fetch(self.db, statements("beat")["lane_counts"]))
+            self.lanes.load(
+                (lane, count) for lane, count in fetch(self.db, statements("sqlite/sql/beat")["lane_counts"])
+            )
             self._is_stale = False
 
     def begin_reading(self) -> apsw.Connection:

@@ -1,13 +1,13 @@
 """What may go, and one run as a whole: reads of committed rows (ports/keeping.py)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
-from tidemill.adapters.storage.sqlite.connection import Bindings, Row, fetch
-from tidemill.adapters.storage.sqlite.packing import (
+from tidemill.adapters.storage.packing import (
+    Bound,
     unpack_artifact,
     unpack_attempt,
     unpack_attributes,
@@ -25,7 +25,6 @@ from tidemill.adapters.storage.sqlite.packing import (
     unpack_value,
     unpack_wait,
 )
-from tidemill.adapters.storage.sqlite.statements import statements
 from tidemill.core.ids import Digest, RunId
 from tidemill.core.rows import Changes
 from tidemill.core.run import Run
@@ -58,63 +57,64 @@ _pack = msgspec.msgpack.encode
 _unpack = msgspec.msgpack.Decoder(tuple[int, list[Any]]).decode
 
 
-class SqliteKeeping:
-    def __init__(self, connect: Callable[[], Awaitable[apsw.Connection]]) -> None:
-        self._connect = connect
-        self._keeping = statements("keeping")
+class PackedKeeping(ABC):
+    """An engine gives `_fetch`; ``following`` is the least character that its texts can hold."""
+
+    def __init__(self, following: str) -> None:
+        self._least = following
+
+    @abstractmethod
+    async def _fetch(self, name: str, bindings: Bound = ()) -> list[Any]:
+        """All rows of the statement of this name in `sql/queries.sql` or `sql/keeping.sql`."""
 
     async def workflows(self, after: str, limit: int) -> Sequence[str]:
         found: list[str] = []
-        while len(found) < limit and (name := (await self._kept("workflow", (after,)))[0][0]) is not None:
+        while len(found) < limit and (name := (await self._fetch("workflow", (after,)))[0][0]) is not None:
             found.append(name)
             after = name
         return found
 
     async def ended(self, which: EndedFilter) -> Sequence[Run]:
         bound = (which.workflow, which.status, *which.after, *which.upto, which.limit)
-        return [unpack_run(packed) for (packed,) in await self._kept("ended", bound)]
+        return [unpack_run(packed) for (packed,) in await self._fetch("ended", bound)]
 
     async def nth_ended(self, workflow: str, status: str, skip: int) -> Moment | None:
-        rows = await self._kept("nth_ended", (workflow, status, skip))
+        rows = await self._fetch("nth_ended", (workflow, status, skip))
         return (rows[0][0], RunId(rows[0][1])) if rows else None
 
     async def hidden(self, limit: int) -> Sequence[Run]:
-        return [unpack_run(packed) for (packed,) in await self._kept("hidden", (limit,))]
+        return [unpack_run(packed) for (packed,) in await self._fetch("hidden", (limit,))]
 
     async def blobs(self, after: bytes, limit: int) -> Sequence[BlobRow]:
-        rows = await self._kept("blobs", (after, limit))
+        rows = await self._fetch("blobs", (after, limit))
         return [BlobRow(digest, size, at, bool(named), bool(leaving)) for digest, size, at, named, leaving in rows]
 
     async def leaving(self, limit: int) -> Sequence[Digest]:
-        return [digest for (digest,) in await self._kept("leaving", (limit,))]
+        return [digest for (digest,) in await self._fetch("leaving", (limit,))]
 
     async def part(self, run: RunId, after: bytes, limit: int) -> Part:
         changes, (index, key) = Changes(), _unpack(after) if after else (0, list(_START[0][1]))
         if not after:
-            changes.runs = [unpack_run(packed) for (packed,) in await self._kept("part_runs", (run,))]
+            changes.runs = [unpack_run(packed) for (packed,) in await self._fetch("part_runs", (run,))]
             changes.tagged = {each.id: each.tags for each in changes.runs if each.tags}
         while True:
             name, _, read = _START[index]
             owner = b"r" + run if name in _OWNED else run
-            rows = await self._kept(f"part_{name}", (owner, *key, limit))
-            _add(changes, name, run, [(*each[:-1], read(each[-1])) for each in rows])
+            rows = await self._fetch(f"part_{name}", (owner, *key, limit))
+            _add(changes, name, run, [(*tuple(each)[:-1], read(each[-1])) for each in rows])
             limit -= len(rows)
             if limit <= 0:
-                return Part(changes, _pack((index, _next(name, rows[-1][:-1]))))
+                return Part(changes, _pack((index, self._next(name, tuple(rows[-1])[:-1]))))
             index += 1
             if index == len(_START):
                 return Part(changes, None)
             key = list(_START[index][1])
 
-    async def _kept(self, name: str, bindings: Bindings) -> list[Row]:
-        return fetch(await self._connect(), self._keeping[name], bindings)
+    def _next(self, name: str, key: Bound) -> Bound:
+        return (key[0] + self._least,) if name in _FROM else key
 
 
-def _next(name: str, key: Row) -> Row:
-    return (key[0] + "\0",) if name in _FROM else key
-
-
-def _add(changes: Changes, name: str, run: RunId, rows: Sequence[Row]) -> None:
+def _add(changes: Changes, name: str, run: RunId, rows: Sequence[Bound]) -> None:
     match name:
         case "blob_refs":
             changes.blobs.update(dict(rows))

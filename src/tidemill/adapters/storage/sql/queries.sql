@@ -23,11 +23,11 @@ select packed from attempt where run = ? and path = ? order by number limit ?;
 select port, packed from value where run = ? and path = ? order by port;
 -- @stream
 select packed from stream
-where run = :run and path = :path and number = :number
+where run = ?1 and path = ?2 and number = ?3
   and first >= coalesce(
-    (select max(first) from stream where run = :run and path = :path and number = :number and first <= :first), 0)
-  and first + length > :first
-order by first limit :limit;
+    (select max(first) from stream where run = ?1 and path = ?2 and number = ?3 and first <= ?4), 0)
+  and first + length > ?4
+order by first limit ?5;
 -- @artifacts
 select packed from artifact where run = ? order by path, name;
 -- @emitted

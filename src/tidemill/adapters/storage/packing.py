@@ -1,7 +1,10 @@
-"""Rows in and out of SQLite: the columns that SQL needs, and the whole row packed with msgpack."""
+"""Rows in and out of a database: the columns that SQL needs, and the whole row packed with msgpack.
+
+The stores on SQLite and on PostgreSQL share all of this: a new kind of row is added here once, and to the SQL of each.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,10 +18,12 @@ from tidemill.core.rows import (
     Fire,
     GraphRow,
     History,
+    Keys,
     LaneRow,
     Limit,
     Pause,
     Queued,
+    Rows,
     Schedule,
     Session,
     StreamItems,
@@ -165,3 +170,37 @@ def queue_key(row: Queued) -> Bound:
 
 def queue_bindings(row: Queued) -> Bound:
     return (row.lane, row.order, row.run, row.path, row.expires_at, row.limit, row.home)
+
+
+class Load(NamedTuple):
+    """How rows of one list of `Keys` are found: what a key binds, and the key of a row."""
+
+    bind: Callable[[Any], Bound]
+    unpack: Callable[[bytes], Any]
+    key: Callable[[Any], Any]
+
+
+# By the name in `Keys` and `Rows`. Values, chunks and blobs are not among them: they do not hold their keys.
+LOADS: Mapping[str, Load] = {
+    "runs": Load(lambda key: (key,), unpack_run, lambda r: r.id),
+    "scopes": Load(tuple, unpack_scope, lambda r: (r.run, r.path)),
+    "steps": Load(tuple, unpack_step, lambda r: (r.run, r.path)),
+    "attempts": Load(tuple, unpack_attempt, lambda r: (r.run, r.path, r.number)),
+    "limits": Load(lambda key: (key,), unpack_limit, lambda r: r.key),
+    "cached": Load(lambda key: (key,), unpack_cached, lambda r: r.key),
+    "schedules": Load(lambda key: (key,), unpack_schedule, lambda r: r.name),
+    "submit_keys": Load(lambda key: (key,), unpack_submit_key, lambda r: r.name),
+    "waits": Load(tuple, unpack_wait, lambda r: (r.run, r.path)),
+    "mailboxes": Load(address_key, unpack_mailbox, lambda r: r.address),
+    "signals": Load(signal_key, unpack_signal, lambda r: (r.address, r.id)),
+    "told": Load(tuple, unpack_emitted, lambda r: (r.run, r.type)),
+    "attributes": Load(tuple, unpack_attributes, lambda r: (r.run, r.path)),
+    "shelves": Load(tuple, unpack_shelf, lambda r: r.key),
+    "kept": Load(tuple, unpack_kept, lambda r: (r.owner, r.name, r.key)),
+}
+
+
+def no_rows(keys: Keys) -> Rows:
+    """None for each key."""
+    asked: dict[str, Any] = {name: dict.fromkeys(getattr(keys, name)) for name in keys.__struct_fields__}
+    return Rows(**asked)
