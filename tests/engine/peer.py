@@ -27,9 +27,9 @@ from tidemill.core.ids import Digest, RunId, digest_of, uuid7
 from tidemill.core.rows import Keys
 from tidemill.core.run import Attempt, Code, Ended, Failure, Run, Step
 from tidemill.core.values import Inline
-from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, SubmitRefused
+from tidemill.engine.together import EngineSettings
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import LinkDownError
 from tidemill.server.sessions import WorkerDesk

@@ -31,8 +31,8 @@ from tidemill.adapters.web.courier import HttpCourier
 from tidemill.assembly.programs import programs
 from tidemill.core.definitions import Pools
 from tidemill.core.webhooks import Patience
-from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
+from tidemill.engine.together import EngineSettings
 from tidemill.net.addresses import allowed_of
 from tidemill.ports.backend import speaking
 from tidemill.ports.link import Dialer

@@ -20,8 +20,8 @@ from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.core.definitions import Pools
 from tidemill.core.errors import UnavailableError
-from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
+from tidemill.engine.together import EngineSettings
 from tidemill.ports.link import Link, LinkDownError, LinkRefusedError
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in

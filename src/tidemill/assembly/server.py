@@ -31,8 +31,8 @@ from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
 from tidemill.core.webhooks import Patience
-from tidemill.engine.beats import EngineSettings
 from tidemill.engine.engine import Engine
+from tidemill.engine.together import EngineSettings
 from tidemill.net.addresses import allowed_of
 from tidemill.server.app import App, Backing, Sending, WebSettings, build_app, build_sender
 

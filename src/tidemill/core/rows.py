@@ -106,7 +106,7 @@ class Rows(Struct):
     attributes: dict[StepKey, Attributes | None] = field(default_factory=dict)
     shelves: dict[ShelfKey, Shelf | None] = field(default_factory=dict)
     kept: dict[KeptKey, Kept | None] = field(default_factory=dict)
-    held: set[Any] = field(default_factory=set)  # runs and shared keys that another server's beat holds: not read
+    held: set[Any] = field(default_factory=set)  # held by another server: run ids, and (group, key) of shared rows
 
 
 class Queued(Struct, frozen=True, gc=False):

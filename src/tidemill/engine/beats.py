@@ -9,118 +9,60 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from msgspec import Struct
-
-from tidemill.core.catalog import Catalog
 from tidemill.core.errors import UnavailableError
-from tidemill.core.events import Event
-from tidemill.core.ids import Digest, Instant
+from tidemill.core.ids import Instant, RunId
 from tidemill.core.overlay import Overlay
-from tidemill.core.rows import Changes
-from tidemill.engine.answers import failer, setter
 from tidemill.engine.delivery import Delivery
-from tidemill.engine.feed import Feed
 from tidemill.engine.fetches import Fetches
-from tidemill.engine.graphs import Graphs
-from tidemill.engine.inbox import Arrival, Decision, Departure, Inbox, Recording
+from tidemill.engine.inbox import Arrival, Departure
+from tidemill.engine.neighbours import news_of
 from tidemill.engine.reader import Reader
-from tidemill.engine.registry import Registry
-from tidemill.engine.schedules import Schedules
-from tidemill.engine.seats import ASK_AGAIN, Seat, Seats
-from tidemill.engine.sharing import Shelves
+from tidemill.engine.seats import ASK_AGAIN
+from tidemill.engine.together import EngineSettings, Together
 from tidemill.engine.turn import Turn
-from tidemill.engine.watches import Watches
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
-from tidemill.ports.store import RowRefusedError, Store
+from tidemill.ports.store import HeldElsewhereError, RowRefusedError, Store
 
 DUE_LIMIT = 500
 EXPIRED_EVERY = timedelta(seconds=60)  # how often queue limits are looked at
 RETRY_S = 0.2  # after a commit that failed
+HELD_S = 0.002  # when another server's beat was in the way; the next beat waits for it
+HELD_US = 5000  # until due timers are looked at again that another server has in hand
 
 _log = logging.getLogger("tidemill.engine")
 
 
-class EngineSettings(Struct, frozen=True):
-    lease: timedelta = timedelta(seconds=30)
-    heartbeat: timedelta = timedelta(seconds=5)
-    soon: timedelta = timedelta(milliseconds=20)
-
-
-class Beats:
+class Beats(Together):
     def __init__(self, store: Store, blobs: Blobs, clock: Clock, entropy: Entropy, settings: EngineSettings) -> None:
-        self.queries = store
-        self.settings = settings
-        self.catalog = Catalog()
-        self.graphs = Graphs(store)
-        self.feed, self.registry = Feed(store), Registry(store)
+        super().__init__(store, clock, settings)
+        self._entropy = entropy
         self.reader = Reader(store, blobs, self.graphs)
-        self.seats, self.clock = Seats(), clock
-        self._store, self._entropy = store, entropy
-        self._inbox = Inbox()
-        self._watches = Watches(store)
         self._fetches = Fetches(store, self.reader, blobs)
         self._delivery = Delivery(self.seats, self._watches, self.feed, self._inbox, self._fetches)
         self.tallies = self._delivery.tallies
-        self.schedules = Schedules(store, self._inbox, clock)
-        self.shelves = Shelves(store, self._inbox.put)
-        self._delivery.when_ended += [self.schedules.ended, self.shelves.ended]
+        self._delivery.when_ended += self.when_ended
         self._delivery.when_written += [self.registry.note, self.shelves.written]
-        self._next_due: Instant | None = None
         self._next_look: Instant = 0
         self._beating = self._in_doubt = False
-
-    @property
-    def store_id(self) -> bytes:
-        return self._store.id
-
-    async def record(self, changes: Changes) -> None:
-        """Write rows that need no decision; returns after the commit."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put(Recording(changes, setter(future), failer(future)))
-        await future
-
-    async def blob_stored(self, digest: Digest, size: int) -> None:
-        """Note a blob whose bytes are durable; returns after the commit."""
-        await self.record(Changes(blobs={digest: size}))
+        self._held_run: RunId | None = None  # of another server's beat: the next one waits for it first
 
     # The loop --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Recover, then beat until cancelled."""
+        await self.neighbours.join()
         await self._recover()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._fetches.work(self._send, self._stored))
             group.create_task(self.schedules.run())
+            group.create_task(self.neighbours.run(self))
+            if self.neighbours.are_possible:
+                group.create_task(self.feed.tail())
             while True:
                 await self._sleep()
                 await self._beat(self._inbox.take())
-
-    async def _recover(self) -> None:
-        """Read what a server before this one left; time without a server does not count for any lease."""
-        await self.graphs.load()
-        await self.registry.load()
-        self.catalog.add(row.definition for row in reversed(await self._store.tasks()))
-        await self.seats.recall(self._store)
-        await self._seat_all()
-        self._next_due = await self._store.next_due()
-        self._inbox.ring()
-
-    async def _seat_all(self) -> None:
-        """A seat for each live session, so that its lease can end."""
-        until = self.clock.now() + _us(self.settings.lease)
-        for session in await self._store.sessions(10_000):
-            if session.live and self.seats.get(session.id) is None:
-                seat = Seat(session)
-                seat.lease_until_at = until
-                self.seats.add(seat)
-
-    def _send(self, event: Event) -> None:
-        self._inbox.put(Decision(event))
-
-    def _stored(self, digest: Digest, size: int) -> "asyncio.Future[None]":
-        return asyncio.ensure_future(self.blob_stored(digest, size))
 
     async def _sleep(self) -> None:
         """Until something has arrived, or time brings something."""
@@ -164,6 +106,10 @@ class Beats:
             if self._in_doubt:
                 await self._ask_again()
             await self._try(arrivals)
+        except HeldElsewhereError as error:
+            self._inbox.put_back(arrivals)
+            self._held_run = error.run
+            await asyncio.sleep(HELD_S)
         except UnavailableError as error:
             _log.exception("nothing was acknowledged in this beat")
             self._in_doubt = True
@@ -213,41 +159,78 @@ class Beats:
         await self._beat(arrivals[middle:])
 
     async def _try(self, arrivals: Sequence[Arrival]) -> None:
-        at = self.clock.now()
-        overlay = Overlay(at, self._entropy.bytes(16), self.catalog, self.graphs.layouts, self.seats.lanes)
-        beat = await self._store.begin(at)
+        held_run, self._held_run = self._held_run, None
+        beat = await self._store.begin(self.clock.now(), held_run)
+        chance = self._entropy.bytes(16)
+        overlay = Overlay(beat.at, chance, self.catalog, self.graphs.layouts, self.seats.lanes)
+        turn = Turn(beat, overlay, self.graphs, self.registry)
         try:
-            turn = Turn(beat, overlay, self.graphs, self.registry)
-            await turn.take(arrivals)
-            more = await self._take_time(turn, at)
-            await turn.let_go()
-            self.seats.learn(overlay.lanes)
-            await turn.match(self.seats.offers(), self.seats.lone)
-            if turn.declined:
-                await turn.let_go()
-            wrote = await turn.write()
+            looked = await self._decide(turn, arrivals)
         except BaseException:
+            self._is_noted = self._is_noted or bool(turn.notes)
             await beat.rollback()
             raise
         self.seats.lanes |= overlay.lanes
         paused = self.seats.pauses.take(turn.changes)  # they count from the next beat on; nobody has been told yet
-        self._delivery.deliver(turn, arrivals)
-        for queued in turn.changes.queue_put:
-            self._next_look = min(self._next_look, queued.expires_at)
-        if wrote and (turn.changes.timers_put or turn.changes.timers_drop):
-            self._next_due = await self._store.next_due()
-        if more or turn.declined or paused:
+        self._deliver(turn, arrivals)
+        more = await self._plan(turn) if looked else False
+        if turn.is_behind:
+            self._held_run = turn.held_run
+            await asyncio.sleep(HELD_S)
+        if more or turn.declined or paused or turn.is_behind or self._is_noted:
             self._inbox.ring()
 
-    async def _take_time(self, turn: Turn, at: Instant) -> bool:
-        """Decide what is due; whether there may be more of it."""
-        taken = 0
-        if self._next_due is not None and self._next_due <= at:
-            taken = await turn.take_due(DUE_LIMIT)
+    async def _decide(self, turn: Turn, arrivals: Sequence[Arrival]) -> bool:
+        """All of a beat up to its commit; whether it looked at what time has brought."""
+        await turn.take(arrivals)
+        if self._is_noted:
+            self._is_noted = False  # notes that come from now on are told anew
+            await turn.take_notes(DUE_LIMIT)
+        looked = await self._take_time(turn)
+        await turn.let_go()
+        self.seats.learn(turn.overlay.lanes)
+        await turn.match(self.seats.offers(), self.seats.lone)
+        if turn.declined:
+            await turn.let_go()
+        if self.neighbours.are_possible:
+            await turn.leave_notes(lambda session: self.seats.get(session) is not None)
+        await turn.write()
+        return looked
+
+    async def _take_time(self, turn: Turn) -> bool:
+        """Decide what is due; whether that was looked at."""
+        at = turn.overlay.at
+        is_due = self._next_due is not None and self._next_due <= at
+        if is_due:
+            turn.timely = await turn.take_due(DUE_LIMIT)
         if at >= self._next_look:
             self._next_look = at + _us(EXPIRED_EVERY)
-            taken = max(taken, await turn.take_expired(DUE_LIMIT))
-        return taken >= DUE_LIMIT
+            turn.timely = max(turn.timely, await turn.take_expired(DUE_LIMIT))
+        return is_due
+
+    def _deliver(self, turn: Turn, arrivals: Sequence[Arrival]) -> None:
+        if turn.put_off:
+            behind = set(map(id, turn.put_off))
+            arrivals = [each for each in arrivals if id(each) not in behind]
+            self._inbox.put_back(turn.put_off)
+        self._is_noted = self._is_noted or len(turn.notes) == DUE_LIMIT
+        self._delivery.deliver(turn, arrivals)
+        self.neighbours.tell(news_of(turn.changes, tuple(each.run.id for each in turn.outcomes)))
+        self._seat(turn.adopted, turn.strangers)
+        changes = turn.changes
+        self._next_look = min([self._next_look, *(queued.expires_at for queued in changes.queue_put)])
+        if changes.timers_put:
+            soonest = min(timer.due_at for timer in changes.timers_put)
+            self._next_due = soonest if self._next_due is None else min(self._next_due, soonest)
+
+    async def _plan(self, turn: Turn) -> bool:
+        """When timers are to be looked at next; whether there may be more now."""
+        self._next_due = await self._store.next_due()
+        if turn.timely >= DUE_LIMIT:
+            return True
+        if not turn.timely and self._next_due is not None and self._next_due <= turn.overlay.at:
+            self._next_due = turn.overlay.at + HELD_US  # another server has them in hand
+        return False
 
 
 def _us(delay: timedelta) -> int:

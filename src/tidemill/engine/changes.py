@@ -51,6 +51,7 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
 
 def _add(changes: Changes, each: Changes) -> None:
     changes.sessions += each.sessions
+    changes.extended += each.extended
     changes.tasks += each.tasks
     changes.graphs += each.graphs
     changes.pauses += each.pauses

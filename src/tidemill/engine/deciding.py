@@ -1,216 +1,142 @@
 """The decisions of one beat: what arrived, what time brought, who came and went."""
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 
 from msgspec import structs
 
-from tidemill.core.claims import Leasing
-from tidemill.core.commands import Command, RunEnded
-from tidemill.core.decide import Needs, decide
-from tidemill.core.errors import InternalError, TidemillError, UnavailableError
 from tidemill.core.events import (
     AttemptLost,
     CancelRequested,
     ChildrenGone,
     Event,
-    FetchFailed,
-    ListFetched,
-    OperandsFetched,
     QueuedFound,
     QueueExpired,
     StepsFound,
     TimerDue,
 )
-from tidemill.core.fill import Filler
-from tidemill.core.ids import RunId
-from tidemill.core.match import Claim
+from tidemill.core.ids import RunId, SessionId
 from tidemill.core.needed import keys_of
-from tidemill.core.overlay import Draft, Overlay
+from tidemill.core.notes import About, Note
 from tidemill.core.reconcile import Verdicts, reconcile, still_counts
-from tidemill.core.resolve import Resolver
-from tidemill.core.rows import AttemptKey, Changes, Entry, Keys, TimerKind
-from tidemill.core.run import Attempt, Ended, Halted, Lost, Ready
-from tidemill.core.shared_rows import Written
-from tidemill.core.sharing import NotShared
-from tidemill.core.values import Argument
-from tidemill.engine.graphs import Graphs
-from tidemill.engine.inbox import Arrival, Decision, Departure, Greeting, Orphaning, Recording, Requeueing, Sweeping
-from tidemill.engine.orders import Outcome
-from tidemill.engine.registry import Registry
-from tidemill.engine.scheduling import Rescheduling, Settled, reschedule
+from tidemill.core.rows import AttemptKey, Changes, Keys, Session
+from tidemill.core.run import Attempt, Lost, Ready
+from tidemill.engine.inbox import (
+    Adopting,
+    Arrival,
+    Decision,
+    Departure,
+    Greeting,
+    Orphaning,
+    Recording,
+    Requeueing,
+    Sweeping,
+)
+from tidemill.engine.scheduling import Rescheduling, reschedule
+from tidemill.engine.settling import SWEEP_BITE, Settling, merged
 from tidemill.engine.sharing import Sharing, share
-from tidemill.ports.store import Beat
-
-SWEEP_BITE = 500
-MAX_ROUNDS = 1000  # of loading for one event; more is a fault of ours
-
-_log = logging.getLogger("tidemill.engine")
+from tidemill.ports.store import HeldElsewhereError
 
 
-class Deciding:
-    """The beat's working state; everything in it is forgotten when the commit fails."""
-
-    def __init__(self, beat: Beat, overlay: Overlay, graphs: Graphs, registry: Registry) -> None:
-        self.beat, self.overlay, self.graphs, self.registry = beat, overlay, graphs, registry
-        self.orders: list[tuple[Arrival | None, Sequence[Command]]] = []
-        self.recorded: list[Changes] = []
-        self.verdicts: list[tuple[Greeting, Verdicts]] = []
-        self.leases: list[tuple[Claim, Leasing]] = []
-        self.outcomes: list[Outcome] = []
-        self.rescheduled: list[tuple[Rescheduling, Settled]] = []
-        self.shared: list[tuple[Sharing, Written | NotShared]] = []
-        self.numbers: Sequence[int] = ()
-        self.changes = Changes()
+class Deciding(Settling):
+    """The beat's working state, and what arrivals do to it."""
 
     # Deciding --------------------------------------------------------------------------------------
 
-    async def take(self, arrivals: Sequence[Arrival]) -> None:  # noqa: C901  # one match over a union
-        await self._load(_keys_of_all(arrivals))
+    async def take(self, arrivals: Sequence[Arrival]) -> None:
+        await self._learn(_keys_of_all(arrivals))
         for arrival in arrivals:
-            match arrival:
-                case Decision(event=event):
-                    self.orders.append((arrival, await self._settle(event)))
-                case Recording(changes=changes):
-                    self.recorded.append(changes)
-                case Greeting():
-                    await self._greet(arrival)
-                case Departure(session=session):
-                    self.recorded.append(Changes(sessions=[structs.replace(session, live=False)]))
-                    await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
-                case Sweeping():
-                    await self._sweep(arrival)
-                case Requeueing():
-                    await self._requeue(arrival)
-                case Orphaning(run=run):
-                    await self._stop_children(run)
-                case Rescheduling():
-                    settled = await reschedule(self.overlay, arrival, self._load, self._settle)
-                    self.rescheduled.append((arrival, settled))
-                case Sharing():
-                    self.shared.append((arrival, await share(self.overlay, arrival, self._load)))
+            laid = self._laid
+            try:
+                await self._take(arrival)
+            except HeldElsewhereError as error:
+                if self._laid != laid:
+                    raise  # half of it is laid: the whole beat is tried again
+                self._put_off(error)
+                self.put_off.append(arrival)
+
+    async def _take(self, arrival: Arrival) -> None:  # noqa: C901  # one match over a union
+        match arrival:
+            case Decision(event=event):
+                self.orders.append((arrival, await self._settle(event)))
+            case Recording(changes=changes):
+                self.recorded.append(changes)
+            case Greeting():
+                await self._greet(arrival)
+            case Departure(session=session):
+                await self._depart(session)
+            case Adopting():
+                await self._adopt_orphans(arrival)
+            case Sweeping():
+                await self._sweep(arrival)
+            case Requeueing():
+                await self._requeue(arrival)
+            case Orphaning(run=run):
+                await self._stop_children(run)
+            case Rescheduling():
+                settled = await reschedule(self.overlay, arrival, self._load, self._settle)
+                self.rescheduled.append((arrival, settled))
+            case Sharing():
+                self.shared.append((arrival, await share(self.overlay, arrival, self._load)))
 
     async def take_due(self, timers_limit: int) -> int:
         """Decide what time has brought; give how many events that were."""
         at = self.overlay.at
-        events: list[Event] = [TimerDue(timer) for timer in await self.beat.due(at, timers_limit)]
-        await self._decide_all(events)
-        return len(events)
+        return await self._decide_each([TimerDue(timer) for timer in await self.beat.due(at, timers_limit)])
 
     async def take_expired(self, limit: int) -> int:
         """Fail what has waited in the queue for too long."""
-        events: list[Event] = [QueueExpired(row) for row in await self.beat.expired(self.overlay.at, limit)]
-        await self._decide_all(events)
-        return len(events)
+        return await self._decide_each([QueueExpired(row) for row in await self.beat.expired(self.overlay.at, limit)])
 
-    async def _decide_all(self, events: Sequence[Event]) -> None:
-        await self._load(merged(keys_of(event) for event in events))
-        for event in events:
-            self.orders.append((None, await self._settle(event)))
-
-    async def _settle(self, event: Event) -> Sequence[Command]:
-        """Decide one event, loading what it asks for. A fault takes out this event alone, and halts its run."""
-        try:
-            for _ in range(MAX_ROUNDS):
-                outcome = decide(self.overlay, event)
-                if isinstance(outcome, Draft):
-                    self._lay(outcome)
-                    return outcome.commands
-                await self._satisfy(outcome)
-            raise InternalError(f"{type(event).__name__} asks for rows again and again")  # noqa: TRY301
-        except UnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001  # the outermost line of one decision: the others go on
-            _log.exception("%s cannot be decided; its run is halted", type(event).__name__)
-            await self._halt(event.run, error)
-            self._drop(event)
-            return ()
-
-    def _drop(self, event: Event) -> None:
-        """What makes an event come again must not make it come for ever."""
-        drop = self.overlay.timers_drop
-        match event:
-            case TimerDue(timer=timer):
-                drop[timer.run, timer.path, timer.kind] = None
-            case QueuedFound(run=run):
-                drop[run, "", TimerKind.REQUEUE] = None
-            case StepsFound(run=run, prefix=prefix):
-                drop[run, prefix, TimerKind.SWEEP] = None
-            case (
-                ListFetched(run=run, path=path) | OperandsFetched(run=run, path=path) | FetchFailed(run=run, path=path)
-            ):
-                drop[run, path, TimerKind.FETCH] = None
-            case QueueExpired(queued=queued):
-                self.overlay.left[queued.run, queued.path] = queued
-            case _:
-                pass  # its sender keeps it
-
-    def _lay(self, draft: Draft) -> None:
-        self.overlay.lay(draft)
-        for command in draft.commands:
-            if isinstance(command, RunEnded):
-                self.outcomes.append(Outcome(command.run, self._outputs(command)))
-
-    def _outputs(self, ended: RunEnded) -> dict[str, Argument] | None:
-        """The outputs of a run, if all that they need is at hand."""
-        layout = self.overlay.layouts.get(ended.run.graph)
-        if layout is None:
-            return None
-        filler = Filler(Resolver(Draft(self.overlay), ended.run.id, layout))
-        try:
-            filled = {port: filler.fill(source) for port, source in ended.outputs.items()}
-        except TidemillError:
-            return None  # who asks for them hears why
-        return {port: argument for port, argument in filled.items() if argument is not None}
-
-    async def _halt(self, run_id: RunId, error: Exception) -> None:
-        if run_id not in self.overlay.runs.rows:
-            await self._load(Keys(runs=[run_id]))
-        run = self.overlay.runs.rows[run_id]
-        if run is None or isinstance(run.state, (Ended, Halted)):
-            return
-        reason = f"{type(error).__name__}: {error}"
-        halted = structs.replace(run, state=Halted(reason))
-        self.overlay.runs.put({run_id: halted})
-        self.outcomes.append(Outcome(halted))
-        self.overlay.history.setdefault(run_id, []).append(Entry("run_halted", detail={"reason": reason}))
-
-    async def _satisfy(self, needs: Needs) -> None:
-        for digest in needs.graphs:
-            if await self.graphs.layout(digest) is None:
-                raise InternalError(f"the graph sha256:{digest.hex()} of a run is not in the store")
-        if needs.keys:
-            await self._load(needs.keys)
-
-    async def _load(self, keys: Keys) -> None:
-        if keys:
-            self.overlay.learn(await self.beat.load(keys))
+    async def take_notes(self, limit: int) -> int:
+        """What other servers left; it is delivered after the commit."""
+        self.notes = await self.beat.notes(limit)
+        return len(self.notes)
 
     # Sessions --------------------------------------------------------------------------------------
 
     async def _greet(self, greeting: Greeting) -> None:
-        sessions = [greeting.session.id, *(each.id for each in greeting.replaced)]
-        believed = await self.beat.held_by(sessions)
+        elsewhere = await self.beat.elsewhere(greeting.session.worker)
+        mine = greeting.session.id
+        replaced = {each.id: each for each in (*greeting.replaced, *elsewhere) if each.id != mine}
+        believed = await self.beat.held_by([mine, *replaced])
         listed = greeting.listed
-        await self._load(Keys(attempts=list(listed), steps=list(dict.fromkeys(key[:2] for key in listed))))
+        keys = dict.fromkeys((*listed, *((each.run, each.path, each.number) for each in believed)))
+        await self._load(Keys(attempts=list(keys), steps=list(dict.fromkeys(key[:2] for key in listed))))
         fresh = [self._latest(each) for each in believed]
         verdicts = reconcile(
             listed, [each for each in fresh if each.is_live], self.overlay.attempts.rows, self.overlay.steps.rows
         )
         await self._lose(verdicts.gone, Lost.NOT_LISTED)
-        self._adopt(verdicts.keep, greeting)
-        ended = [structs.replace(each, live=False) for each in greeting.replaced]
-        greeting.changes.sessions += [*ended, greeting.session]
-        self.recorded.append(greeting.changes)
+        self._adopt(verdicts.keep, greeting, replaced)
+        ended = [structs.replace(each, live=False) for each in replaced.values()]
+        self.recorded += [greeting.changes, Changes(sessions=[*ended, greeting.session])]
         self.verdicts.append((greeting, verdicts))
+        for each in elsewhere:
+            about = About.MOVED if each.id == mine else About.REPLACED
+            self.left_notes.append(Note(each.server, about, each.id))
 
-    def _adopt(self, kept: Sequence[AttemptKey], greeting: Greeting) -> None:
+    def _adopt(self, kept: Sequence[AttemptKey], greeting: Greeting, replaced: Container[SessionId]) -> None:
         """What a worker held before its restart hangs on its new session: the old one has no lease any more."""
-        replaced = {each.id for each in greeting.replaced}
         for key in kept:
             attempt = self.overlay.attempts.rows[key]
             if attempt is not None and attempt.is_live and attempt.session in replaced:
                 self.overlay.attempts.put({key: structs.replace(attempt, session=greeting.session.id)})
+
+    async def _depart(self, session: Session) -> None:
+        """Its lease ended; unless it hangs on another server by now."""
+        if session.id in await self.beat.mine([session.id]):
+            await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
+            self.recorded.append(Changes(sessions=[structs.replace(session, live=False)]))
+
+    async def _adopt_orphans(self, adopting: Adopting) -> None:
+        """Sessions of servers that died hang on this one, until their workers are back or their leases end."""
+        found = await self.beat.orphans(SWEEP_BITE)
+        until_at = self.overlay.at + adopting.lease_us
+        for session in found:
+            mine = structs.replace(session, server=adopting.server, lease_until_at=until_at)
+            self.recorded.append(Changes(sessions=[mine]))
+            self.left_notes.append(Note(session.server, About.MOVED, session.id))
+            self.adopted.append(mine)
 
     def kept(self, verdicts: Verdicts) -> Sequence[Attempt]:
         """What a worker goes on with at the end of the beat: a result may have come after its hello."""
@@ -253,13 +179,3 @@ class Deciding:
 
 def _keys_of_all(arrivals: Sequence[Arrival]) -> Keys:
     return merged(keys_of(arrival.event) for arrival in arrivals if isinstance(arrival, Decision))
-
-
-def merged(many: Iterable[Keys]) -> Keys:
-    all_keys = list(many)
-    merged = Keys()
-    for name in Keys.__struct_fields__:
-        keys = [key for each in all_keys for key in getattr(each, name)]
-        if keys:
-            setattr(merged, name, list(dict.fromkeys(keys)))
-    return merged

@@ -13,13 +13,14 @@ from tidemill.core.commands import (
     Sweep,
 )
 from tidemill.core.ids import RunId, SessionId
+from tidemill.core.notes import About, Note
 from tidemill.core.rows import Changes
 from tidemill.core.run import Attempt, AttemptEnded
 from tidemill.core.tallies import Tallies
 from tidemill.engine.feed import Feed
 from tidemill.engine.fetches import Fetches
 from tidemill.engine.inbox import Arrival, Decision, Inbox, Orphaning, Recording, Requeueing, Sweeping
-from tidemill.engine.seats import Notice, Seats
+from tidemill.engine.seats import MOVED, REPLACED, Notice, Seats
 from tidemill.engine.turn import Turn
 from tidemill.engine.watches import Watches
 
@@ -39,6 +40,8 @@ class Delivery:
             for command in commands:
                 self._carry_out(command, notices)
         self._lease(turn, notices)
+        for note in turn.notes:
+            self._heed(note, notices)
         for greeting, verdicts in turn.verdicts:
             greeting.done(turn.kept(verdicts), verdicts.stale)
             notices.setdefault(greeting.session.id, []).extend(map(_ask_anew, verdicts.stopping))
@@ -58,6 +61,18 @@ class Delivery:
             self._watches.tell(outcome)
             for heard in self.when_ended:
                 heard(outcome.run.id)
+
+    def _heed(self, note: Note, notices: dict[SessionId, list[Notice]]) -> None:
+        """What another server left for a session that hangs, or hung, on this one."""
+        key = (note.run, note.path, note.number)
+        match note.about:
+            case About.STOP:
+                notices.setdefault(note.session, []).append(AskToStop(note.session, *key, note.reason))
+            case About.FREED:
+                if self._seats.free(note.session, key):
+                    self._inbox.ring()
+            case About.MOVED | About.REPLACED:
+                self._seats.dismiss(note.session, REPLACED if note.about is About.REPLACED else MOVED)
 
     def _lease(self, turn: Turn, notices: dict[SessionId, list[Notice]]) -> None:
         for claim, leasing in turn.leases:

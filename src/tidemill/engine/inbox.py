@@ -56,6 +56,13 @@ class Departure(Struct):
     session: Session
 
 
+class Adopting(Struct):
+    """Sessions of servers that died are taken in by ``server``, each with one lease from now on."""
+
+    server: bytes
+    lease_us: int
+
+
 class Sweeping(Struct):
     """Find the next steps to stop."""
 
@@ -78,7 +85,9 @@ class Orphaning(Struct):
     run: RunId
 
 
-Arrival = Decision | Recording | Greeting | Departure | Sweeping | Requeueing | Orphaning | Rescheduling | Sharing
+Arrival = (
+    Decision | Recording | Greeting | Departure | Adopting | Sweeping | Requeueing | Orphaning | Rescheduling | Sharing
+)
 
 
 class Inbox:

@@ -32,6 +32,10 @@ class Registry:
         """Call it with the names of webhooks that have something new to send; with None when that may be any."""
         self._listener = listener
 
+    def call(self) -> None:
+        """There may be something new to send."""
+        self._listener(None)
+
     def note(self, changes: Changes) -> None:
         """After a commit."""
         if changes.registered or changes.registered_drop:

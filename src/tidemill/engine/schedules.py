@@ -19,10 +19,12 @@ from tidemill.core.rows import Keys, Schedule
 from tidemill.core.schedules import Asked, Firing, Verdict, is_over, paused
 from tidemill.engine.answers import failer
 from tidemill.engine.inbox import Inbox
+from tidemill.engine.neighbours import Neighbours
 from tidemill.engine.orders import Order, event_of
 from tidemill.engine.scheduling import Broken, Decide, Rescheduling, Settled, Stale
 from tidemill.ports.almanac import Almanac
 from tidemill.ports.clock import Clock
+from tidemill.ports.peers import Duty
 from tidemill.ports.store import Store
 
 BITE = 100  # schedules in one beat
@@ -55,8 +57,8 @@ Plan = Callable[[Schedule | None], Awaitable[Change | None]]  # on the row as it
 
 
 class Schedules:
-    def __init__(self, store: Store, inbox: Inbox, clock: Clock) -> None:
-        self._store, self._inbox, self._clock = store, inbox, clock
+    def __init__(self, store: Store, inbox: Inbox, clock: Clock, neighbours: Neighbours) -> None:
+        self._store, self._inbox, self._clock, self._neighbours = store, inbox, clock, neighbours
         self._opened, self._bell = asyncio.Event(), asyncio.Event()
         self._touched: dict[str, None] = {}  # to be looked at, whatever the time
         self._watched: dict[RunId, str] = {}  # runs whose end may start another
@@ -120,6 +122,9 @@ class Schedules:
         """Fire what is due, until cancelled."""
         await self._opened.wait()
         while True:
+            if not self._neighbours.holds(Duty.CHORES):
+                await self._rest()
+                continue
             self._bell.clear()
             try:
                 rests = await self._round()
@@ -130,6 +135,11 @@ class Schedules:
                 continue
             if rests:
                 await self._sleep()
+
+    async def _rest(self) -> None:
+        """Another server fires them; should it die, all is looked at anew."""
+        await asyncio.sleep(RETRY_S)
+        self._doubtful, self._next_at = True, None
 
     def idle_violation(self) -> str | None:
         """Whether it sleeps although a schedule is due (ports.probe)."""

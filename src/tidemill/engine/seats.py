@@ -34,6 +34,10 @@ class Dismissal(Struct, frozen=True):
     final: bool = True
 
 
+REPLACED = Dismissal("another process took over this worker id", "give each worker process an id of its own")
+MOVED = Dismissal(
+    "this session hangs on another server", "say hello again, and it hangs on whom you said it to", final=False
+)
 ASK_AGAIN = Dismissal("the outcome of a commit is unknown", "say hello again, so that both sides compare", final=False)
 
 
@@ -198,8 +202,12 @@ class Seats:
 
     async def recall(self, queries: Queries) -> None:
         """What a server before this one knew of lanes and pauses."""
-        self.lanes |= {row.id: row for row in await queries.lanes()}
-        self.pauses.learn(await queries.pauses())
+        rows = {row.id: row for row in await queries.lanes()}
+        self.learn({lane: row for lane, row in rows.items() if lane not in self.lanes})
+        self.lanes |= rows
+        pauses = await queries.pauses()
+        now = {(row.kind, row.name) for row in pauses}
+        self.pauses.learn(pauses, [row for row in self.pauses.all() if (row.kind, row.name) not in now])
 
     def all(self) -> Sequence[Seat]:
         return list(self._by_id.values())
@@ -220,6 +228,12 @@ class Seats:
 
     def remove(self, session: SessionId) -> None:
         self._by_id.pop(session, None)
+
+    def dismiss(self, session: SessionId, why: Dismissal) -> None:
+        """It is not ours any more."""
+        seat = self._by_id.pop(session, None)
+        if seat is not None:
+            seat.dismiss(why)
 
     def of_worker(self, worker: str) -> Sequence[Seat]:
         return [seat for seat in self._by_id.values() if seat.session.worker == worker]
@@ -268,6 +282,11 @@ class Seats:
             elif at - seat.doubted_at >= SECOND_LOOK_US:
                 gone.append(seat)
         return gone
+
+    def shift(self, by_us: int) -> None:
+        """The clock was moved: leases end as much later."""
+        for seat in self._by_id.values():
+            seat.lease_until_at += by_us
 
     def next_expiry(self) -> Instant | None:
         """When `expired` is to be asked next."""

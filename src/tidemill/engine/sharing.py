@@ -152,6 +152,11 @@ class Shelves:
     def ended(self, run: RunId) -> None:
         self._ring(b"r" + run)
 
+    def ring(self) -> None:
+        """Something may have been posted by another server."""
+        for owner in self._bells:
+            self._ring(owner)
+
     def _ring(self, owner: Owner) -> None:
         for bell in self._bells.get(owner, ()):
             bell.set()

@@ -1,20 +1,25 @@
 """One beat: decide each event over one overlay, match, write, commit. What it ordered is delivered by the engine."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
 from tidemill.core.claims import lease
+from tidemill.core.commands import AskToStop, SlotFreed
 from tidemill.core.decide import Needs
 from tidemill.core.errors import InternalError, UnavailableError
-from tidemill.core.ids import RunId
+from tidemill.core.ids import RunId, SessionId
 from tidemill.core.lanes import parked_lane
 from tidemill.core.limits import let_go, passed_on, room
 from tidemill.core.match import Claim, Offer, match
+from tidemill.core.notes import About, Note
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Keys, Lane, Queued
 from tidemill.core.run import Attempt, AttemptEnded, Run
 from tidemill.engine.changes import changes_of
-from tidemill.engine.deciding import MAX_ROUNDS, SWEEP_BITE, Deciding, merged
+from tidemill.engine.deciding import Deciding
+from tidemill.engine.settling import MAX_ROUNDS, SWEEP_BITE, merged
 
 _log = logging.getLogger("tidemill.engine")
 
@@ -23,6 +28,8 @@ class Turn(Deciding):
     """A beat from its decisions to its commit."""
 
     declined = False  # a claim gave nothing, so credit is left over
+    timely = 0  # how much time has brought
+    strangers: Sequence[SessionId] = ()  # offered for, and found to hang on another server
 
     # Limits ----------------------------------------------------------------------------------------
 
@@ -74,9 +81,24 @@ class Turn(Deciding):
             return
         for rows in waiting.values():
             rows.sort(key=lambda row: (row.order, row.run, row.path))
-        claims = match(waiting, offers, self._avoided(), lone)
-        await self._load(_keys_of_claims(claims, self.overlay))
-        await self._lease_all(claims)
+        claims = await self._ours(match(waiting, offers, self._avoided(), lone))
+        await self._learn(_keys_of_claims(claims, self.overlay))
+        await self._lease_all(self._free(claims))
+
+    async def _ours(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Those for sessions that hang on this server still, and do until the commit."""
+        sessions = list(dict.fromkeys(claim.session for claim in claims))
+        mine = await self.beat.mine(sessions) if claims else ()
+        self.strangers = [each for each in sessions if each not in mine]
+        return [claim for claim in claims if claim.session in mine] if self.strangers else claims
+
+    def _free(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Those of runs that nobody else holds."""
+        if not self.held:
+            return claims
+        free = [claim for claim in claims if claim.queued.run not in self.held]
+        self.is_behind = self.is_behind or len(free) < len(claims)
+        return free
 
     def _avoided(self) -> dict[tuple[bytes, str], str]:
         steps = self.overlay.steps.rows
@@ -88,8 +110,9 @@ class Turn(Deciding):
             lacking = [(claim, needs) for claim in claims if (needs := await self._lease(claim)) is not None]
             if not lacking:
                 return
-            await self._load(merged(needs.keys for _, needs in lacking))
-            claims = [claim for claim, _ in lacking]
+            held = await self._learn(merged(needs.keys for _, needs in lacking))
+            claims = [claim for claim, needs in lacking if not (held and _any_of(needs.keys, held))]
+            self.is_behind = self.is_behind or len(claims) < len(lacking)
         for claim in claims:
             await self._give_up(claim, InternalError("a claim asks for rows again and again"))
 
@@ -122,6 +145,19 @@ class Turn(Deciding):
 
     # Writing ---------------------------------------------------------------------------------------
 
+    async def leave_notes(self, is_here: Callable[[SessionId], bool]) -> None:
+        """What concerns sessions of other servers goes there with the commit."""
+        orders = [
+            (command, command.session)
+            for _, commands in self.orders
+            for command in commands
+            if isinstance(command, AskToStop | SlotFreed) and not is_here(command.session)
+        ]
+        if not orders:
+            return
+        servers = await self.beat.seated(list(dict.fromkeys(session for _, session in orders)))
+        self.left_notes += [_note(servers[session], command) for command, session in orders if servers.get(session)]
+
     async def write(self) -> bool:
         """Make the beat durable; False when there is nothing to write. Raises what the store raises."""
         overlay = self.overlay
@@ -129,7 +165,8 @@ class Turn(Deciding):
         left = await self.beat.queued(unplaced) if unplaced else ()
         self.changes = changes_of(overlay, left, self.recorded)
         self.changes.outbox += self.registry.deliveries([each.run for each in self.outcomes], overlay.at)
-        if not self.changes:
+        self.changes.notes += self.left_notes
+        if not self.changes and not self.notes:
             await self.beat.rollback()
             return False
         self.numbers = await self.beat.save(self.changes)
@@ -142,6 +179,20 @@ class Turn(Deciding):
 
     def runs(self) -> dict[RunId, Run]:
         return self.overlay.runs.changed
+
+
+def _note(server: bytes, command: AskToStop | SlotFreed) -> Note:
+    about, reason = (About.STOP, command.reason) if isinstance(command, AskToStop) else (About.FREED, "")
+    return Note(server, about, command.session, command.run, command.path, command.number, reason)
+
+
+def _any_of(keys: Keys, held: AbstractSet[Any]) -> bool:
+    """Whether keys ask for a row that another server holds."""
+    for name in keys.__struct_fields__:
+        for key in getattr(keys, name):
+            if (name, key) in held or key in held or (isinstance(key, tuple) and key[0] in held):
+                return True
+    return False
 
 
 def _keys_of_claims(claims: Sequence[Claim], overlay: Overlay) -> Keys:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from itertools import islice
 
 from tidemill.core.ids import RunId
 from tidemill.core.rows import Keys
@@ -10,6 +11,7 @@ from tidemill.core.run import Ended, Halted
 from tidemill.engine.orders import Outcome
 from tidemill.ports.store import Queries
 
+BITE = 500  # of watched runs, looked at in one go
 KEPT_OUTCOMES = 10_000  # of a watch that nobody reads at the moment
 
 
@@ -75,6 +77,21 @@ class Watches:
     async def look_again(self) -> None:
         """Runs may have ended without a word."""
         await self._look(list(self._by_run))
+
+    async def look(self, runs: Sequence[RunId]) -> None:
+        """These have ended, at another server."""
+        watched = [run for run in runs if run in self._by_run]
+        if watched:
+            await self._look(watched)
+
+    async def look_at_some(self) -> None:
+        """A bite of all that are watched; those go behind the others."""
+        some = list(islice(self._by_run, BITE))
+        if some:
+            await self._look(some)
+        for run in some:
+            if (tokens := self._by_run.pop(run, None)) is not None:
+                self._by_run[run] = tokens
 
     async def _look(self, runs: Sequence[RunId]) -> None:
         rows = await self._queries.rows(Keys(runs=list(runs)))

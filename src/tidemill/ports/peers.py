@@ -80,3 +80,6 @@ class Alone:
     """On a store that has one server."""
 
     id = b""
+
+
+ALONE = Alone()

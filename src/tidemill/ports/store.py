@@ -44,6 +44,7 @@ from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
 from tidemill.ports.faults import durable
 from tidemill.ports.keeping import Keeping
+from tidemill.ports.peers import Alone, Peers
 
 
 class StoreLostError(UnavailableError):
@@ -80,7 +81,7 @@ class Beat(Protocol):
         """The rows for all of ``keys``; a key without a row is there with None.
 
         What another server holds is in ``held`` and nowhere else: runs by id, with all that is theirs; rows that runs
-        share by their keys.
+        share as (name of the list in ``keys``, key).
         """
         ...
 
@@ -349,6 +350,11 @@ class Store(Queries, Protocol):
     @property
     def secret(self) -> bytes:
         """32 bytes that nobody else knows, made with the store: what this server signs is signed with them."""
+        ...
+
+    @property
+    def peers(self) -> Peers | Alone:
+        """The way to other servers on it."""
         ...
 
     async def begin(self, now: Instant, wait_for: RunId | None = None) -> Beat:

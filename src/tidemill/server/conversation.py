@@ -36,7 +36,7 @@ from tidemill.engine.answers import failer
 from tidemill.engine.engine import Engine
 from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urgency
 from tidemill.engine.orders import Ephemeral
-from tidemill.engine.seats import Dismissal, Notice, Seat
+from tidemill.engine.seats import REPLACED, Dismissal, Notice, Seat
 from tidemill.ports.logs import Logs
 from tidemill.server.logbook import Logbook
 from tidemill.server.outbox import Outbox
@@ -83,7 +83,6 @@ from tidemill.wire.worker import (
 )
 
 GRACE_S = 10.0
-REPLACED = Dismissal("another process took over this worker id", "give each worker process an id of its own")
 
 _log = logging.getLogger("tidemill.server")
 
@@ -140,6 +139,7 @@ class Conversation:
             seated.disconnect()
         started_at = seated.session.started_at if seated else now
         session = session_of(hello, now, started_at, microseconds(engine.settings.lease))
+        session = replace(session, server=engine.server_id)
         known = engine.catalog.variant
         fresh = [task for task in hello.tasks if known(task.name, task.digest, task.implementation) != task]
         changes = Changes(tasks=[TaskRow(task, hello.worker, now) for task in fresh])
@@ -255,7 +255,7 @@ class Conversation:
                 self._decide(AttemptReleased(RunId(ref.run), ref.path, ref.number, reason))
             case Models():
                 seat.move(_with_models(seat.session, message), self._engine.seats.lanes.values())
-                self._engine.put(Recording(Changes(sessions=[seat.session])))
+                self._engine.put(Recording(Changes(extended=[seat.session])))
             case Yielded(attempt=ref):
                 if seat.give_away((RunId(ref.run), ref.path, ref.number)):
                     self._engine.ring()
@@ -277,7 +277,7 @@ class Conversation:
         seat.lease_until_at = now + lease
         if seat.held and seat.session.lease_until_at - now < lease // 2:
             row = self._engine.seats.extend(seat, now + lease)
-            self._engine.put(Recording(Changes(sessions=[row])), Urgency.SOON)
+            self._engine.put(Recording(Changes(extended=[row])), Urgency.SOON)
 
     def _hear(self, seat: Seat, received: int) -> None:
         """A worker that has not received what was sent two heartbeats ago is deaf: let it say hello anew."""

@@ -21,9 +21,11 @@ from tidemill.engine.engine import Engine
 from tidemill.ports.clock import Clock
 from tidemill.ports.courier import Courier, Parcel
 from tidemill.ports.entropy import Entropy
+from tidemill.ports.peers import Duty
 from tidemill.server.webhook_bodies import message_id
 
 AT_ONCE = 4  # deliveries of one webhook under way; with the bound on webhooks, the bound on all
+DUTY_S = 1.0  # another server sends; should it die, this one does
 STORE_RETRY_S = 1.0
 
 _log = logging.getLogger("tidemill.webhooks")
@@ -91,6 +93,8 @@ class Sender:
 
     async def _start(self, name: str, lane: _Lane, group: asyncio.TaskGroup) -> Instant | None:
         """Send what is due, as far as there is room; when to look again, None: when the bell rings."""
+        if not self._engine.neighbours.holds(Duty.CHORES):
+            return self._means.clock.now() + int(DUTY_S * 1e6)
         rows = await self._engine.queries.due_deliveries(name, 2 * AT_ONCE)  # those under way are among them
         now = self._means.clock.now()
         for row in rows:

@@ -15,7 +15,7 @@ from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.rows import Artifact, AttemptKey, Session
 from tidemill.core.telling import EMISSION_LIMIT_BYTES, MEASURES_OF_ATTEMPT
 from tidemill.core.version import VERSION
-from tidemill.engine.beats import EngineSettings
+from tidemill.engine.together import EngineSettings
 from tidemill.wire.worker import (
     PROTOCOL,
     Assign,

@@ -18,6 +18,7 @@ from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Instant, RunId
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import NO_FAULTS, Faults
+from tidemill.ports.peers import ALONE, Alone
 from tidemill.ports.store import Counts, QueueCount
 from tidemill.ports.threads import Threads
 
@@ -73,6 +74,10 @@ class SqliteStore(SqliteQueries):
     @property
     def secret(self) -> bytes:
         return self._secret
+
+    @property
+    def peers(self) -> Alone:
+        return ALONE
 
     async def begin(self, now: Instant, wait_for: RunId | None = None) -> SqliteBeat:
         if self._beat is not None:
