@@ -109,3 +109,12 @@ async def test_a_wait_that_nobody_ends_is_given_up_when_the_client_closes(served
     with pytest.raises(TimeoutError):
         await run.result(0.05)
     await client.close()
+
+
+async def test_of_several_addresses_a_client_uses_one_that_answers(tmp_path: Path) -> None:
+    async with (
+        mill(tmp_path) as running,
+        running.worker(media),
+        AsyncClient(f"http://127.0.0.1:1,{running.url}") as client,
+    ):
+        assert await (await client.submit(add, 3)).result(10) == 5

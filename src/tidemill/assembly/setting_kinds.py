@@ -53,6 +53,10 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _urls(text: str) -> str:
+    return ",".join(_url(each.strip()) for each in text.split(","))
+
+
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
@@ -160,9 +164,10 @@ def folder(text: str) -> Path:
 _SECONDS = "seconds above 0, up to a day"
 KINDS: dict[str, Kind] = {
     "url": Kind(
-        "the server that commands and workers use; the one at host and port where nothing is said",
-        "an address such as http://127.0.0.1:7070",
-        _url,
+        "the server that commands and workers use; the one at host and port where nothing is said; of several servers "
+        "with one store any number, with commas between: when one cannot be reached, the next is used",
+        "an address such as http://127.0.0.1:7070, or several, joined by commas",
+        _urls,
         (
             "Avtomatika `ORCHESTRATOR_URL`",
             "Temporal `TEMPORAL_ADDRESS`",

@@ -93,7 +93,7 @@ async def _serve(
     inline = InlineBackend(tasks_in(workers), stage, around)
     apart = programs(workers, around.clock, threads, around.files, program_environment(settings))
     ports = WorkerPorts(
-        dialer=WsDialer(WsAddress(_socket_url(settings.server_url), SUBPROTOCOL, FRAME_LIMIT_BYTES)),
+        dialer=WsDialer(*map(_socket_address, settings.server_url.split(","))),
         clock=around.clock,
         threads=threads,
         entropy=OsEntropy(),
@@ -193,8 +193,8 @@ def _worker_settings(name: str, settings: Settings, workers: list[Worker]) -> Wo
     )
 
 
-def _socket_url(url: str) -> str:
-    return f"ws{url.removeprefix('http')}{PATH}"
+def _socket_address(url: str) -> WsAddress:
+    return WsAddress(f"ws{url.removeprefix('http')}{PATH}", SUBPROTOCOL, FRAME_LIMIT_BYTES)
 
 
 def _folder(settings: Settings, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
@@ -57,15 +58,22 @@ class HttpTransport:
     """One pool of connections, opened with the first request. Raises BadAddressError.
 
     Args:
+        url: of several servers with one store the addresses, with commas between: when one cannot be reached, the next
+            request goes to the one after it.
         silence_s: after so long without a byte the server, or the way to it, is taken for gone.
     """
 
     def __init__(self, url: str, silence_s: float = SILENCE_S) -> None:
         untyped: object = url
-        if not isinstance(untyped, str) or not _ADDRESS.match(untyped):
+        if not isinstance(untyped, str) or not all(map(_ADDRESS.match, untyped.split(","))):
             raise BadAddressError(untyped)
-        self.url, self._silence_s = url.rstrip("/"), silence_s
+        self._urls = deque(each.rstrip("/") for each in url.split(","))
+        self._silence_s = silence_s
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def url(self) -> str:
+        return self._urls[0]
 
     @asynccontextmanager
     async def open(self, method: str, path: str, body: Body, headers: Mapping[str, str]) -> AsyncIterator[Reply]:
@@ -73,13 +81,20 @@ class HttpTransport:
         if isinstance(body, bytes) and len(body) > CHUNK_BYTES:
             headers = {**headers, "content-length": str(len(body))}
             body = _in_pieces(body)
-        try:
-            async with session.request(
-                method, URL(self.url + path, encoded=True), data=body, headers=headers, allow_redirects=False
-            ) as response:
-                yield _HttpReply(self.url, response)
-        except aiohttp.ClientError as error:
-            raise ServerUnreachableError(self.url, _reason_of(error)) from None
+        for rest in reversed(range(len(self._urls))):
+            url = self.url
+            asked = session.request(
+                method, URL(url + path, encoded=True), data=body, headers=headers, allow_redirects=False
+            )
+            try:
+                async with asked as response:
+                    yield _HttpReply(url, response)
+                    return
+            except aiohttp.ClientError as error:
+                if url == self.url:  # not so if another request has gone on already
+                    self._urls.rotate(-1)
+                if not (rest and isinstance(error, aiohttp.ClientConnectorError)):  # nothing was sent: ask the next
+                    raise ServerUnreachableError(url, _reason_of(error)) from None
 
     def _connect(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=CONNECT_S, sock_read=self._silence_s)

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.contracts.link.ws_peer import WsPeer
+from tests.contracts.link.ws_peer import SUBPROTOCOL, WsPeer
 from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.ports.link import LinkDownError, LinkRefusedError
 
@@ -77,3 +77,14 @@ async def test_a_frame_above_the_limit_ends_the_link() -> None:
         await (await peer.accept()).send(b"x" * 1001)
         with pytest.raises(LinkDownError):
             await link.receive()
+
+
+async def test_of_several_addresses_the_next_one_is_tried() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = WsAddress(f"ws://127.0.0.1:{unused.getsockname()[1]}/", SUBPROTOCOL, 1024)
+        async with WsPeer() as peer:
+            dialer = WsDialer(nobody, WsAddress(f"ws://127.0.0.1:{peer.port}/worker/v1", SUBPROTOCOL, 1024))
+            for _ in range(2):
+                link = await dialer.dial()
+                await link.close()

@@ -28,11 +28,24 @@ class WsAddress(Struct, frozen=True):
 
 
 class WsDialer:
-    def __init__(self, address: WsAddress) -> None:
-        self._address = address
+    """Of several addresses the next one is tried when one cannot be reached; who answered last is asked first."""
+
+    def __init__(self, *addresses: WsAddress) -> None:
+        self._addresses = deque(addresses)
 
     async def dial(self) -> "WsLink":
-        address = self._address
+        for _ in range(len(self._addresses) - 1):
+            try:
+                return await self._dial(self._addresses[0])
+            except LinkDownError:
+                self._addresses.rotate(-1)
+        try:
+            return await self._dial(self._addresses[0])
+        except LinkDownError:
+            self._addresses.rotate(-1)
+            raise
+
+    async def _dial(self, address: WsAddress) -> "WsLink":
         link = WsLink()
         headers = {**address.headers, "Sec-WebSocket-Protocol": address.subprotocol}
         try:
