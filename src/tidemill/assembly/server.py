@@ -103,6 +103,7 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
         lease = timedelta(seconds=settings.lease_s)
         engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 6))
+        stack.push_async_callback(engine.neighbours.leave)
         with first_cause():
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(engine.run(), name="engine")

@@ -34,6 +34,7 @@ class Server(Struct, frozen=True):
     connected: bool
     free: Free
     left: Mapping[str, int]  # credit by pool, "" in all
+    elsewhere: bool = False  # it hangs on another server than the one that is asked, which cannot know what is left
 
 
 class Reason(Struct, frozen=True):
@@ -202,6 +203,10 @@ def _at_the_moment(node: TaskNode, server: Server, able: Sequence[TaskDefinition
     """What a worker that could take it lacks now: slots, or what others have of its resources."""
     worker, pools = server.session.worker, server.session.pools
     wait = "wait until an attempt ends, or start another worker"
+    if server.elsewhere:
+        return Against(
+            worker, "could take it; how much it has left is known to the server that it is connected to", wait
+        )
     if server.left.get("", 0) <= 0:
         return Against(worker, f"is full: it holds {server.held} of {pools.total}", wait)
     full = [task.options.pool for task in able if server.left.get(task.options.pool, 1) <= 0]

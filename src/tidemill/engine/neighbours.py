@@ -5,6 +5,7 @@ On a store of one server there are none, and nothing of this runs.
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -80,8 +81,10 @@ class Neighbours:
             group.create_task(self._send(self._peers))
 
     async def leave(self) -> None:
+        """What hangs on this server is free at once, and not only when its lease has ended."""
         if not isinstance(self._peers, Alone):
-            await self._peers.leave()
+            with suppress(UnavailableError):
+                await self._peers.leave()
 
     async def _look(self, peers: Peers, engine: Heeding) -> None:
         while True:

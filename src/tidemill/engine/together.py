@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tidemill.core.catalog import Catalog
 from tidemill.core.events import Event
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.rows import Changes, Session
+from tidemill.core.why import Server
 from tidemill.engine.answers import failer, setter
 from tidemill.engine.feed import Feed, Tails
 from tidemill.engine.graphs import Graphs
@@ -28,6 +30,8 @@ from tidemill.engine.watches import Watches
 from tidemill.ports.clock import Clock
 from tidemill.ports.peers import Duty, Kind, Look, News
 from tidemill.ports.store import Store
+
+MOST_SESSIONS = 1000
 
 
 class EngineSettings(Struct, frozen=True):
@@ -77,6 +81,23 @@ class Together:
 
     def _stored(self, digest: Digest, size: int) -> "asyncio.Future[None]":
         return asyncio.ensure_future(self.blob_stored(digest, size))
+
+    async def fleet(self) -> list[Server]:
+        """All live workers; of those that hang on other servers what their rows say."""
+        here = [seat.seen() for seat in self.seats.all()]
+        if not self.neighbours.are_possible:
+            return here
+        return [*here, *(self._seen_elsewhere(each) for each in await self.elsewhere())]
+
+    async def elsewhere(self) -> list[Session]:
+        """Live sessions that hang on other servers."""
+        rows = await self._store.sessions(MOST_SESSIONS)
+        return [each for each in rows if each.live and each.server != self.server_id]
+
+    def _seen_elsewhere(self, session: Session) -> Server:
+        found = (self.catalog.find(name, digest) for name, digest in session.tasks)
+        seat = Seat(session, [each for each in found if each is not None], self.seats.lanes.values())
+        return replace(seat.seen(), connected=True, elsewhere=True)
 
     async def heed(self, news: News) -> None:
         """What another server told."""

@@ -46,6 +46,8 @@ class Fleet:
     async def _tasks(self) -> list[TaskView]:
         """Live ones have a worker on its link now: one that was killed keeps its lease for a while."""
         live = {task for seat in self._engine.seats.all() if seat.tell is not None for task in seat.session.tasks}
+        if self._engine.neighbours.are_possible:
+            live |= {task for session in await self._engine.elsewhere() for task in session.tasks}
         return [task_view(row, live, self._pause_of(row)) for row in await self._queries.tasks()]
 
     def _pause_of(self, row: TaskRow) -> Pause | None:

@@ -153,7 +153,7 @@ class Runs:
         ready = [step.path for step in steps if isinstance(step.state, Ready)]
         return Fleet(
             at=self._engine.clock.now(),
-            servers=[seat.seen() for seat in self._engine.seats.all()],
+            servers=await self._engine.fleet(),
             holders={attempt.path: attempt for attempt in held.values() if attempt},
             pauses=self._engine.seats.pauses,
             queued={row.path: row for row in await self._queries.queued(run, ready)},
