@@ -57,7 +57,7 @@ def test_each_place_stands_above_the_one_before(project: Path) -> None:
     assert (found.settings.port, found.settings.concurrency, found.settings.tags) == (1, 9, ("big", "quiet"))
     assert found.settings.data == project / "mill"
     assert found.settings.labels == {"site": "north"}
-    assert found.settings.lease_s == 30.0
+    assert found.settings.lease_s == 10.0
     assert found.sources["port"] == "given"
     assert found.sources["concurrency"] == "TIDEMILL_CONCURRENCY"
     assert found.sources["tags"] == str(project / "tidemill.toml")
@@ -130,7 +130,7 @@ def test_the_command_names_the_source_of_each() -> None:
     rows: dict[str, dict[str, str]] = json.loads(said)
     assert rows["concurrency"]["value"] == "9"
     assert rows["concurrency"]["source"] == "TIDEMILL_CONCURRENCY"
-    assert rows["lease_s"] == {"value": "30.0", "source": "default", "variable": "TIDEMILL_LEASE_S"} | {
+    assert rows["lease_s"] == {"value": "10.0", "source": "default", "variable": "TIDEMILL_LEASE_S"} | {
         "meaning": KINDS["lease_s"].doc
     }
     people = command("settings")

@@ -1,4 +1,7 @@
-"""`python -m tests.storm`: a storm, and what it left. Exit code 1 when something was lost, doubled or changed."""
+"""`python -m tests.storm storm | recovery`: real processes, real kills, and figures of them.
+
+Exit code 1 when something was lost, doubled or changed, or when a bound was missed.
+"""
 
 import argparse
 import asyncio
@@ -9,28 +12,48 @@ import tempfile
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from tests.storm.recovery import of_server, of_worker
 from tests.storm.storm import Report, Size, blow_over
+from tidemill.engine.together import EngineSettings
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    storm = commands.add_parser("storm", help="a storm, and the audit of what it left")
     for each in fields(Size):
-        kind = type(each.default)
-        parser.add_argument(f"--{each.name.replace('_', '-')}", type=kind, default=each.default)
-    parser.add_argument("--folder", type=Path, help="kept; by default a temporary one, kept when something is wrong")
-    parser.add_argument("--json", action="store_true")
+        storm.add_argument(f"--{each.name.replace('_', '-')}", type=type(each.default), default=each.default)
+    storm.add_argument("--json", action="store_true")
+    recovery = commands.add_parser("recovery", help="how long it takes until work goes on after kills")
+    recovery.add_argument("--trials", type=int, default=20)
+    for command in (storm, recovery):
+        command.add_argument("--folder", type=Path, help="kept; by default a temporary one, kept if something is wrong")
     given = parser.parse_args()
-    size = Size(**{each.name: getattr(given, each.name) for each in fields(Size)})
     folder = given.folder or Path(tempfile.mkdtemp(prefix="tidemill-storm-"))
     folder.mkdir(parents=True, exist_ok=True)
-    report = asyncio.run(blow_over(size, folder))
-    print(json.dumps(as_data(report)) if given.json else as_text(report))
-    if report.wrong:
+    is_right = (weathered if given.command == "storm" else recovered)(given, folder)
+    if not is_right:
         print(f"\nlogs, store and ledger are in {folder}", file=sys.stderr)
         return 1
     if given.folder is None:
         shutil.rmtree(folder)
     return 0
+
+
+def weathered(given: argparse.Namespace, folder: Path) -> bool:
+    size = Size(**{each.name: getattr(given, each.name) for each in fields(Size)})
+    report = asyncio.run(blow_over(size, folder))
+    print(json.dumps(as_data(report)) if given.json else as_text(report))
+    return not report.wrong
+
+
+def recovered(given: argparse.Namespace, folder: Path) -> bool:
+    figures = [
+        asyncio.run(of_server(folder / "server", given.trials)),
+        asyncio.run(of_worker(folder / "worker", given.trials, EngineSettings().lease.total_seconds())),
+    ]
+    print("\n".join(each.text() for each in figures))
+    return all(each.is_held for each in figures)
 
 
 def as_data(report: Report) -> dict[str, object]:

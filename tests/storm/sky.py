@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.storm.fleet import WAIT_S, Member
+from tests.storm.fleet import Member
 from tests.storm.plan import KILLS, OF_LINKS, Blow, Strike
-from tests.storm.proxy import HOLE, End, Proxy, Way, Weather
+from tests.storm.proxy import HOLE, End, Way, Weather
+from tests.storm.site import Site
 
 SPELL_S = 2.0  # the longest one
 DOWN_S = 1.0  # the longest time until what was killed is started again
@@ -15,22 +16,14 @@ DOWN_S = 1.0  # the longest time until what was killed is started again
 
 @dataclass
 class Sky:
-    servers: Sequence[Member]
-    workers: Sequence[Member]
-    lines: Sequence[Proxy]
+    site: Site
     lease_s: float
     struck: Counter[Blow] = field(default_factory=Counter)
     moments: list[tuple[float, Blow]] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    sessions: list[int] = field(default_factory=list)  # of all that was started
 
     @property
     def kills(self) -> int:
         return sum(self.struck[blow] for blow in KILLS)
-
-    def start(self, member: Member) -> None:
-        member.start()
-        self.sessions.append(member.pid)
 
     async def follow(self, strikes: Sequence[Strike]) -> None:
         """Returns when all of them are over, and what they hit runs again."""
@@ -46,7 +39,7 @@ class Sky:
             self._count(strike.blow)
             await self._weather(strike)
             return
-        members = self.servers if strike.blow.name.endswith("SERVER") else self.workers
+        members = self.site.servers if strike.blow.name.endswith("SERVER") else self.site.workers
         member = await self._free_one(members, strike.chance)
         member.is_busy = True
         try:
@@ -74,28 +67,17 @@ class Sky:
                 member.resume()
             case Blow.END_WORKER | Blow.END_SERVER:
                 member.ask_to_end()
-                await self._gone(member)
-                self.start(member)
+                await self.site.gone(member)
+                self.site.start(member)
             case _:
                 await asyncio.to_thread(member.kill)
                 await asyncio.sleep(strike.length * DOWN_S)
                 if strike.blow is Blow.REPLACE_WORKER:
-                    rename(member)
-                self.start(member)
-
-    async def _gone(self, member: Member) -> None:
-        ends = asyncio.get_running_loop().time() + WAIT_S
-        while not member.has_ended():
-            if asyncio.get_running_loop().time() > ends:
-                self.wrong.append(f"{member.name} did not end within {WAIT_S:.0f} s of SIGTERM")
-                member.destroy()
-                return
-            await asyncio.sleep(0.05)
-        if member.exits[-1]:
-            self.wrong.append(f"{member.name} ended with {member.exits[-1]} after SIGTERM: {member.last_words(3)}")
+                    self.site.rename(member)
+                self.site.start(member)
 
     async def _weather(self, strike: Strike) -> None:
-        line = self.lines[int(strike.chance * 0.999 * len(self.lines))]
+        line = self.site.lines[int(strike.chance * 0.999 * len(self.site.lines))]
         seconds = SPELL_S * strike.length
         which = int(strike.chance * 1000) % 3
         match strike.blow:
@@ -118,26 +100,9 @@ class Sky:
         """For ever: who ends without having been hit is a finding, and is started again."""
         while True:
             await asyncio.sleep(0.25)
-            for member in (*self.servers, *self.workers):
+            for member in (*self.site.servers, *self.site.workers):
                 if not member.is_busy and member.has_ended():
-                    self.wrong.append(f"{member.name} ended by itself with {member.exits[-1]}:\n{member.last_words()}")
-                    self.start(member)
-
-    async def end(self) -> None:
-        """All is told to end, workers first; what does not, is ended."""
-        for members in (self.workers, self.servers):
-            for member in members:
-                member.is_busy = True
-                if member.is_alive:
-                    member.ask_to_end()
-            await asyncio.gather(*(self._gone(member) for member in members if member.process is not None))
-
-    def destroy(self) -> None:
-        for member in (*self.workers, *self.servers):
-            member.destroy()
-
-
-def rename(member: Member) -> None:
-    """The next process is another worker: nobody says hello for what this one held."""
-    place = member.arguments.index("--id") + 1
-    member.arguments[place] = f"{member.name}-{member.starts}"
+                    self.site.wrong.append(
+                        f"{member.name} ended by itself with {member.exits[-1]}:\n{member.last_words()}"
+                    )
+                    self.site.start(member)

@@ -102,7 +102,7 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         stack.push_async_callback(logs.close)
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
         lease = timedelta(seconds=settings.lease_s)
-        engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 6))
+        engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 4))
         stack.push_async_callback(engine.neighbours.leave)
         with first_cause():
             async with asyncio.TaskGroup() as group:

@@ -37,7 +37,7 @@ class Settings:
     webhook_allow: tuple[str, ...] = ()  # private hosts and networks that webhooks may go to
     webhook_retry_s: float = 5.0  # after the first failed try of a webhook
     synchronous: Durability = Durability.FULL
-    lease_s: float = 30.0
+    lease_s: float = 10.0
     worker_id: str = ""  # "" takes a free one made of the worker's and the machine's name
     concurrency: int = 100  # attempts that one worker takes at once, where its code does not say
     pools: dict[str, int] = field(default_factory=dict)  # attempts at once per pool; these beat those in code

@@ -35,8 +35,8 @@ MOST_SESSIONS = 1000
 
 
 class EngineSettings(Struct, frozen=True):
-    lease: timedelta = timedelta(seconds=30)
-    heartbeat: timedelta = timedelta(seconds=5)
+    lease: timedelta = timedelta(seconds=10)
+    heartbeat: timedelta = timedelta(seconds=2.5)
     soon: timedelta = timedelta(milliseconds=20)
 
 

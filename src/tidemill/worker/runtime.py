@@ -222,18 +222,19 @@ class WorkerRuntime:
         self._draining.set()
 
     async def _stay_connected(self) -> None:
-        tries = 0
+        clock, reconnect = self._ports.clock, self._settings.reconnect
+        away_since: float | None = None
         while not self._leaving.is_set():
-            began = self._ports.clock.monotonic()
+            began = clock.monotonic()
             try:
                 await self._connect()
             except (LinkDownError, RefusedForNowError, BadMessageError) as error:
                 self._reports.keep_all()
                 self._start.problem = str(error)
-                if self._ports.clock.monotonic() - began > self._settings.reconnect.steady_s:
-                    tries = 0
-                tries += 1
-                delay_s = self._settings.reconnect.delay(tries, self._ports.entropy.bytes(1)[0] / 255)
+                now = clock.monotonic()
+                if away_since is None or now - began > reconnect.steady_s:
+                    away_since = now
+                delay_s = reconnect.delay(now - away_since, self._ports.entropy.bytes(1)[0] / 255)
                 delay_s = max(delay_s, min(getattr(error, "retry_after_s", 0.0), MOST_PATIENT_S))
                 log.warning("no connection to the server: %s; again in %.1f s", error, delay_s)
                 await asyncio.sleep(delay_s)

@@ -17,16 +17,21 @@ class Keep(Enum):
 
 @dataclass(frozen=True)
 class Reconnect:
-    """Delays between attempts to connect, in seconds: doubled from ``first_s`` up to ``most_s``, then jittered."""
+    """Delays between attempts to connect, in seconds.
+
+    A part of the time for which the server has been away: after a restart its workers are back at once, and one that is
+    gone for hours is not pestered. From ``first_s`` up to ``most_s``, then jittered.
+    """
 
     first_s: float = 0.2
     most_s: float = 15.0
+    part: float = 0.1
     spread: float = 0.5  # of a delay, this part is chance
     steady_s: float = 10.0  # a session that lasted this long starts from the first delay again
 
-    def delay(self, tries: int, chance: float) -> float:
-        """Seconds before try ``tries`` + 1; ``chance`` is from 0 to 1."""
-        whole = min(self.first_s * 2.0 ** min(tries - 1, 30), self.most_s)
+    def delay(self, away_s: float, chance: float) -> float:
+        """Seconds before the next try, when there was no steady session for ``away_s``; ``chance`` is from 0 to 1."""
+        whole = min(max(self.first_s, self.part * away_s), self.most_s)
         return whole * (1 - self.spread * chance)
 
 

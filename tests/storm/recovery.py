@@ -1,0 +1,142 @@
+"""How long it takes until work goes on after a kill: trials under load, read from the rows and the ledger afterwards.
+
+```text
+server   killed, away for a while, started     -> the first execution of an attempt that was leased after the start
+worker   killed, never to come back            -> the last of the steps that it held is leased again
+```
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from tests.storm import tasks
+from tests.storm.audit import SqliteRows, read_ledger
+from tests.storm.site import Site, ready
+from tidemill import AsyncClient
+from tidemill.core.errors import UnavailableError
+from tidemill.core.ids import text_of
+from tidemill.core.run import Attempt
+
+AWAY_S = 3.0  # the longest time that a server is away
+TASK_MS = 40
+SETTLE_S = 2.5  # of load, before a kill
+
+_attempt = msgspec.msgpack.Decoder(Attempt).decode
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Seconds, of each trial."""
+
+    what: str
+    seconds: Sequence[float]
+    bound_s: float
+
+    @property
+    def is_held(self) -> bool:
+        return max(self.seconds) <= self.bound_s
+
+    def text(self) -> str:
+        ordered = sorted(self.seconds)
+        middle = ordered[len(ordered) // 2]
+        shown = " ".join(f"{each:.2f}" for each in ordered)
+        verdict = "held" if self.is_held else "MISSED"
+        return (
+            f"{self.what}: {len(ordered)} trials, least {ordered[0]:.2f} s, median {middle:.2f} s, "
+            f"most {ordered[-1]:.2f} s; bound {self.bound_s:g} s: {verdict}\n  {shown}"
+        )
+
+
+@asynccontextmanager
+async def under_load(site: Site, in_flight: int) -> AsyncIterator[None]:
+    """Short tasks, so many at once, whatever happens to the server."""
+    async with AsyncClient(site.to_client.url) as client:
+        await ready(client, len(site.workers))
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(_keep(client)) for _ in range(in_flight)]
+            await asyncio.sleep(SETTLE_S)
+            yield
+            for task in running:
+                task.cancel()
+
+
+async def _keep(client: AsyncClient) -> None:
+    while True:
+        try:
+            run = await client.submit(tasks.grain, 1, TASK_MS)
+            await run.result()
+        except UnavailableError:
+            await asyncio.sleep(0.1)
+
+
+async def of_server(folder: Path, trials: int, seed: str = "1") -> Figures:
+    """Killed under load; the time until the first new dispatch counts from the start of the next process."""
+    random, started = Random(f"recovery {seed}"), []
+    async with Site(folder, workers=2) as site:
+        server = site.servers[0]
+        async with under_load(site, 30):
+            for _ in range(trials):
+                await asyncio.to_thread(server.kill)
+                await asyncio.sleep(random.random() * AWAY_S)
+                started.append(time.time())
+                site.start(server)
+                await asyncio.sleep(SETTLE_S + 1)
+        await site.end()
+    leased = {(text_of(each.run), each.path, each.number): each.leased_at / 1e6 for each in attempts(folder)}
+    began = sorted(
+        (each.at, leased[each.run, each.path, each.number])
+        for each in read_ledger(site.ledger)
+        if (each.run, each.path, each.number) in leased
+    )
+    spans = [next(at for at, leased_at in began if leased_at > since) - since for since in started]
+    return Figures("server killed, first new dispatch after its restart", spans, 3.0)
+
+
+async def of_worker(folder: Path, trials: int, lease_s: float) -> Figures:
+    """One of two is killed, and another one with another id takes its place."""
+    killed: list[float] = []
+    async with Site(folder, workers=2, lease_s=lease_s) as site:
+        async with under_load(site, 30):
+            for number in range(trials):
+                member = site.workers[number % 2]
+                killed.append(time.time())
+                await asyncio.to_thread(member.kill)
+                site.rename(member)
+                site.start(member)
+                await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(lease_s + 2)
+        await site.end()
+    return Figures("worker killed, the last of what it held leased again", _spans(folder, killed), lease_s + 1)
+
+
+def _spans(folder: Path, killed: Sequence[float]) -> list[float]:
+    """From each kill to the last new lease of a step whose attempt was lost with its worker."""
+    by_step: dict[tuple[bytes, str], list[Attempt]] = defaultdict(list)
+    for each in attempts(folder):
+        by_step[each.run, each.path].append(each)
+    lost: dict[str, list[float]] = defaultdict(list)  # worker: when its steps were leased again
+    last: dict[str, float] = {}  # worker: its last lease
+    for of_step in by_step.values():
+        ordered = sorted(of_step, key=lambda each: each.number)
+        for each, following in zip(ordered, [*ordered[1:], None], strict=True):
+            last[each.worker] = max(last.get(each.worker, 0.0), each.leased_at / 1e6)
+            if following is not None:  # no step fails here: only its worker's death brings another attempt
+                lost[each.worker].append(following.leased_at / 1e6)
+    order = sorted(lost, key=lambda worker: last[worker])
+    assert len(order) == len(killed), f"{len(killed)} workers were killed, and {len(order)} lost something"
+    return [max(lost[worker]) - at for worker, at in zip(order, killed, strict=True)]
+
+
+def attempts(folder: Path) -> list[Attempt]:
+    rows = SqliteRows(folder / "data" / "tidemill.db")
+    found = [_attempt(packed) for (packed,) in rows.read("select packed from attempt")]
+    rows.close()
+    return found

@@ -1,0 +1,122 @@
+"""Where storms take place: a folder, a server, workers, and a line (a Proxy) between each two that talk.
+
+```text
+client ─ line ─┐
+worker ─ line ─┼─ server ─ store
+worker ─ line ─┘
+```
+"""
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Self
+
+from tests.storm import tasks
+from tests.storm.fleet import WAIT_S, Member
+from tests.storm.proxy import HOST, Proxy
+from tidemill import AsyncClient
+
+READY_S = 60.0
+SLOTS = 40  # of a worker
+
+
+class Site:
+    """Args:
+    lease_s: 0 leaves it as it is by default.
+    """
+
+    def __init__(self, folder: Path, *, workers: int, lease_s: float = 0.0, seed: str = "") -> None:
+        self.folder, self.seed = folder, seed
+        self.ledger = folder / "executions.txt"
+        self.sessions: list[int] = []  # of all that was started
+        self.wrong: list[str] = []
+        self._count, self._lease_s = workers, lease_s
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        self.to_client = await self._line(port, "client")
+        self.servers = [self._server(port)]
+        lines = [await self._line(port, f"w{number}") for number in range(self._count)]
+        self.workers = [self._worker(f"w{number}", line.url) for number, line in enumerate(lines)]
+        self.lines = [self.to_client, *lines]
+        for member in (*self.servers, *self.workers):
+            self.start(member)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for member in (*self.workers, *self.servers):
+            member.destroy()
+        await self._stack.aclose()
+
+    def start(self, member: Member) -> None:
+        member.start()
+        self.sessions.append(member.pid)
+
+    def rename(self, member: Member) -> None:
+        """The next process is another worker: nobody says hello for what this one held."""
+        place = member.arguments.index("--id") + 1
+        member.arguments[place] = f"{member.name}-{member.starts}"
+
+    async def end(self) -> None:
+        """All is told to end, workers first; what does not, is ended."""
+        for members in (self.workers, self.servers):
+            for member in members:
+                member.is_busy = True
+                if member.is_alive:
+                    member.ask_to_end()
+            await asyncio.gather(*(self.gone(member) for member in members if member.process is not None))
+
+    async def gone(self, member: Member) -> None:
+        """After SIGTERM; what is wrong with it is noted."""
+        ends = asyncio.get_running_loop().time() + WAIT_S
+        while not member.has_ended():
+            if asyncio.get_running_loop().time() > ends:
+                self.wrong.append(f"{member.name} did not end within {WAIT_S:.0f} s of SIGTERM")
+                member.destroy()
+                return
+            await asyncio.sleep(0.05)
+        if member.exits[-1]:
+            self.wrong.append(f"{member.name} ended with {member.exits[-1]} after SIGTERM: {member.last_words(3)}")
+
+    async def _line(self, port: int, name: str) -> Proxy:
+        return await self._stack.enter_async_context(Proxy([port], f"{self.seed} {name}"))
+
+    def _server(self, port: int) -> Member:
+        settings = {"TIDEMILL_PORT": str(port)}
+        if self._lease_s:
+            settings["TIDEMILL_LEASE_S"] = f"{self._lease_s:g}"
+        arguments = ["server", "--data", str(self.folder / "data")]
+        return Member("server", self.folder / "server.log", arguments, settings)
+
+    def _worker(self, name: str, url: str) -> Member:
+        settings = {
+            "TIDEMILL_URL": url,
+            "TIDEMILL_DATA": str(self.folder / name),
+            "TIDEMILL_DRAIN_S": "1",
+            "TIDEMILL_CONCURRENCY": str(SLOTS),
+            "TIDEMILL_POOLS": "storm=1",  # processes
+            tasks.LEDGER: str(self.ledger),
+        }
+        place = str(Path(tasks.__file__))
+        return Member(name, self.folder / f"{name}.log", ["worker", place, "--id", name], settings)
+
+
+async def ready(client: AsyncClient, workers: int) -> None:
+    """Until so many workers are connected."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            with contextlib.suppress(Exception):  # it is not there yet, in whatever way
+                if sum(worker.live for worker in await client.workers()) >= workers:
+                    return
+            await asyncio.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
