@@ -65,21 +65,8 @@ async def _serve(ports: Ports, ledger: Ledger) -> None:
     desk = WorkerDesk(engine, logs)
     async with asyncio.TaskGroup() as group:
         group.create_task(engine.run())
-        group.create_task(_accept(ports, group, "server:worker", desk.serve))
-        group.create_task(_accept(ports, group, "server:client", Questions(engine, ledger.repertoire).serve))
-
-
-async def _accept(ports: Ports, group: asyncio.TaskGroup, address: str, talk: Callable[[Link], Any]) -> None:
-    calls = ports.listen(address)
-
-    async def one(link: Link) -> None:
-        try:
-            await talk(link)
-        finally:
-            await link.close()
-
-    while True:
-        group.create_task(one(await calls.get()))
+        group.create_task(ports.accept(group, "server:worker", desk.serve))
+        group.create_task(ports.accept(group, "server:client", Questions(engine, ledger.repertoire).serve))
 
 
 # Client --------------------------------------------------------------------------------------------
@@ -120,7 +107,7 @@ async def _use(link: Link, ledger: Ledger, meddling: Callable[[int], str]) -> No
             origin = repertoire.asked(index).origin
             if index in ledger.results or (origin is not None and origin not in ledger.results):
                 continue
-            if index not in ledger.acknowledged:
+            if index not in ledger.accepted:
                 await _ask(link, ledger, "submit", index)
                 continue
             if what := meddling(index):

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from tests.simulation import toy
-from tidemill.testing.simulation.plans import Case, Fault, Kind, shrink, smallest, swarm, text_of_case
+from tidemill.testing.faults import Fault, Kind
+from tidemill.testing.simulation.plans import Case, shrink, smallest, swarm, text_of_case
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -61,7 +62,7 @@ def test_every_crash_point_of_a_run_is_survived_and_a_missing_sync_is_found():
         return [point for point in points if toy.run(at(point), bugs).failure]
 
     def at(point):
-        return Case("0", (Fault(0.0, Kind.CRASH_POINT.value, "server", (point - 1) / 10),))
+        return Case("0", (Fault(0.0, Kind.CRASH_POINT, "server", (point - 1) / 10),))
 
     assert failing(set(), every=7) == []
     assert failing({"nosync"}, every=7) != []

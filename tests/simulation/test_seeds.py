@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.simulation import mill
-from tidemill.testing.simulation.plans import Case, Fault, Kind, kept_cases, swarm, text_of_case
+from tidemill.testing.faults import Fault, Kind
+from tidemill.testing.simulation.plans import Case, kept_cases, swarm, text_of_case
 
 ROOT = Path(__file__).parent.parent.parent
 CASES = kept_cases(Path(__file__).parent / "cases")
@@ -65,7 +66,7 @@ def test_what_failed_once_holds(name):
 def test_each_crash_point_of_the_server_is_survived():
     calls = mill.run(Case("0")).disk_calls["server"]
     for point in range(1, calls, 3):
-        holds(Case("0", (Fault(0.0, Kind.CRASH_POINT.value, "server", (point - 1) / 10),)))
+        holds(Case("0", (Fault(0.0, Kind.CRASH_POINT, "server", (point - 1) / 10),)))
 
 
 def digests(seeds):

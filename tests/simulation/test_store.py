@@ -12,8 +12,9 @@ from tidemill.adapters.storage.sqlite.connection import Synchronous
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.core.rows import Changes
 from tidemill.ports.store import StoreLostError
+from tidemill.testing.faults import Fault, Kind
 from tidemill.testing.simulation.disk import SimDisk, SimFiles
-from tidemill.testing.simulation.plans import Case, Fault, Kind, swarm
+from tidemill.testing.simulation.plans import Case, swarm
 from tidemill.testing.simulation.vfs import SimVFS
 from tidemill.testing.simulation.world import Ports, World
 
@@ -88,10 +89,10 @@ def test_what_was_acknowledged_is_there_after_any_fault(seed):
 def test_each_crash_point_is_survived():
     calls = run(Case("0")).disk_calls["server"]
     for point in range(1, calls, 5):
-        case = Case("0", (Fault(0.0, Kind.CRASH_POINT.value, "server", (point - 1) / 10),))
+        case = Case("0", (Fault(0.0, Kind.CRASH_POINT, "server", (point - 1) / 10),))
         assert run(case).failure is None, case
 
 
 def test_a_store_told_not_to_sync_each_commit_is_caught():
-    cases = [Case(str(seed), (Fault(1.2, Kind.POWER.value, "server", 0.0),)) for seed in range(10)]
+    cases = [Case(str(seed), (Fault(1.2, Kind.POWER, "server", 0.0),)) for seed in range(10)]
     assert any("P1: acknowledged, then lost" in run(case, Synchronous.NORMAL).failure for case in cases)

@@ -44,6 +44,7 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill import ReadStore, Receiver, Sender, Shared, Store, WriteStore
 from tidemill import webhooks
+from tidemill.testing.simulate import simulate
 from tidemill import (
     FOREVER,
     Approval,
@@ -418,3 +419,12 @@ def shared(
     line.send("a")  # E
     line.receive()  # E
     Shared("seen", "workflow")  # E
+
+
+def simulated() -> None:
+    simulate(shorten, media).run("a")  # E
+    simulate(shorten, media).run()  # E
+    simulate(shorten, media).explore(3, "a")  # E
+    simulate(shorten, media, faults="kill")  # E
+    simulate("shorten", media)  # E
+    simulate(shorten, "media")  # E

@@ -10,6 +10,8 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import webhooks
+from tidemill.testing.faults import Fault, Kind
+from tidemill.testing.simulate import simulate
 from tidemill.wire.api import RunView
 from tidemill import (
     FOREVER,
@@ -803,6 +805,18 @@ async def told_on(
 def of_stores(client: Client, run: Run[int]) -> None:
     assert_type(client.store("album", "seen").set("a", 1, version=0).version, int)
     assert_type(run.store("line").items(wait=1.0).is_over, bool)
+
+
+async def tale(client: AsyncClient) -> int:
+    run = await client.submit(shorten, Draft("a", 1))
+    return (await run.result()).pages
+
+
+def simulated() -> None:
+    found = simulate(shorten, media, seed=7, faults=[Kind.KILL]).run(Draft("a", 1))
+    assert_type(found.result, Draft)
+    assert_type(simulate(tale, media, faults=[Fault(1.0, Kind.CUT, "server", 3.0)]).run().result, int)
+    assert_type(simulate(shorten, media).explore(range(3), Draft("a", 1))[0].begun["a"], int)
 
 
 WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk, consented, asking)

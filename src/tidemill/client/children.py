@@ -31,8 +31,8 @@ class _Raw:
 class ChildClient:
     """One for all attempts of a worker, on its control loop."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._core = Connection(transport, Identity())
+    def __init__(self, transport: Transport, identity: Identity | None = None) -> None:
+        self._core = Connection(transport, identity or Identity())
         self._awaited: dict[str, Awaited] = {}
 
     async def submit(self, call: ChildCall, run: str, parent: str) -> str:

@@ -191,10 +191,13 @@ class AsyncClient(Knowing, SignalsOfClient):
     Args:
         url: of the server.
         transport: another way to it; tests use one.
+        identity: makes the names of its runs; simulations have one of their own.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, transport: Transport | None = None) -> None:
-        super().__init__(Connection(transport or HttpTransport(url), Identity()))
+    def __init__(
+        self, url: str = DEFAULT_URL, *, transport: Transport | None = None, identity: Identity | None = None
+    ) -> None:
+        super().__init__(Connection(transport or HttpTransport(url), identity or Identity()))
         self._options, self._said = NodeOptions(), dict[str, Any]()
 
     async def __aenter__(self) -> Self:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any, cast
 
 from tidemill.sdk.callables import is_coroutine
@@ -96,7 +96,7 @@ class Surrounded:
 
     def _relay(self, layer: Middleware, call: TaskCall, proceed: Callable[[TaskCall], Any]) -> Any:
         """Async middleware of a sync task: it runs on the loop, and what it proceeds to runs here."""
-        errands: SimpleQueue[tuple[TaskCall, Future[Any]] | None] = SimpleQueue()
+        errands: Queue[tuple[TaskCall, Future[Any]] | None] = Queue()  # whose waits a simulation can see
 
         async def ask(inner: TaskCall) -> Any:
             done: Future[Any] = Future()

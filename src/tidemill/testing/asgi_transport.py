@@ -25,8 +25,8 @@ class AsgiTransport:
 
     @asynccontextmanager
     async def open(self, method: str, path: str, body: Body, headers: Mapping[str, str]) -> AsyncIterator["AsgiReply"]:
-        reply = AsgiReply(self.url, self._loop, await _whole(body))
-        answering = self._app(_scope(method, path, headers), reply.receive, reply.send)
+        reply = AsgiReply(self.url, self._loop, await whole(body))
+        answering = self._app(http_scope(method, path, headers), reply.receive, reply.send)
         try:
             future = asyncio.run_coroutine_threadsafe(_awaited(answering), self._loop)
         except RuntimeError:
@@ -92,7 +92,7 @@ class AsgiReply:
                 return
 
 
-def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+def http_scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
     path, _, query = path.partition("?")
     given = {"host": "127.0.0.1", **{name.lower(): value for name, value in headers.items()}}
     return {
@@ -115,7 +115,7 @@ async def _awaited(answering: Awaitable[None]) -> None:
     await answering
 
 
-async def _whole(body: Body) -> bytes:
+async def whole(body: Body) -> bytes:
     if body is None or isinstance(body, bytes):
         return body or b""
     return b"".join([chunk async for chunk in body])

@@ -17,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 
-from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.capture import captured_output
@@ -45,6 +44,7 @@ from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.app import Backing, WebSettings, build_app
 from tidemill.server.sessions import WorkerDesk
 from tidemill.testing.asgi_transport import AsgiTransport
+from tidemill.testing.recording import Recorder, RecordingBackend
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
 
@@ -54,17 +54,19 @@ INSIDE = "http://tidemill.local"
 LOOPBACK = ("127.0.0.0/8", "::1")  # where tests have receivers of webhooks
 
 
-def local(*workers: Worker, concurrency: int = 16) -> "Local":
+def local(*workers: Worker, concurrency: int = 16, recorder: Recorder | None = None) -> "Local":
     """A server and one worker for ``workers``, as a context manager that gives a Client, or an AsyncClient.
 
     Args:
         concurrency: tasks at once.
+        recorder: hears of each attempt, and lets some fail.
     """
-    return Local(workers, concurrency)
+    return Local(workers, concurrency, recorder or Recorder())
 
 
 class Local:
-    def __init__(self, workers: tuple[Worker, ...], concurrency: int) -> None:
+    def __init__(self, workers: tuple[Worker, ...], concurrency: int, recorder: Recorder) -> None:
+        self._recorder = recorder
         largest = (task.batch.size for worker in workers for task in worker.tasks.values() if task.batch)
         self._workers, self._concurrency = workers, max(concurrency, *largest, 1)
 
@@ -102,7 +104,7 @@ class Local:
     def _start(self, stack: ExitStack) -> AsgiTransport:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tidemill-local-")))
         stack.enter_context(captured_output(speaking.get))
-        house = _House(self._workers, folder, self._concurrency)
+        house = _House(self._workers, folder, self._concurrency, self._recorder)
         stack.callback(house.stop)
         return house.start()
 
@@ -110,8 +112,8 @@ class Local:
 class _House:
     """The server and its worker, on a loop in a thread of their own."""
 
-    def __init__(self, workers: tuple[Worker, ...], folder: Path, concurrency: int) -> None:
-        self._workers, self._folder, self._concurrency = workers, folder, concurrency
+    def __init__(self, workers: tuple[Worker, ...], folder: Path, concurrency: int, recorder: Recorder) -> None:
+        self._workers, self._folder, self._concurrency, self._recorder = workers, folder, concurrency, recorder
         self._ready: Future[AsgiTransport] = Future()
         self._thread = threading.Thread(target=self._run, name="tidemill local", daemon=True)
 
@@ -161,7 +163,7 @@ class _House:
         folder, threads = self._folder / "worker", self._threads
         stage = UserLoop(self._concurrency, asyncio.new_event_loop)
         around = Surroundings(SystemClock(), threads, LocalFiles(folder, threads))
-        inline = InlineBackend(tasks_in(self._workers), stage, around)
+        inline = RecordingBackend(tasks_in(self._workers), stage, around, self._recorder)
         apart = programs(self._workers, around.clock, threads, around.files, program_environment(Settings()))
         ports = WorkerPorts(
             dialer=_Inside(WorkerDesk(parts.engine, parts.logs), group),

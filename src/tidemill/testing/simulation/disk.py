@@ -28,8 +28,8 @@ class Ending(Enum):
 class File:
     """``data`` is what a reader sees, ``safe`` what was synced, ``log`` the writes since: (offset, bytes)."""
 
-    def __init__(self, image: bytes | bytearray = b"") -> None:
-        self.data, self.safe = bytearray(image), bytearray(image)
+    def __init__(self, image: bytes | bytearray = b"", safe: bytes | bytearray | None = None) -> None:
+        self.data, self.safe = bytearray(image), bytearray(image if safe is None else safe)
         self.log: list[tuple[int, bytes | None]] = []  # None: cut off at offset
 
     def write(self, offset: int, data: bytes | None) -> None:
@@ -104,7 +104,8 @@ class SimDisk:
         return SimDisk({name: file.after_power_loss(chance, kept) for name, file in self._safe_names.items()})
 
     def copy(self) -> "SimDisk":
-        return SimDisk({name: File(file.data) for name, file in self.files.items()})
+        """To look at; it may not lose its power."""
+        return SimDisk({name: File(file.data, b"") for name, file in self.files.items()})
 
 
 class SimFiles:

@@ -9,6 +9,8 @@ import hashlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Self
 
 from tidemill.testing.simulation.chance import stream
@@ -66,6 +68,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.crimes: list[str] = []  # recorded as well as raised, so that no `except` can hide one
         self.lines: list[str] | None = None  # set to a list to keep the trace
         self.on_quiet: Callable[[], None] = lambda: None
+        self.in_thread: Callable[[Callable[[], Any]], asyncio.Future[Any]] | None = None  # where threads are allowed
         self._now, self._step_cost_s, self._max_steps = 0.0, step_cost_s, max_steps
         self._hash = hashlib.blake2b(digest_size=8)
         self._tasks: list[tuple[SimTask, Process | None]] = []  # a killed task must not be collected before the end
@@ -85,11 +88,12 @@ class SimLoop(asyncio.BaseEventLoop):
         if self.lines is not None:
             self.lines.append(line)
 
-    def run(self, main: Coroutine[Any, Any, object]) -> None:
+    def run(self, main: Coroutine[Any, Any, object], closed: AbstractContextManager[None] | None = None) -> None:
+        """``closed`` keeps the real world out; by default, all of it."""
         was_on = gc.isenabled()
         gc.disable()  # no finalizer at a moment that the collector likes
         try:
-            with real_world_closed(self.crimes.append, self.time):
+            with closed or real_world_closed(self.crimes.append, self.time):
                 self.run_until_complete(main)
         finally:
             if was_on:
@@ -115,8 +119,10 @@ class SimLoop(asyncio.BaseEventLoop):
             said = str(error) if isinstance(error, AssertionError) else f"{context.get('message')}: {error!r}"
             self.crimes.append(f"unhandled: {said}")
 
-    def run_in_executor(self, *_: object) -> Any:
-        raise SimulationError("a thread was asked for: use the Threads port")
+    def run_in_executor(self, _: object, function: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
+        if self.in_thread is None:
+            raise SimulationError("a thread was asked for: use the Threads port")
+        return self.in_thread(partial(function, *args))
 
     def _write_to_self(self) -> None:
         """`call_soon_threadsafe`, always from our own thread: nothing to wake."""

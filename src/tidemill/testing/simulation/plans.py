@@ -1,41 +1,23 @@
 """What befalls a world, as data: a seed makes it, a file keeps it, shrinking makes it small."""
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from tidemill.testing.faults import Fault, Kind
 from tidemill.testing.simulation.chance import stream
 
 FAULTS_UNTIL_S = 12.0
 MOST_FAULTS = 9
+SHARE = 0.35  # of the kinds strike in one seed
 LONGEST_SPAN_S = 4.0
 SKEW_S = 20.0  # a retry waits for the server's hour, so a larger jump back would only be a longer wait
+COSTLY = (Kind.KILL, Kind.POWER, Kind.CRASH_POINT, Kind.FREEZE, Kind.CUT, Kind.CUT_ONE_WAY)
+MOST_LOSSES = 2
 T = TypeVar("T")
-
-
-class Kind(Enum):
-    KILL = "kill"
-    POWER = "power"  # what was not synced is lost, and nobody is told
-    CRASH_POINT = "crash_point"  # power loss inside one of the next 40 disk calls
-    FREEZE = "freeze"
-    CUT = "cut"
-    CUT_ONE_WAY = "cut_one_way"  # nothing reaches the host
-    DROP = "drop"
-    COMMIT_FULL = "commit_full"
-    COMMIT_UNSYNCED = "commit_unsynced"
-    COMMIT_LOST = "commit_lost"
-    SLOW_DISK = "slow_disk"
-
-
-class Fault(Struct, frozen=True, order=True):
-    at: float
-    kind: str  # a value of Kind: enums have no order
-    host: str
-    span: float
 
 
 class Case(Struct, frozen=True, omit_defaults=True):
@@ -55,11 +37,11 @@ class Case(Struct, frozen=True, omit_defaults=True):
 def swarm(seed: str, hosts: Sequence[str]) -> Case:
     """Each seed has its own few kinds of fault and its own noise: all kinds at once hide bugs behind crashes."""
     chance = stream(seed, "plan")
-    kinds = [kind for kind in Kind if chance() < 0.35] or [Kind.KILL]
+    kinds = [kind for kind in Kind if chance() < SHARE] or [Kind.KILL]
     faults = tuple(
         Fault(
             at=round(chance() * FAULTS_UNTIL_S, 4),
-            kind=kinds[int(chance() * len(kinds))].value,
+            kind=kinds[int(chance() * len(kinds))],
             host=hosts[int(chance() * len(hosts))],
             span=round(chance() ** 2 * LONGEST_SPAN_S, 3),
         )
@@ -73,6 +55,49 @@ def swarm(seed: str, hosts: Sequence[str]) -> Case:
         window=2 + int(chance() * 8),
         skew_s=SKEW_S if chance() < 0.2 else 0.0,
     )
+
+
+def noise(seed: str) -> Case:
+    """A world without faults: how the network is, whose clock is wrong, and how far the order strays from FIFO."""
+    chance = stream(seed, "noise")
+    return Case(
+        seed=seed,
+        spread=(0.0, 0.05, 0.3, 0.9)[int(chance() * 4)],
+        tail_s=0.5 if chance() < 0.3 else 0.0,
+        window=2 + int(chance() * 8),
+        skew_s=SKEW_S if chance() < 0.2 else 0.0,
+    )
+
+
+class Draw:
+    """Faults of a seed, drawn while the run goes: each strikes soon after something has happened.
+
+    Args:
+        kinds: those to draw from; none: some of all, which ones the seed says.
+        hosts: the first is the server. A step whose workers were lost three times fails, which is right, and hides
+            what else may be wrong; so two faults at most cost a worker what it runs.
+        most: how many there are at most.
+    """
+
+    def __init__(self, seed: str, kinds: Sequence[Kind], hosts: Sequence[str], most: int, longest_s: float) -> None:
+        chance = self._chance = stream(seed, "faults")
+        self._kinds = kinds or [kind for kind in Kind if chance() < SHARE] or [Kind.KILL]
+        self._often = (1.0, 0.3, 0.1, 0.03)[int(chance() * 4)]
+        self._hosts, self._left, self._longest_s, self._losses = hosts, most, longest_s, 0
+
+    def next(self, now: float) -> Fault | None:
+        """Called at each moment at which something has happened."""
+        chance = self._chance
+        if not self._left or chance() >= self._often:
+            return None
+        self._left -= 1
+        kind = self._kinds[int(chance() * len(self._kinds))]
+        host = self._hosts[int(chance() * len(self._hosts))]
+        if kind in COSTLY and host != self._hosts[0]:
+            self._losses += 1
+            host = host if self._losses <= MOST_LOSSES else self._hosts[0]
+        at, span = now + chance() ** 3 * self._longest_s, chance() ** 2 * self._longest_s
+        return Fault(round(at, 4), kind, host, round(span, 3))
 
 
 def shrink(case: Case, moves: dict[int, int], fails: Callable[[Case], bool]) -> Case:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import NoReturn
 
 from tidemill.core.errors import UnavailableError
 from tidemill.ports.stage import Call
 from tidemill.ports.threads import Threads
+from tidemill.testing.simulation.turns import Turns
 
 
 class SharedStage:
@@ -59,3 +60,24 @@ class NoFiles:
         raise UnavailableError("a simulated worker keeps no files")
 
     fetch = folder = copy_bytes = copy_file = read = remove = _refuse
+
+
+class TurnStage(SharedStage):
+    """The same, where sync bodies run in threads that take turns with the loop, and so may wait."""
+
+    def __init__(self, threads: Threads, turns: Turns) -> None:
+        super().__init__(threads)
+        self._turns = turns
+        self._blocked: list[tuple[Call, Context]] = []
+
+    def in_thread(self, name: str, call: Call) -> None:
+        self._turns.start(call, self._context.copy())
+
+    def block_until(self, is_ready: Callable[[], bool]) -> None:
+        while not is_ready():
+            self._turns.wait_on(self._blocked)
+
+    def nudge(self) -> None:
+        blocked, self._blocked = self._blocked, []
+        for resume, context in blocked:
+            self._loop.call_soon(resume, context=context)

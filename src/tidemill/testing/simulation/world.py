@@ -3,25 +3,30 @@
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
+from msgspec import Struct
 
 from tidemill.ports.probe import Probe
+from tidemill.testing.faults import Fault, Kind
 from tidemill.testing.simulation.chance import SimEntropy, stream
 from tidemill.testing.simulation.clock import SimClock
 from tidemill.testing.simulation.disk import Ending, SimDisk, SimFiles
 from tidemill.testing.simulation.guards import SimulationError
 from tidemill.testing.simulation.loop import Schedule, SimLoop
 from tidemill.testing.simulation.net import Net, SimDialer, SimLink, Weather
-from tidemill.testing.simulation.plans import Case, Fault, Kind
+from tidemill.testing.simulation.plans import Case
 from tidemill.testing.simulation.processes import OUTSIDE, PROCESS, Process
 from tidemill.testing.simulation.threads import Mood, SimThreads
 from tidemill.testing.simulation.vfs import SimVFS
 
 RESTART_S = 0.5
+MOST_STEPS = 1_000_000  # more is a livelock
+LASTING = (Kind.FREEZE, Kind.CUT, Kind.CUT_ONE_WAY, Kind.SLOW_DISK)
 WRITES = ("store.commit", "logs.commit", "blob.write", "spool.write")  # calls of the Threads port that a disk may fail
 MOODS = {
     Kind.COMMIT_FULL: Mood.FULL,
@@ -48,6 +53,19 @@ class Ports:
 
     def listen(self, address: str) -> "asyncio.Queue[SimLink]":
         return self.net.listen(self.process, address)
+
+    async def accept(self, group: asyncio.TaskGroup, address: str, talk: Callable[[SimLink], Any]) -> None:
+        """Serve whoever dials ``address``, for ever; ``talk`` has a link until it returns."""
+        calls = self.listen(address)
+
+        async def one(link: SimLink) -> None:
+            try:
+                await talk(link)
+            finally:
+                await link.close()
+
+        while True:
+            group.create_task(one(await calls.get()))
 
     def watch(self, probe: Probe) -> None:
         """Ask ``probe`` at each quiet moment."""
@@ -83,15 +101,33 @@ class Outcome:
     disk_calls: dict[str, int]
 
 
+class Note(Struct, frozen=True):
+    """``at_s``: seconds of virtual time since the start."""
+
+    at_s: float
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at_s:12.3f} s  {self.where:<9} {self.what}"
+
+
 class World:
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, most_steps: int = MOST_STEPS) -> None:
         self.case = case
-        self.loop = SimLoop(Schedule(case.seed, case.spread, case.moves))
+        self.loop = SimLoop(Schedule(case.seed, case.spread, case.moves), max_steps=most_steps)
         self.loop.on_quiet = self._ask_all
         self.net = Net(self.loop, case.seed, Weather(tail_s=case.tail_s, window=case.window))
         self.hosts: dict[str, Host] = {}
+        self.notes: list[Note] = []
+        self.struck: list[Fault] = []  # a fault of a host that was dead at its time is none
+        self.closed: AbstractContextManager[None] | None = None  # what keeps the real world out, if not all of it
         self._chance = stream(case.seed, "world")
         self._vfs: list[SimVFS] = []
+
+    def note(self, where: str, what: str) -> None:
+        """For people; it is no part of the digest."""
+        self.notes.append(Note(self.loop.time(), where, what))
 
     def add(self, name: str, boot: Boot, check: Check = lambda _: None) -> Host:
         """A host that boots when the run starts. ``check`` sees what is on its disk at each death and at the end."""
@@ -102,7 +138,7 @@ class World:
         """Until ``story`` ends; it must within ``within_s`` of virtual time."""
         failure = None
         try:
-            self.loop.run(self._main(story, within_s))
+            self.loop.run(self._main(story, within_s), self.closed)
         except AssertionError as error:
             failure = str(error)
         finally:
@@ -119,7 +155,7 @@ class World:
         for host in self.hosts.values():
             self._start(host)
         for fault in self.case.faults:
-            self.loop.call_at(fault.at, self._befall, fault, context=OUTSIDE)
+            self.plan(fault)
         try:
             async with asyncio.timeout(within_s):
                 await story()
@@ -128,8 +164,12 @@ class World:
         for host in self.hosts.values():
             host.check(host.disk.copy())
 
+    def plan(self, fault: Fault) -> None:
+        self.loop.call_at(fault.at, self._befall, fault, context=OUTSIDE)
+
     def _start(self, host: Host) -> None:
         host.lives += 1
+        self.note(host.name, "starts" if host.lives == 1 else "starts again")
         ports = host.ports = Ports(self, host)
         self._vfs.append(ports.vfs)
         host.disk.on_death = lambda: self._die_inside_a_call(host)
@@ -158,6 +198,7 @@ class World:
     def _bury(self, host: Host, ending: Ending) -> None:
         if host.ports:
             self.net.bury(host.ports.process, silently=ending is Ending.POWER)
+        self.note(host.name, "is killed" if ending is Ending.KILL else "loses its power")
         host.disk = host.disk.after(ending, self._chance)
         host.check(host.disk.copy())
         self.loop.call_later(RESTART_S, self._start, host, context=OUTSIDE)
@@ -168,26 +209,33 @@ class World:
                 raise SimulationError(f"P4: {violation}")
 
     def _befall(self, fault: Fault) -> None:
-        self.loop.trace("fault", fault.kind, fault.host, fault.span)
-        host, kind = self.hosts[fault.host], Kind(fault.kind)
+        self.loop.trace("fault", fault.kind.value, fault.host, fault.span)
+        host = self.hosts[fault.host]
         if host.ports is None or not host.ports.process.alive:
             return
+        self.struck.append(fault)
+        self._strike(fault, host, host.ports)
+
+    def _strike(self, fault: Fault, host: Host, ports: Ports) -> None:
+        kind = fault.kind
+        if kind not in (Kind.KILL, Kind.POWER):
+            self.note(host.name, f"fault: {kind.value}" + (f" for {fault.span:g} s" if kind in LASTING else ""))
         match kind:
             case Kind.KILL | Kind.POWER:
                 self.kill(host, Ending.KILL if kind is Kind.KILL else Ending.POWER)
             case Kind.CRASH_POINT:
                 host.disk.die_at = host.disk.calls + 1 + int(fault.span * 10)
             case Kind.FREEZE:
-                self._freeze(host.ports.process, fault.span)
+                self._freeze(ports.process, fault.span)
             case Kind.CUT | Kind.CUT_ONE_WAY:
                 self._cut(host, fault.span, kind)
             case Kind.DROP:
                 self.net.drop(host.name)
             case Kind.SLOW_DISK:
-                host.ports.threads.slow_s = 0.3
-                self.loop.call_later(fault.span, setattr, host.ports.threads, "slow_s", 0.0, context=OUTSIDE)
+                ports.threads.slow_s = 0.3
+                self.loop.call_later(fault.span, setattr, ports.threads, "slow_s", 0.0, context=OUTSIDE)
             case _:
-                host.ports.threads.expect(MOODS[kind], *WRITES)
+                ports.threads.expect(MOODS[kind], *WRITES)
 
     def _freeze(self, process: Process, span: float) -> None:
         process.freeze()
