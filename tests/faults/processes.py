@@ -64,9 +64,9 @@ class Mill:
 
     def __init__(self, folder: Path, worker: Path, **environment: str) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
-        port, data = self.url.rpartition(":")[2], str(folder / "data")
+        port, self.data = self.url.rpartition(":")[2], folder / "data"
         settings = {"TIDEMILL_LEASE_S": "3600", **environment}
-        self.server = Program(folder / "server.log", "server", "--port", port, "--data", data, **settings)
+        self.server = Program(folder / "server.log", "server", "--port", port, "--data", str(self.data), **settings)
         self.worker = Program(
             folder / "worker.log", "worker", str(worker), "--url", self.url, TIDEMILL_DATA=str(folder / "worker")
         )
