@@ -14,6 +14,7 @@ from tests.house.source import ROOT
 
 COMMAND = (sys.executable, "-P", "-m", "tidemill")
 WAIT_S = 30.0
+YOUNG_S = 5.0
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -33,8 +34,10 @@ class Member:
     settings: Mapping[str, str]
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    started_at: float = 0.0
     is_paused: bool = False
     is_busy: bool = False  # somebody is at work on it
+    is_unready: bool = False  # it was told to end when it was young
     exits: list[int] = field(default_factory=list)  # of those that were not killed
 
     @property
@@ -57,6 +60,7 @@ class Member:
                 start_new_session=True,
             )
         self.starts += 1
+        self.started_at = time.monotonic()
         self.is_paused = False
 
     def kill(self) -> None:
@@ -72,7 +76,13 @@ class Member:
         self._send(signal.SIGCONT)
         self.is_paused = False
 
+    @property
+    def is_young(self) -> bool:
+        """It may not have got so far that it listens to signals: then SIGTERM ends it as the system does."""
+        return time.monotonic() - self.started_at < YOUNG_S
+
     def ask_to_end(self) -> None:
+        self.is_unready = self.is_young
         self._send(signal.SIGTERM)
 
     def has_ended(self) -> bool:

@@ -9,6 +9,7 @@ worker ─ line ─┘
 
 import asyncio
 import contextlib
+import signal
 import socket
 from pathlib import Path
 from typing import Self
@@ -79,7 +80,7 @@ class Site:
                 member.destroy()
                 return
             await asyncio.sleep(0.05)
-        if member.exits[-1]:
+        if member.exits[-1] and not (member.is_unready and member.exits[-1] == -signal.SIGTERM):
             self.wrong.append(f"{member.name} ended with {member.exits[-1]} after SIGTERM: {member.last_words(3)}")
 
     async def _line(self, port: int, name: str) -> Proxy:

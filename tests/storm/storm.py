@@ -44,7 +44,7 @@ class Report:
     kills: int = 0
     took_s: float = 0.0
     longest_stall_s: float = 0.0
-    stall_after: str = ""  # the blows in it
+    stall_after: str = ""  # the blows in it, from its begin
 
     @property
     def wrong(self) -> list[str]:
@@ -101,11 +101,11 @@ async def watching(*loops: object) -> AsyncIterator[None]:
 
 
 def _longest_stall(load: Load, sky: Sky) -> tuple[float, str]:
-    """The longest time without the end of a run, and the blows that fell then."""
+    """The longest time without the end of a run, and the blows that fell then or shortly before."""
     ends = load.notes.ends
     gaps = [(later - sooner, sooner, later) for sooner, later in itertools.pairwise(ends)]
     if not gaps:
         return 0.0, ""
     length, since, until = max(gaps)
-    blows = [blow.value for at, blow in sky.moments if since - 1 <= at <= until]
-    return length, ", ".join(blows)
+    blows = [f"{at - since:+.1f} s {blow.value}" for at, blow in sky.moments if since - 5 <= at <= until]
+    return length, "; ".join(blows)
