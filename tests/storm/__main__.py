@@ -1,4 +1,4 @@
-"""`python -m tests.storm storm | recovery`: real processes, real kills, and figures of them.
+"""`python -m tests.storm storm | recovery | cancel`: real processes, real kills, and figures of them.
 
 Exit code 1 when something was lost, doubled or changed, or when a bound was missed.
 """
@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from tests.storm.recovery import of_server, of_worker
+from tests.storm.recovery import of_cancel, of_server, of_worker
 from tests.storm.storm import Report, Size, blow_over
 from tidemill.engine.together import EngineSettings
 
@@ -25,14 +25,15 @@ def main() -> int:
         storm.add_argument(f"--{each.name.replace('_', '-')}", type=type(each.default), default=each.default)
     storm.add_argument("--json", action="store_true")
     recovery = commands.add_parser("recovery", help="how long it takes until work goes on after kills")
-    recovery.add_argument("--trials", type=int, default=20)
-    for command in (storm, recovery):
+    cancel = commands.add_parser("cancel", help="how long it takes to stop code that does not listen")
+    for command in (recovery, cancel):
+        command.add_argument("--trials", type=int, default=20)
+    for command in (storm, recovery, cancel):
         command.add_argument("--folder", type=Path, help="kept; by default a temporary one, kept if something is wrong")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="tidemill-storm-"))
     folder.mkdir(parents=True, exist_ok=True)
-    is_right = (weathered if given.command == "storm" else recovered)(given, folder)
-    if not is_right:
+    if not {"storm": weathered, "recovery": recovered, "cancel": cancelled}[given.command](given, folder):
         print(f"\nlogs, store and ledger are in {folder}", file=sys.stderr)
         return 1
     if given.folder is None:
@@ -54,6 +55,12 @@ def recovered(given: argparse.Namespace, folder: Path) -> bool:
     ]
     print("\n".join(each.text() for each in figures))
     return all(each.is_held for each in figures)
+
+
+def cancelled(given: argparse.Namespace, folder: Path) -> bool:
+    figures = asyncio.run(of_cancel(folder, given.trials))
+    print(figures.text())
+    return figures.is_held
 
 
 def as_data(report: Report) -> dict[str, object]:

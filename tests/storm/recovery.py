@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -21,12 +22,15 @@ from tests.storm import tasks
 from tests.storm.audit import SqliteRows, read_ledger
 from tests.storm.site import Site, ready
 from tidemill import AsyncClient
+from tidemill.client.remote import AsyncRun
 from tidemill.core.errors import UnavailableError
 from tidemill.core.ids import text_of
-from tidemill.core.run import Attempt
+from tidemill.core.run import Attempt, AttemptEnded, End
+from tidemill.server.conversation import GRACE_S
 
 AWAY_S = 3.0  # the longest time that a server is away
 TASK_MS = 40
+AT_ONCE = 3  # busy processes
 SETTLE_S = 2.5  # of load, before a kill
 
 _attempt = msgspec.msgpack.Decoder(Attempt).decode
@@ -115,6 +119,35 @@ async def of_worker(folder: Path, trials: int, lease_s: float) -> Figures:
             await asyncio.sleep(lease_s + 2)
         await site.end()
     return Figures("worker killed, the last of what it held leased again", _spans(folder, killed), lease_s + 1)
+
+
+async def of_cancel(folder: Path, trials: int) -> Figures:
+    """Code that keeps a core busy in a process of its own, and never asks: from the cancel to its proof."""
+    spans: list[float] = []
+    async with Site(folder, workers=1, processes=AT_ONCE) as site, AsyncClient(site.to_client.url) as client:
+        await ready(client, 1)
+        while len(spans) < trials:
+            runs = [await client.submit(tasks.spin) for _ in range(min(AT_ONCE, trials - len(spans)))]
+            while len(_spinning(site.ledger)) < len(spans) + len(runs):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            spans += await asyncio.gather(*(_cancelled(run) for run in runs))
+        left = [pid for pid in _spinning(site.ledger) if Path(f"/proc/{pid}").exists()]
+        assert left == [], f"the processes {left} go on"
+        await site.end()
+    proofs = [each.state.end for each in attempts(folder) if isinstance(each.state, AttemptEnded)]
+    assert proofs == [End.KILLED] * trials, proofs
+    return Figures("cancel of busy sync code in a process, until it was confirmed", spans, GRACE_S + 1)
+
+
+async def _cancelled(run: AsyncRun[Any]) -> float:
+    began = time.monotonic()
+    await run.cancel("enough")
+    assert (await run.ended()).status == "cancelled"
+    return time.monotonic() - began
+
+
+def _spinning(ledger: Path) -> list[int]:
+    return [int(each.by.split("-")[1]) for each in read_ledger(ledger) if each.what == "spin"]
 
 
 def _spans(folder: Path, killed: Sequence[float]) -> list[float]:

@@ -25,15 +25,16 @@ SLOTS = 40  # of a worker
 
 class Site:
     """Args:
+    processes: of each worker, for tasks that run in them.
     lease_s: 0 leaves it as it is by default.
     """
 
-    def __init__(self, folder: Path, *, workers: int, lease_s: float = 0.0, seed: str = "") -> None:
+    def __init__(self, folder: Path, *, workers: int, processes: int = 1, lease_s: float = 0.0, seed: str = "") -> None:
         self.folder, self.seed = folder, seed
         self.ledger = folder / "executions.txt"
         self.sessions: list[int] = []  # of all that was started
         self.wrong: list[str] = []
-        self._count, self._lease_s = workers, lease_s
+        self._count, self._processes, self._lease_s = workers, processes, lease_s
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -99,7 +100,7 @@ class Site:
             "TIDEMILL_DATA": str(self.folder / name),
             "TIDEMILL_DRAIN_S": "1",
             "TIDEMILL_CONCURRENCY": str(SLOTS),
-            "TIDEMILL_POOLS": "storm=1",  # processes
+            "TIDEMILL_POOLS": f"storm.processes={self._processes}",
             tasks.LEDGER: str(self.ledger),
         }
         place = str(Path(tasks.__file__))

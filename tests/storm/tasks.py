@@ -14,6 +14,7 @@ from itertools import count
 from tidemill import Backend, Backoff, Context, PermanentError, TransientError, Worker, map_over, workflow
 
 LEDGER = "STORM_LEDGER"  # the variable that names the file
+SPIN_S = 60.0  # far more than the grace
 LINKS = 6  # of a chain
 
 storm = Worker("storm")
@@ -125,6 +126,17 @@ def toil(ctx: Context, seconds: float) -> Mark:
 def crunch(ctx: Context, x: int) -> Mark:
     by = note(ctx, "crunch")
     return Mark(sum(range(x)), by)
+
+
+@storm.task(backend=Backend.PROCESS)
+def spin(ctx: Context) -> Mark:
+    """It never asks whether it should stop, and leaves the machine to others as well as it can."""
+    os.nice(19)
+    by = note(ctx, "spin")
+    ends = time.monotonic() + SPIN_S
+    while time.monotonic() < ends:
+        pass
+    return Mark(-1, by)
 
 
 @workflow
