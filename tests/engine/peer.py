@@ -30,6 +30,7 @@ from tidemill.core.values import Inline
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, SubmitRefused
 from tidemill.engine.together import EngineSettings
+from tidemill.ports.clock import Clock
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import LinkDownError
 from tidemill.server.sessions import WorkerDesk
@@ -117,8 +118,14 @@ class Peer:
 class Mill:
     """An engine that beats on a real file."""
 
-    def __init__(self, folder: Path, faults: Faults = NO_FAULTS, settings: EngineSettings = SETTINGS) -> None:
-        self.folder, self.faults, self.settings = folder, faults, settings
+    def __init__(
+        self,
+        folder: Path,
+        faults: Faults = NO_FAULTS,
+        settings: EngineSettings = SETTINGS,
+        clock: Callable[[], Clock] = SystemClock,
+    ) -> None:
+        self.folder, self.faults, self.settings, self.clock = folder, faults, settings, clock
         self.names = itertools.count(1)
         self.options = SqliteOptions()
         self.engine: Engine
@@ -130,7 +137,7 @@ class Mill:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Mill"]:
         """One life of the server."""
-        threads, entropy, clock = ThreadPool(), OsEntropy(), SystemClock()
+        threads, entropy, clock = ThreadPool(), OsEntropy(), self.clock()
         self.store = SqliteStore(self.folder / "t.db", threads, entropy, self.faults, self.options)
         logs = SqliteLogs(self.folder / "logs.db", threads)
         blobs = FolderBlobs(OsDisk(self.folder / "blobs"), threads)

@@ -30,7 +30,7 @@ quick = settings(
     derandomize=True,
     deadline=None,
     database=None,
-    phases=[Phase.generate],
+    phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
 
