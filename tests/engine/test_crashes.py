@@ -119,7 +119,7 @@ async def test_the_feed_has_no_gap_when_a_commit_fails(tmp_path: Path, disk: Fai
         stored = [number for number, _ in await mill.store.feed(0, None, 100)]
         async with asyncio.timeout(20):
             while seen != stored:
-                await mill.engine.blob_stored(Digest(b"x" * 32), 1)
+                await mill.engine.record(Changes(blobs={Digest(b"x" * 32): 1}))
         reader.cancel()
 
 

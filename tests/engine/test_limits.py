@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from tests.engine.bench import NOOP, mapped
 from tests.engine.peer import Mill, Peer
 from tidemill.core.definitions import TaskOptions
-from tidemill.core.ids import RunId, text_of
+from tidemill.core.ids import Digest, RunId, text_of
+from tidemill.core.rows import Changes
 from tidemill.core.rules import Backoff, CacheRule, Rate
 from tidemill.core.run import Code, Ended, Waiting
 from tidemill.core.why import Fleet, explain
@@ -33,7 +34,7 @@ async def taken(peer: Peer, count: int) -> list[wire.AttemptRef]:
 async def quiet(mill: Mill, peer: Peer) -> None:
     """Two beats have passed: what could be sent was sent."""
     for _ in range(2):
-        await mill.engine.blob_stored(b"q" * 32, 1)  # type: ignore[arg-type]
+        await mill.engine.record(Changes(blobs={Digest(b"q" * 32): 1}))
     assert not peer.unheard(wire.Assign)
 
 
@@ -298,7 +299,7 @@ class Hands:
         self._seen: set[wire.AttemptRef] = set()
 
     async def look(self) -> None:
-        await self.mill.engine.blob_stored(b"q" * 32, 1)  # type: ignore[arg-type]  # a beat has passed
+        await self.mill.engine.record(Changes(blobs={Digest(b"q" * 32): 1}))  # a beat has passed
         new = [each.attempt for each in self.peer.unheard(wire.Assign) if each.attempt not in self._seen]
         self.held += new
         self._seen.update(new)

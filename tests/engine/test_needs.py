@@ -12,6 +12,7 @@ from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import FORMAT, Graph, NodeOptions, State, TaskNode, Workflow
 from tidemill.core.ids import Digest
 from tidemill.core.requirements import Capability, Gpu, Requirements, Resources
+from tidemill.core.rows import Changes
 from tidemill.core.run import AttemptEnded, Code
 from tidemill.core.terms import Ref
 from tidemill.wire import worker as wire
@@ -41,7 +42,7 @@ def asking(**requires: Any) -> Workflow:
 async def quiet(mill: Mill, *peers: Peer) -> None:
     """Two beats have passed: what could be sent was sent."""
     for _ in range(2):
-        await mill.engine.blob_stored(Digest(b"q" * 32), 1)
+        await mill.engine.record(Changes(blobs={Digest(b"q" * 32): 1}))
     for peer in peers:
         assert not peer.unheard(wire.Assign)
 

@@ -14,6 +14,7 @@ from tidemill.core.graph import Graph
 from tidemill.core.ids import Digest, RunId
 from tidemill.core.plan import Layout
 from tidemill.core.retry import MAX_LOSSES
+from tidemill.core.rows import Changes
 from tidemill.core.run import AttemptEnded, Code, End, Ended, Failed, Run, StepFailed, Waiting
 from tidemill.core.terms import Ref
 from tidemill.core.values import Blob
@@ -152,11 +153,11 @@ async def test_a_worker_is_sent_what_it_granted_and_no_more(mill: Mill) -> None:
     peer = await mill.worker(3)
     refs = [await peer.take() for _ in range(3)]
     await peer.succeed(refs[0])
-    await mill.engine.blob_stored(Digest(b"x" * 32), 1)
+    await mill.engine.record(Changes(blobs={Digest(b"x" * 32): 1}))
     assert peer.unheard(wire.Assign) == []
     await peer.grant(5)
     assert len([await peer.take(), await peer.take()]) == 2
-    await mill.engine.blob_stored(Digest(b"y" * 32), 1)
+    await mill.engine.record(Changes(blobs={Digest(b"y" * 32): 1}))
     assert peer.unheard(wire.Assign) == []
 
 
@@ -175,7 +176,7 @@ async def test_a_pool_is_never_overfilled(mill: Mill) -> None:
     await peer.grant(10, gpu=1)
     taken = [await peer.take() for _ in range(4)]
     assert sorted(ref.path for ref in taken) == ["free", "free", "free", "pooled"]
-    await mill.engine.blob_stored(Digest(b"x" * 32), 1)
+    await mill.engine.record(Changes(blobs={Digest(b"x" * 32): 1}))
     assert peer.unheard(wire.Assign) == []
 
 
@@ -324,7 +325,7 @@ async def test_cancel_of_what_waits_in_the_queue_ends_at_once(mill: Mill) -> Non
     await mill.engine.cancel(run, "enough")
     assert (await mill.ended(run)).live == 0
     peer = await mill.worker(100)
-    await mill.engine.blob_stored(Digest(b"x" * 32), 1)
+    await mill.engine.record(Changes(blobs={Digest(b"x" * 32): 1}))
     assert peer.unheard(wire.Assign) == []
 
 
@@ -366,7 +367,7 @@ async def test_a_reader_of_the_feed_sees_each_row_once_whenever_it_began(mill: M
         stored = [number for number, _ in await mill.store.feed(0, None, 1000)]
         async with asyncio.timeout(20):
             while any(seen != stored for seen in readers):
-                await mill.engine.blob_stored(Digest(b"x" * 32), 1)
+                await mill.engine.record(Changes(blobs={Digest(b"x" * 32): 1}))
         for task in tasks:
             task.cancel()
 

@@ -30,8 +30,10 @@ from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.adapters.web.courier import HttpCourier
 from tidemill.assembly.programs import programs
 from tidemill.core.definitions import Pools
+from tidemill.core.retention import parse_retention
 from tidemill.core.webhooks import Patience
 from tidemill.engine.engine import Engine
+from tidemill.engine.keeper import Keeper, KeeperSettings
 from tidemill.engine.together import EngineSettings
 from tidemill.net.addresses import allowed_of
 from tidemill.ports.backend import speaking
@@ -55,6 +57,12 @@ class Mill:
     engine: Engine
     app: App
     folder: Path
+    parts: Backing
+
+    def keeper(self, retain: str = "", unnamed: timedelta = timedelta(0)) -> Keeper:
+        """What lets go of runs and blobs, without rests."""
+        settings = KeeperSettings(parse_retention(retain), unnamed, rest_s=0)
+        return Keeper(self.engine, self.parts.blobs, self.parts.logs, settings)
 
     @asynccontextmanager
     async def worker(
@@ -123,7 +131,7 @@ async def mill(  # noqa: PLR0913, PLR0917  # each has a default
     while not server.started:  # noqa: ASYNC110 - it has no event for it
         await asyncio.sleep(0.002)
     try:
-        yield Mill(url, engine, app, folder)
+        yield Mill(url, engine, app, folder, backing)
     finally:
         app.close()
         server.should_exit = True

@@ -32,6 +32,7 @@ from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
 from tidemill.core.webhooks import Patience
 from tidemill.engine.engine import Engine
+from tidemill.engine.keeper import Keeper, KeeperSettings
 from tidemill.engine.together import EngineSettings
 from tidemill.net.addresses import allowed_of
 from tidemill.server.app import App, Backing, Sending, WebSettings, build_app, build_sender
@@ -101,13 +102,16 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         logs = SqliteLogs(data / "logs.db", threads, faults=faults)
         stack.push_async_callback(logs.close)
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
-        lease = timedelta(seconds=settings.lease_s)
+        lease, unnamed = timedelta(seconds=settings.lease_s), timedelta(seconds=settings.unnamed_blobs_s)
         engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 4))
         stack.push_async_callback(engine.neighbours.leave)
+        keeper = Keeper(engine, blobs, logs, KeeperSettings(settings.retain, unnamed))
         with first_cause():
             async with asyncio.TaskGroup() as group:
                 beating = group.create_task(engine.run(), name="engine")
+                keeping = group.create_task(keeper.run(), name="keeper")
                 yield Backing(engine, blobs, logs, clock, entropy, CronAlmanac(), faults)
+                keeping.cancel()
                 beating.cancel()
 
 

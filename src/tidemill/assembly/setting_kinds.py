@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.core.errors import InputError
+from tidemill.core.retention import EXPECTED, parse_retention
 from tidemill.core.sizes import size_bytes
 from tidemill.net.addresses import allowed_of
 from tidemill.ports.faults import POINTS
@@ -208,6 +209,13 @@ KINDS: dict[str, Kind] = {
         "full or normal",
         lambda text: Durability(text.lower()),
     ),
+    "retain": Kind(
+        "which runs stay after their end, and for how long; the rule for a workflow goes before that for all, and one "
+        "for a status (`failed=90d`) before one for any",
+        EXPECTED,
+        parse_retention,
+    ),
+    "unnamed_blobs_s": Kind("how long a blob stays that no run names", _SECONDS, _seconds),
     "lease_s": Kind("seconds after which a silent worker has lost its work", _SECONDS, _seconds),
     "worker_id": Kind(
         "a worker's id, which survives its restarts; made of the worker's and the machine's name where nothing is said",

@@ -11,6 +11,7 @@ from typing import Any
 
 from tidemill.assembly.setting_kinds import KINDS, Durability, SettingsError, WorkerShare, as_text, words
 from tidemill.assembly.settings_file import read_file, settings_file
+from tidemill.core.retention import Retention, parse_retention
 from tidemill.sdk.offers import ResourceOffers
 from tidemill.worker.settings import Keep
 
@@ -37,6 +38,8 @@ class Settings:
     webhook_allow: tuple[str, ...] = ()  # private hosts and networks that webhooks may go to
     webhook_retry_s: float = 5.0  # after the first failed try of a webhook
     synchronous: Durability = Durability.FULL
+    retain: Retention = field(default_factory=lambda: parse_retention("30d"))  # runs that ended
+    unnamed_blobs_s: float = 86_400.0  # blobs that no run names
     lease_s: float = 10.0
     worker_id: str = ""  # "" takes a free one made of the worker's and the machine's name
     concurrency: int = 100  # attempts that one worker takes at once, where its code does not say

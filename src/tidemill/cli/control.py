@@ -2,7 +2,8 @@
 
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.outline import summary_of
 from tidemill.cli.show import table
+from tidemill.cli.statuses import Status
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.run import UNFINISHED
 from tidemill.wire.api import RunView
@@ -40,7 +42,6 @@ def tag_option(*names: str, **more: Any) -> Callable[[F], F]:
 
 _FILTERS = (
     click.option("--workflow", default="", help="All runs of this workflow or task."),
-    click.option("--status", "statuses", multiple=True, type=click.Choice(UNFINISHED), help="That stand like this."),
     tag_option("--tag", "tags", help="That have this tag; may be repeated."),
     click.option("--older-than", type=length, metavar="LENGTH", help="Submitted so long ago: 20m, 2h, 7d."),
     click.option("--dry-run", is_flag=True, help="Say how many and which, and touch none."),
@@ -49,9 +50,18 @@ _FILTERS = (
 
 
 def filter_options(command: F) -> F:
-    for option in reversed(_FILTERS):
-        command = option(command)
-    return command
+    """Of runs that are not over."""
+    return filters_of(UNFINISHED)(command)
+
+
+def filters_of(statuses: Sequence[str]) -> Callable[[F], F]:
+    def add(command: F) -> F:
+        stand = click.option("--status", "statuses", multiple=True, type=Status(statuses), help="That stand like this.")
+        for option in reversed((_FILTERS[0], stand, *_FILTERS[1:])):
+            command = option(command)
+        return command
+
+    return add
 
 
 _reason = click.option("--reason", default="", help="Is kept, and shown to those who ask.")
@@ -77,7 +87,7 @@ def cancel(run: str | None, **given: Any) -> Exit:
 
     With --json: the run, or {"count", "runs": [...]} with the first 20.
     """
-    return _act(BulkAction.CANCEL, run, given, lambda run: stop_run(run, given["reason"]))
+    return act(BulkAction.CANCEL, run, given, lambda run: stop_run(run, given["reason"]))
 
 
 def _paused(command: F) -> F:
@@ -104,7 +114,7 @@ def pause(run: str | None, **given: Any) -> Exit:
         return _tell_pause(ask(given["url"], lambda c: c.pause(**named, by=who, reason=given["reason"])), given)
     if run is None and not _has_filter(given):
         return _list(given)
-    return _act(BulkAction.PAUSE, run, given, lambda run: run.pause(given["reason"], by=who), who)
+    return act(BulkAction.PAUSE, run, given, lambda run: run.pause(given["reason"], by=who), who)
 
 
 @click.command()
@@ -120,7 +130,7 @@ def resume(run: str | None, **given: Any) -> Exit:
     """
     if (named := _named(run, given)) is not None:
         return _tell_pause(ask(given["url"], lambda client: client.resume(**named)), given)
-    return _act(BulkAction.RESUME, run, given, lambda run: run.resume())
+    return act(BulkAction.RESUME, run, given, lambda run: run.resume())
 
 
 @click.command(name="set")
@@ -135,7 +145,7 @@ def set_(run: str | None, **given: Any) -> Exit:
     With --json: the run, or {"count", "runs": [...]} with the first 20.
     """
     change = change_of(given)
-    return _act(BulkAction.SET, run, given | {"change": change}, lambda run: change_run(run, change))
+    return act(BulkAction.SET, run, given | {"change": change}, lambda run: change_run(run, change))
 
 
 def change_of(given: Mapping[str, Any]) -> RunChange:
@@ -203,7 +213,7 @@ def _has_filter(given: Mapping[str, Any]) -> bool:
     return any(given[name] for name in FILTERS)
 
 
-def _act(
+def act(
     action: BulkAction,
     run: str | None,
     given: Mapping[str, Any],
@@ -261,12 +271,15 @@ def _must_ask(given: Mapping[str, Any]) -> bool:
 
 async def _all(client: AsyncClient, request: BulkRequest, tell_every: int) -> tuple[int, list[RunView]]:
     """How many, and the first of them."""
-    count, runs = 0, list[RunView]()
+    count, runs, stay = 0, list[RunView](), Counter[str]()
     async for bite in client.bulk(request):
         count += bite.count
+        stay.update(bite.stay)
         runs += bite.runs[: SHOWN - len(runs)]
         if tell_every and bite.next:
             click.echo(f"{count:,} so far", err=True)
+    for why, number in stay.most_common():
+        click.echo(f"{number:,} stay: {why}", err=True)
     return count, runs
 
 

@@ -19,8 +19,10 @@ from tidemill.cli.main import Exit
 from tidemill.cli.measures import lines_of_attempts
 from tidemill.cli.options import Output, output_option, url_option
 from tidemill.cli.outline import Outline, lines_of_outline, seconds_between, summary_of
+from tidemill.cli.pruning import prune
 from tidemill.cli.show import span, table
 from tidemill.cli.sources import write_or_print
+from tidemill.cli.statuses import Status
 from tidemill.cli.streaming import print_items
 from tidemill.client.remote import AsyncClient, AsyncRun
 from tidemill.core.run import STATUSES
@@ -42,10 +44,11 @@ def runs() -> None:
 runs.add_command(inputs)
 runs.add_command(value)
 runs.add_command(data)
+runs.add_command(prune)
 
 
 @runs.command("list")
-@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Only runs that stand like this.")
+@click.option("--status", multiple=True, type=Status(STATUSES), help="Only runs that stand like this.")
 @click.option("--workflow", default="", help="Only runs of this workflow or task.")
 @tag_option("--tag", "tags", help="Only runs that have this tag; may be repeated.")
 @click.option("--older-than", type=length, metavar="LENGTH", help="Only runs that were submitted so long ago: 2h, 7d.")

@@ -21,6 +21,14 @@ class Controlled(Inspected):
     async def resume(self, *, by: str = "") -> api.RunView:
         return await self._core.calls.post(f"/runs/{self.id}/resume", control.ResumeRequest(by), api.RunView)
 
+    async def remove(self) -> None:
+        """Leave nothing of a run that ended: neither results nor history, logs or files that no other run names.
+
+        Raises:
+            RefusedError: it has not ended, or another run needs it; the text says which.
+        """
+        await self._core.calls.delete(f"/runs/{self.id}")
+
     async def change(
         self, *, priority: int | None = None, tags: Mapping[str, str] | None = None, untag: Sequence[str] = ()
     ) -> api.RunView:

@@ -19,6 +19,7 @@ from tidemill.core.graph import TaskNode
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.moves import Mover
+from tidemill.core.naming import name_blobs
 from tidemill.core.overlay import Draft
 from tidemill.core.retry import (
     MAX_LOSSES,
@@ -45,7 +46,7 @@ from tidemill.core.run import (
     Stopping,
     Waiting,
 )
-from tidemill.core.values import Streamed, Value, blobs_of
+from tidemill.core.values import Streamed, Value, blobs_of, refs_in
 
 Told = AttemptSucceeded | AttemptFailed
 
@@ -367,6 +368,8 @@ def streamed(draft: Draft, event: ItemsStreamed) -> None:
     known = attempt.streamed - event.first
     if 0 <= known < len(event.items):
         items = event.items[known:]
+        if files := [digest for item in items for digest in refs_in(item)]:
+            name_blobs(draft, event.run, files)
         draft.streams.append(StreamItems(event.run, event.path, event.number, attempt.streamed, items))
         attempt = replace(attempt, streamed=attempt.streamed + len(items))
         draft.put_attempt(attempt)

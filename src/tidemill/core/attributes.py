@@ -10,6 +10,7 @@ from tidemill.core.commands import AnswerAttributes, RefuseAttributes
 from tidemill.core.events import AttributesChanged, EventsEmitted
 from tidemill.core.ids import Path, RunId
 from tidemill.core.moves import Mover
+from tidemill.core.naming import name_files
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Entry, Keys
 from tidemill.core.shared_rows import Attribute, Attributes
@@ -57,7 +58,8 @@ def changed(draft: Draft, event: AttributesChanged) -> None:
 
 
 def _refusal(draft: Draft, event: AttributesChanged) -> RefuseAttributes | None:
-    if draft.run(event.run) is None:
+    run = draft.run(event.run)
+    if run is None or run.hidden is not None:
         return RefuseAttributes("unknown_run", "")
     if event.path and draft.step(event.run, event.path) is None:
         return RefuseAttributes("unknown_step", f"the run has no step {event.path[:200]!r} so far")
@@ -73,6 +75,7 @@ def _put(draft: Draft, key: tuple[RunId, Path], values: Mapping[str, Any], remov
     kept |= {name: Attribute(value, draft.at, by) for name, value in values.items()}
     if len(kept) > ATTRIBUTES_MOST and len(kept) > len(known.values if known else ()):
         return f"a run and a step have {ATTRIBUTES_MOST} attributes each at most: remove some"
+    name_files(draft, key[0], values.values())
     draft.attributes[key] = Attributes(*key, kept)
     return ""
 

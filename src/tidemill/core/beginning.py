@@ -23,25 +23,31 @@ def begin_task(mover: "Mover", path: Path, node: TaskNode) -> None:
     run = mover.run
     recorded = taken_over(mover, path, node) if run.fork is not None else None
     match recorded or caching.find(mover, path, node):
-        case Cached() as known:
+        case Cached() as known if _is_there(mover, known):
             _reuse(mover, path, known)
         case Failure() as failure:
             mover.node_failed(path, failure)
-        case None if is_stopped(run, path):
+        case _ if is_stopped(run, path):
             mover.set_step(Step(mover.id, path, AtBreakpoint(mover.draft.at)))
             mover.note("at_breakpoint", path)
-        case None:
+        case _:
             mover.make_ready(Step(mover.id, path, Blocked(0)), node)
 
 
 def start_wait(mover: "Mover", path: Path, node: WaitNode) -> None:
     match taken_over(mover, path, node):
-        case Cached() as known:
+        case Cached() as known if _is_there(mover, known):
             _reuse(mover, path, known)
         case Failure() as failure:
             mover.node_failed(path, failure)
-        case None:
+        case _:
             begin_wait(mover, path, node)
+
+
+def _is_there(mover: "Mover", known: Cached) -> bool:
+    """Whether the bytes of a recorded result are: they go with the runs that name them."""
+    digests = blobs_of(known.outputs)
+    return not digests or not mover.draft.require_blobs(digests)
 
 
 def _reuse(mover: "Mover", path: Path, known: Cached) -> None:

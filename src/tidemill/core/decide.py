@@ -24,6 +24,7 @@ from tidemill.core import (
     waits,
 )
 from tidemill.core.branches import judge
+from tidemill.core.chunks import unpack
 from tidemill.core.commands import FetchLists, FetchOperands, Requeue, Sweep
 from tidemill.core.errors import InputError
 from tidemill.core.events import (
@@ -66,6 +67,7 @@ from tidemill.core.machines import go_on, stop_visit, visit_done
 from tidemill.core.mapping import look_at_lists
 from tidemill.core.maps import begin_fetched_map, feed_map
 from tidemill.core.moves import Mover
+from tidemill.core.naming import name_blobs
 from tidemill.core.operating import begin_operation
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import element_path, expressions_of, operands_in, scope_path
@@ -74,6 +76,7 @@ from tidemill.core.run import Code, Failure, Ready, Waiting
 from tidemill.core.scopes import LoopScope, MachineScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Operand
+from tidemill.core.values import blobs_of
 
 Looking = BranchNode | State | LoopNode | WaitNode | OpNode  # what looks into values by itself
 ANSWER_WITHIN = timedelta(seconds=10)
@@ -328,6 +331,11 @@ def _lists_fetched(draft: Draft, event: ListFetched) -> None:
     mover = _fetching(draft, event.run, event.path)
     if mover is None:
         draft.timers_drop.append((event.run, event.path, TimerKind.FETCH))
+        return
+    elements = (each for chunks in event.chunks.values() for chunk in chunks.values() for each in unpack(chunk))
+    if name_blobs(draft, event.run, blobs_of({str(number): each for number, each in enumerate(elements)})):
+        failure = Failure(Code.TRANSIENT, "elements of the list were removed before they were used")
+        _fetch_failed(draft, FetchFailed(event.run, event.path, failure))
         return
     for param, chunks in event.chunks.items():
         for number, chunk in chunks.items():

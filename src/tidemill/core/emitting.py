@@ -7,6 +7,7 @@ from tidemill.core.attempts import report_of
 from tidemill.core.commands import AcknowledgeEvents, TurnAway
 from tidemill.core.events import EventsEmitted, MeasuresTaken
 from tidemill.core.moves import Mover
+from tidemill.core.naming import name_files
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Emitted
 from tidemill.core.telling import EMISSIONS_OF_RUN, MEASURES_OF_ATTEMPT, Emission, Tells
@@ -38,6 +39,7 @@ def _record(mover: Mover, event: EventsEmitted, each: Emission) -> None:
     mover.draft.put_run(replace(run, emitted=number))
     row = Emitted(run.id, number, mover.draft.at, event.path, event.number, each.type, each.payload, each.message)
     if number <= EMISSIONS_OF_RUN:
+        name_files(mover.draft, run.id, [each.payload])
         mover.draft.emitted.append(row)
         mover.note("emitted", event.path, event.number, event=number, type=each.type, message=each.message)
     if each.type in mover.layout.awaited:

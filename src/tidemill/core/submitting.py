@@ -5,18 +5,23 @@ from msgspec.structs import replace
 from tidemill.core import children, keys
 from tidemill.core.commands import AnswerSubmit, Command, RefuseSubmit
 from tidemill.core.events import RunSubmitted
-from tidemill.core.ids import Digest, Instant, RunId
+from tidemill.core.ids import Digest, Instant, RunId, text_of
 from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Entry, Timer, TimerKind
 from tidemill.core.rules import NO_RULE
-from tidemill.core.run import EDITED, Paused, Pending, Run, Running
+from tidemill.core.run import EDITED, Hidden, Paused, Pending, Run, Running
 from tidemill.core.traces import span_id, traceparent
 from tidemill.core.values import blobs_of
+
+_HIDDEN = {Hidden.REMOVING: "removed", Hidden.IMPORTING: "imported"}
 
 
 def submitted(draft: Draft, event: RunSubmitted) -> None:
     known = draft.run(event.run)
+    if known is not None and known.hidden is not None:
+        draft.order(RefuseSubmit("conflict", f"run {text_of(known.id)} is being {_HIDDEN[known.hidden]}"))
+        return
     if known is not None:
         draft.order(AnswerSubmit(known, conflict=known.submitted != event.submitted))
         return
@@ -39,6 +44,11 @@ def _against(draft: Draft, event: RunSubmitted, parent: Run | None, digests: lis
         known = keys.answer_of_known(draft, event)
         if known is not None:
             return known
+    origin = draft.run(event.fork.origin) if event.fork is not None else None
+    if event.fork is not None and (origin is None or origin.hidden is not None):
+        return RefuseSubmit(
+            "unknown_run", f"the run {text_of(event.fork.origin)} was removed: nothing can be taken over"
+        )
     missing = draft.require_blobs(digests) if digests else []
     return RefuseSubmit("unknown_blob", f"upload sha256:{missing[0].hex()} first") if missing else None
 

@@ -20,10 +20,11 @@ from tidemill.engine.reader import Reader
 from tidemill.engine.seats import ASK_AGAIN
 from tidemill.engine.together import EngineSettings, Together
 from tidemill.engine.turn import Turn
+from tidemill.engine.uploads import Uploads
 from tidemill.ports.blobs import Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
-from tidemill.ports.store import HeldElsewhereError, RowRefusedError, Store
+from tidemill.ports.store import BlobGoneError, HeldElsewhereError, RowRefusedError, Store
 
 DUE_LIMIT = 500
 EXPIRED_EVERY = timedelta(seconds=60)  # how often queue limits are looked at
@@ -39,6 +40,7 @@ class Beats(Together):
         super().__init__(store, clock, settings)
         self._entropy = entropy
         self.reader = Reader(store, blobs, self.graphs)
+        self._uploads = Uploads(store, blobs, self.record)
         self._fetches = Fetches(store, self.reader, blobs)
         self._delivery = Delivery(self.seats, self._watches, self.feed, self._inbox, self._fetches)
         self.tallies = self._delivery.tallies
@@ -110,6 +112,8 @@ class Beats(Together):
             self._inbox.put_back(arrivals)
             self._held_run = error.run
             await asyncio.sleep(HELD_S)
+        except BlobGoneError as error:
+            self._refuse(arrivals, error)
         except UnavailableError as error:
             _log.exception("nothing was acknowledged in this beat")
             self._in_doubt = True

@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Changes, History, Queued
 
+# Lists of rows that are recorded as they are when a run is imported, or an import is given up.
+_OF_RUNS = (
+    *("runs", "scopes", "steps", "attempts", "streams", "artifacts", "emitted", "history", "waits", "mailboxes"),
+    *("signals", "attributes", "shelves", "kept", "posted"),
+)
+
 
 def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Changes]) -> Changes:
     """Everything of one beat; ``left`` are queue rows that only the store knew."""
@@ -66,3 +72,9 @@ def _add(changes: Changes, each: Changes) -> None:
     changes.blobs_claim.update(each.blobs_claim)
     changes.blobs_drop += each.blobs_drop
     changes.blob_refs += each.blob_refs
+    for name in _OF_RUNS:
+        if many := getattr(each, name):
+            getattr(changes, name).extend(many)
+    changes.values.update(each.values)
+    changes.chunks.update(each.chunks)
+    changes.tagged.update(each.tagged)

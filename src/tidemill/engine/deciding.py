@@ -31,6 +31,7 @@ from tidemill.engine.inbox import (
     Requeueing,
     Sweeping,
 )
+from tidemill.engine.removing import Removing, remove
 from tidemill.engine.scheduling import Rescheduling, reschedule
 from tidemill.engine.settling import SWEEP_BITE, Settling, merged
 from tidemill.engine.sharing import Sharing, share
@@ -77,6 +78,8 @@ class Deciding(Settling):
                 self.rescheduled.append((arrival, settled))
             case Sharing():
                 self.shared.append((arrival, await share(self.overlay, arrival, self._load)))
+            case Removing():
+                self.removed.append((arrival, await remove(self.overlay, arrival, self._load, self.beat.forked)))
 
     async def take_due(self, timers_limit: int) -> int:
         """Decide what time has brought; give how many events that were."""

@@ -96,6 +96,8 @@ class Delivery:
             asked.done(settled)
         for write, found in turn.shared:
             write.done(found)
+        for removing, stays in turn.removed:
+            removing.done(stays)
         for arrival in arrivals:
             if isinstance(arrival, Recording) and arrival.done is not None:
                 arrival.done()

@@ -23,6 +23,7 @@ from tidemill.engine.beats import Beats
 from tidemill.engine.inbox import Arrival, Decision, Urgency
 from tidemill.engine.orders import Order, Outcome, Published, SubmitRefused, event_of
 from tidemill.engine.publishing import row_of, unverified_of
+from tidemill.engine.removing import How, Removing, Stays
 from tidemill.engine.watches import Watch
 
 FULL = 50_000  # arrivals in the inbox at which new work is turned away
@@ -82,6 +83,20 @@ class Engine(Beats):
     async def apply(self, events: Sequence[Event]) -> None:
         """Decide events of as many runs; returns after the commits."""
         await asyncio.gather(*(self._decided(event) for event in events))
+
+    async def remove(self, runs: Sequence[RunId], how: How = How.HIDE) -> Stays:
+        """Hide runs that ended, as far as they may go; a `Keeper` removes their rows. Returns after the commit."""
+        future: asyncio.Future[Stays] = asyncio.get_running_loop().create_future()
+
+        def done(stays: Stays) -> None:
+            if not future.done():
+                future.set_result(stays)
+
+        self._inbox.put(Removing(runs, done, how, failer(future)))
+        stays = await future
+        if how is How.HIDE and not all(stays.values()):
+            self.hidden.set()
+        return stays
 
     async def hold(self, pause: Pause) -> None:
         """Let nothing new start of a task, from a queue, or on a worker; returns after the commit."""

@@ -12,6 +12,7 @@ from tidemill.core.events import Event
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import AttemptKey, Changes, Session
 from tidemill.core.run import Attempt
+from tidemill.engine.removing import Removing
 from tidemill.engine.scheduling import Rescheduling
 from tidemill.engine.sharing import Sharing
 
@@ -86,7 +87,17 @@ class Orphaning(Struct):
 
 
 Arrival = (
-    Decision | Recording | Greeting | Departure | Adopting | Sweeping | Requeueing | Orphaning | Rescheduling | Sharing
+    Decision
+    | Recording
+    | Greeting
+    | Departure
+    | Adopting
+    | Sweeping
+    | Requeueing
+    | Orphaning
+    | Rescheduling
+    | Sharing
+    | Removing
 )
 
 

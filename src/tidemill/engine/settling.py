@@ -41,6 +41,7 @@ from tidemill.engine.inbox import (
 )
 from tidemill.engine.orders import Outcome
 from tidemill.engine.registry import Registry
+from tidemill.engine.removing import Removing, Stays
 from tidemill.engine.scheduling import Rescheduling, Settled
 from tidemill.engine.sharing import Sharing
 from tidemill.ports.store import Beat, HeldElsewhereError
@@ -74,6 +75,7 @@ class Settling:
         self.outcomes: list[Outcome] = []
         self.rescheduled: list[tuple[Rescheduling, Settled]] = []
         self.shared: list[tuple[Sharing, Written | NotShared]] = []
+        self.removed: list[tuple[Removing, Stays]] = []
         self.adopted: list[Session] = []
         self.numbers: Sequence[int] = ()
         self.changes = Changes()

@@ -26,6 +26,7 @@ from tidemill.engine.schedules import Schedules
 from tidemill.engine.seats import MOVED, Seat, Seats
 from tidemill.engine.sharing import Shelves
 from tidemill.engine.time import StoreClock
+from tidemill.engine.uploads import Uploads
 from tidemill.engine.watches import Watches
 from tidemill.ports.clock import Clock
 from tidemill.ports.peers import Duty, Kind, Look, News
@@ -41,6 +42,8 @@ class EngineSettings(Struct, frozen=True):
 
 
 class Together:
+    _uploads: Uploads
+
     def __init__(self, store: Store, clock: Clock, settings: EngineSettings) -> None:
         self.queries = self._store = store
         self.settings = settings
@@ -51,6 +54,7 @@ class Together:
         self.seats, self.clock = Seats(), StoreClock(clock)
         self._inbox, self._watches = Inbox(), Watches(store)
         self.schedules = Schedules(store, self._inbox, self.clock, self.neighbours)
+        self.hidden = asyncio.Event()  # runs were, and their rows may go
         self.shelves = Shelves(store, self._inbox.put)
         self.when_ended: list[Callable[[RunId], None]] = [self.schedules.ended, self.shelves.ended]
         self._next_due: Instant | None = None
@@ -73,8 +77,8 @@ class Together:
         await future
 
     async def blob_stored(self, digest: Digest, size: int) -> None:
-        """Note a blob whose bytes are durable; returns after the commit."""
-        await self.record(Changes(blobs={digest: size}))
+        """Note a blob whose bytes are durable; returns after the commit. Raises BlobGoneError: write it again."""
+        await self._uploads.stored(digest, size)
 
     def _send(self, event: Event) -> None:
         self._inbox.put(Decision(event))

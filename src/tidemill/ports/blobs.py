@@ -1,6 +1,6 @@
 """Bytes by digest. Written before the row that names them; verified on the way in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from tidemill.core.errors import InputError
@@ -34,6 +34,18 @@ class Blobs(Protocol):
         ...
 
     async def size(self, digest: Digest) -> int | None: ...
+
+    async def stored(self, after: bytes, limit: int) -> Sequence[tuple[Digest, int]]:
+        """Digests of what is stored that are greater than ``after``, in order, each with a stamp.
+
+        Whoever writes a blob, there already or not, gives it another stamp.
+        """
+        ...
+
+    @durable("blob.delete.before", "blob.delete.after")
+    async def delete(self, digest: Digest) -> None:
+        """No error when it is gone already. It may come back after a crash."""
+        ...
 
     async def fetch(self, digest: Digest, limit: int) -> bytes:
         """All of a blob of at most ``limit`` bytes."""

@@ -25,6 +25,8 @@ StorePoint = Literal[
     "blob.sync.before",
     "blob.rename.before",
     "blob.rename.after",  # the bytes have their name, and no row names them yet
+    "blob.delete.before",  # the row is marked
+    "blob.delete.after",  # the bytes are gone, and their row is not
 ]
 ServerPoint = Literal[
     "address.write.before",  # the file by which commands find the server

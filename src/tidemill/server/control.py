@@ -1,15 +1,20 @@
 """Control: runs, tasks, queues and workers are paused and resumed, runs changed, many at once."""
 
+from collections import Counter
 from difflib import get_close_matches
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.core.events import CancelRequested, PauseRequested, ResumeRequested, RunChanged
 from tidemill.core.ids import BadIdError, RunId, parse_run_id, text_of
+from tidemill.core.retention import FINAL_STATUSES
 from tidemill.core.rows import Pause, PauseKind
 from tidemill.core.run import UNFINISHED, Cancelling, Ended, Halted, Paused, Run
+from tidemill.core.statuses import UnknownStatusError, run_statuses
 from tidemill.engine.engine import Engine
+from tidemill.engine.removing import How
 from tidemill.ports.store import RunFilter
 from tidemill.server import parameters
 from tidemill.server.bodies import BodyType, answer
@@ -44,6 +49,7 @@ STANDING: dict[BulkAction, tuple[str, ...]] = {
     BulkAction.PAUSE: ("pending", "running"),
     BulkAction.RESUME: ("paused",),
     BulkAction.SET: UNFINISHED,
+    BulkAction.REMOVE: FINAL_STATUSES,
 }
 
 
@@ -78,18 +84,29 @@ class Control:
             raise refuse("not_possible", f"run {text_of(run.id)} is {run.status}: it is not changed any more")
         return answer(request, run_view(run))
 
+    async def remove(self, request: Request) -> Response:
+        """Of a run that ended nothing is left: nobody sees it from now on."""
+        run = await parameters.known_run(request, self._engine.queries)
+        if why := (await self._engine.remove([run.id]))[run.id]:
+            raise refuse("not_possible", f"the run {text_of(run.id)} stays: {why}")
+        return Response(status_code=204)
+
     # Many runs -------------------------------------------------------------------------------------
 
     async def bulk(self, request: Request) -> Response:
         """One bite of the runs that a filter finds, newest first; the same bite again does no harm."""
-        asked = await _bulk.read(request)
+        asked = _in_our_words(await _bulk.read(request))
         change = asked.change or _NO_CHANGE
         _check_bulk(asked, change)
         found = await self._engine.queries.find(self._filter(asked))
-        if not asked.dry_run:
-            await self._engine.apply([_event(asked, run.id, change) for run in found.runs])
+        runs, stay = found.runs, dict[str, int]()
+        if asked.action is BulkAction.REMOVE:
+            why = await self._engine.remove([run.id for run in runs], How.LOOK if asked.dry_run else How.HIDE)
+            runs, stay = [run for run in runs if not why[run.id]], Counter(filter(None, why.values()))
+        elif not asked.dry_run:
+            await self._engine.apply([_event(asked, run.id, change) for run in runs])
         following = text_of(found.rest_before) if found.rest_before else ""
-        return answer(request, BulkBite(len(found.runs), tuple(map(run_view, found.runs[:SHOWN])), following))
+        return answer(request, BulkBite(len(runs), tuple(map(run_view, runs[:SHOWN])), following, dict(stay)))
 
     def _filter(self, asked: BulkRequest) -> RunFilter:
         standing = STANDING[asked.action]
@@ -159,7 +176,7 @@ class Control:
 
 
 def _known(request: Request, run: Run | None) -> Run:
-    if run is None:
+    if run is None or run.hidden is not None:
         raise refuse("unknown_run", f"no run {request.path_params['run']}")
     return run
 
@@ -178,7 +195,7 @@ def _event(
             return PauseRequested(run, asked.by, asked.reason)
         case BulkAction.RESUME:
             return ResumeRequested(run, asked.by)
-        case BulkAction.SET:
+        case BulkAction.SET | BulkAction.REMOVE:
             return _changed(run, change)
 
 
@@ -190,6 +207,13 @@ def _check_change(change: RunChange, run: Run | None = None) -> None:
     wrong += wrong_tags(kept | change.tags)
     if wrong:
         raise invalid("invalid_body", tuple(wrong))
+
+
+def _in_our_words(asked: BulkRequest) -> BulkRequest:
+    try:
+        return replace(asked, statuses=run_statuses(asked.statuses))
+    except UnknownStatusError as error:
+        raise invalid("invalid_body", (("$.statuses", str(error)),)) from None
 
 
 def _check_bulk(asked: BulkRequest, change: RunChange) -> None:

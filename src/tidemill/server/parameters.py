@@ -1,5 +1,6 @@
 """Parameters of requests: parts of the path and of the query, read once, with clear errors."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -7,6 +8,7 @@ from starlette.requests import Request
 from tidemill.core.ids import BadIdError, Digest, RunId, parse_digest, parse_run_id
 from tidemill.core.rows import Keys
 from tidemill.core.run import Run
+from tidemill.core.statuses import UnknownStatusError
 from tidemill.ports.store import Queries
 from tidemill.server.problems import refuse
 
@@ -35,6 +37,14 @@ def digest(request: Request, kind: str) -> Digest:
         raise refuse(kind, str(error)) from None
 
 
+def statuses(request: Request, ours: Callable[[Iterable[str]], tuple[str, ...]]) -> tuple[str, ...]:
+    """What ?status= says, in any of the words for it; () when it says nothing."""
+    try:
+        return ours(request.query_params.getlist("status"))
+    except UnknownStatusError as error:
+        raise refuse("bad_request", f"?status=: {error}") from None
+
+
 async def known_run(request: Request, queries: Queries) -> Run:
     """The run that the path names. Raises RequestError."""
     found = await find_run(run_id(request), queries)
@@ -44,7 +54,8 @@ async def known_run(request: Request, queries: Queries) -> Run:
 
 
 async def find_run(run: RunId, queries: Queries) -> Run | None:
-    return (await queries.rows(Keys(runs=[run]))).runs.get(run)
+    found = (await queries.rows(Keys(runs=[run]))).runs.get(run)
+    return None if found is None or found.hidden is not None else found
 
 
 def number(request: Request, name: str, default: int, most: int) -> int:

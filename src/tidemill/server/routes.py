@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.core.run import STATUSES
+from tidemill.core.statuses import RUN_WORDS, STEP_STATUSES, STEP_WORDS, known_words
 from tidemill.server.approvals import KINDS, Approvals
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
@@ -115,7 +116,7 @@ def _submitting(parts: Parts) -> tuple[Endpoint, ...]:
 def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
     runs, results, blobs = parts.runs, parts.results, parts.blobs
     lists = (
-        Query("status", f"One of {', '.join(STATUSES)}; may be repeated", is_list=True),
+        Query("status", f"One of {', '.join(known_words(STATUSES, RUN_WORDS))}; may be repeated", is_list=True),
         Query("workflow", "Runs of this workflow or task"),
         Query("before", "The last id of the page before"),
         Query("tag", "With this tag, `name=text`; may be repeated", is_list=True),
@@ -128,6 +129,9 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
     timeline = Query("timeline", "Whether to draw when its steps ran, and not its graph", "boolean")
     paths = Query("path", "These steps only; may be repeated", is_list=True)
     after = Query("after", "The last path of the page before")
+    words = ", ".join(known_words(STEP_STATUSES, STEP_WORDS))
+    stand = Query("status", f"One of {words}; may be repeated, and a page may be short", is_list=True)
+    of_steps = (paths, stand, after, LIMIT)
     return (
         Endpoint("GET", "/runs", runs.page, "Runs, newest first", api.RunPage, query=lists),
         Endpoint("GET", "/runs/{run}", runs.get, "One run", api.RunView),
@@ -140,9 +144,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         *_of_data(parts.data),
         _of_visits(parts.visits),
         *_shared(parts.shared),
-        Endpoint(
-            "GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=(paths, after, LIMIT)
-        ),
+        Endpoint("GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=of_steps),
         Endpoint("GET", "/runs/{run}/attempts", runs.attempts, "Attempts", api.AttemptList, query=(path, LIMIT)),
         Endpoint("GET", "/runs/{run}/picture", parts.pictures.picture, "A picture of it", SVG, query=(timeline,)),
         Endpoint("GET", "/runs/{run}/why", runs.why, "Why it waits", api.WhyAnswer),
@@ -262,6 +264,7 @@ def _control(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint(
             "PATCH", "/runs/{run}", control.change, "Change its priority or tags", api.RunView, controls.RunChange
         ),
+        Endpoint("DELETE", "/runs/{run}", control.remove, "Remove a run that ended", "", status=204),
         Endpoint("POST", "/runs/{run}/pause", control.pause, "Pause it", api.RunView, controls.PauseRequest),
         Endpoint("POST", "/runs/{run}/resume", control.resume, "Let it go on", api.RunView, controls.ResumeRequest),
         Endpoint("GET", "/pauses", control.pauses, "Tasks, queues and workers that are paused", controls.PauseList),

@@ -22,8 +22,9 @@ from tidemill.core.graph import (
 from tidemill.core.ids import BadIdError, Path, RunId, digest_text, parse_run_id, text_of
 from tidemill.core.plan import Layout, NoSuchPathError
 from tidemill.core.rows import Artifact, Keys
-from tidemill.core.run import STATUSES, Held, Ready, Run, Step
+from tidemill.core.run import Held, Ready, Run, Step
 from tidemill.core.scopes import LoopScope, MapScope, ScopeRow
+from tidemill.core.statuses import run_statuses, step_statuses
 from tidemill.core.why import Fleet, explain, explain_run
 from tidemill.engine.engine import Engine
 from tidemill.ports.store import RunFilter, WaitFilter
@@ -55,10 +56,7 @@ class Runs:
         self._engine, self._queries = engine, engine.queries
 
     async def page(self, request: Request) -> Response:
-        statuses = tuple(request.query_params.getlist("status"))
-        strange = [status for status in statuses if status not in STATUSES]
-        if strange:
-            raise refuse("bad_request", f"?status= is one of {', '.join(STATUSES)}, not {strange[0][:50]!r}")
+        statuses = parameters.statuses(request, run_statuses)
         limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
         older_s = parameters.seconds(request, "older_than", FOR_EVER_S)
         found = await self._queries.find(
@@ -94,9 +92,12 @@ class Runs:
             steps: Sequence[Step] = [step for step in rows.values() if step is not None]
         else:
             steps = await self._queries.steps(run.id, request.query_params.get("after", ""), limit)
+        following = steps[-1].path if len(steps) == limit and not named else ""
+        if statuses := parameters.statuses(request, step_statuses):
+            steps = [step for step in steps if step.status in statuses]
         workflow = await self._engine.graphs.get(run.graph)
         views = await self._step_views(run, steps, workflow)
-        return answer(request, StepPage(tuple(views), steps[-1].path if len(steps) == limit and not named else ""))
+        return answer(request, StepPage(tuple(views), following))
 
     async def _step_views(self, run: Run, found: Sequence[Step], workflow: Workflow | None) -> list[StepView]:
         rows = await self._queries.rows(

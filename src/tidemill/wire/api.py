@@ -287,6 +287,7 @@ class BulkBite(Struct, frozen=True, omit_defaults=True):
     count: int
     runs: tuple[RunView, ...] = ()
     next: str = ""  # pass as ``before``; "" ends
+    stay: dict[str, int] = {}  # of those to be removed: why, and how many
 
 
 class WatchRuns(Struct, frozen=True):

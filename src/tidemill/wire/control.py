@@ -51,6 +51,7 @@ class BulkAction(Enum):
     PAUSE = "pause"
     RESUME = "resume"
     SET = "set"
+    REMOVE = "remove"
 
 
 class BulkRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

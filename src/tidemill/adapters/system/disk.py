@@ -1,5 +1,6 @@
 """Files under one folder."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,16 @@ class OsDisk:
     def delete(self, name: str) -> None:
         """No error when it is gone already."""
         (self._root / name).unlink(missing_ok=True)
+
+    def stamp(self, name: str) -> int | None:
+        try:
+            return (self._root / name).stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+
+    def touch(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self._root / name)
 
     def list(self, prefix: str) -> Sequence[str]:
         """Names that start with ``prefix``, sorted."""

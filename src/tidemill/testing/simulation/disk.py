@@ -31,9 +31,11 @@ class File:
     def __init__(self, image: bytes | bytearray = b"", safe: bytes | bytearray | None = None) -> None:
         self.data, self.safe = bytearray(image), bytearray(image if safe is None else safe)
         self.log: list[tuple[int, bytes | None]] = []  # None: cut off at offset
+        self.stamp = 0
 
     def write(self, offset: int, data: bytes | None) -> None:
         _put(self.data, offset, data)
+        self.stamp += 1
         self.log.append((offset, data))
 
     def sync(self) -> None:
@@ -144,6 +146,14 @@ class SimFiles:
         self._disk.call("write")
         if name in self._disk.files:
             self._disk.name(folder_of(name), {name: None})
+
+    def stamp(self, name: str) -> int | None:
+        file = self._disk.files.get(name)
+        return None if file is None else file.stamp
+
+    def touch(self, name: str) -> None:
+        if name in self._disk.files:
+            self._disk.files[name].stamp += 1
 
     def list(self, prefix: str) -> Sequence[str]:
         return sorted(name for name in self._disk.files if name.startswith(prefix))

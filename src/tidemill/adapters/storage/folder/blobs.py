@@ -6,7 +6,8 @@ What a crash left in `parts/` is removed at the next start.
 
 import errno
 import hashlib
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from itertools import count
 from typing import TypeVar
@@ -21,6 +22,7 @@ from tidemill.ports.threads import Threads
 T = TypeVar("T")
 
 _PARTS = "parts/"
+_HEX = re.compile(r"[0-9a-f]{64}")
 _GATHER_BYTES = 1024 * 1024  # of a stream, before a thread is asked to write them: a hop costs as much as 100 KiB
 _READ_BYTES = 1024 * 1024
 
@@ -61,6 +63,22 @@ class FolderBlobs:
 
     async def size(self, digest: Digest) -> int | None:
         return self._disk.size(_name(digest))
+
+    async def stored(self, after: bytes, limit: int) -> Sequence[tuple[Digest, int]]:
+        found: list[tuple[Digest, int]] = []
+        for first in range(after[0] if after else 0, 256):
+            found += await self._call("blob.list", partial(_stored, self._disk, first, after))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def delete(self, digest: Digest) -> None:
+        await self._call("blob.delete", partial(self._delete, _name(digest)))
+
+    def _delete(self, name: str) -> None:
+        self._faults.reach("blob.delete.before")
+        self._disk.delete(name)
+        self._faults.reach("blob.delete.after")
 
     async def fetch(self, digest: Digest, limit: int) -> bytes:
         """Also checks it. Raises BlobMissingError, or BlobDamagedError (longer than the limit, or not its digest)."""
@@ -110,6 +128,7 @@ class _Part:
         if wanted is not None and self.digest != wanted:
             raise BlobDamagedError(f"sha256:{wanted.hex()} was announced, and sha256:{self.digest.hex()} came")
         if self._disk.size(_name(self.digest)) == self.size:
+            self._disk.touch(_name(self.digest))
             self.discard()
             return
         if data or not self._is_written:
@@ -143,6 +162,16 @@ class _Part:
 def _name(digest: Digest) -> str:
     text = digest.hex()
     return f"{text[:2]}/{text}"
+
+
+def _stored(disk: Disk, first: int, after: bytes) -> list[tuple[Digest, int]]:
+    """What is in one of the folders; names that are not ours are passed over."""
+    found = []
+    for name in disk.list(f"{first:02x}/"):
+        text = name[3:]
+        if _HEX.fullmatch(text) and (digest := bytes.fromhex(text)) > after and (stamp := disk.stamp(name)) is not None:
+            found.append((Digest(digest), stamp))
+    return found
 
 
 def _read(disk: Disk, name: str, start: int, size: int) -> bytes | None:

@@ -76,6 +76,25 @@ class SqliteLogs:
                 found = fetch(self._db, self._sql["read_step"], (run, path, after, limit))
         return [(number, _unpack(packed)) for number, packed in found]
 
+    async def forget(self, run: RunId, limit: int) -> int:
+        async with self._turn:
+            if not fetch(self._db, self._sql["read_run"], (run, -1, 1)):
+                return 0
+            try:
+                self._db.execute("begin immediate")
+                self._db.execute(self._sql["forget"], (run, limit))
+                gone = self._db.changes()
+                if gone < limit:
+                    self._db.execute(self._sql["forget_kept"], (run,))
+                await self._commit()
+            except (apsw.Error, OSError) as error:
+                raise lost(error) from error
+            finally:
+                self._leave()
+        for key in [key for key in self._kept if key[0] == run]:
+            del self._kept[key]
+        return gone
+
     async def close(self) -> None:
         async with self._turn:
             self._db.close()

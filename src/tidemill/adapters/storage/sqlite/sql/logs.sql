@@ -18,3 +18,7 @@ update log set size = 0, packed = ? where number = ?;
 select number, packed from log where run = ? and number > ? order by number limit ?;
 -- @read_step
 select number, packed from log where run = ? and path = ? and number > ? order by number limit ?;
+-- @forget
+delete from log where number in (select number from log where run = ? limit ?);
+-- @forget_kept
+delete from kept where run = ?;
