@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,6 +38,8 @@ from tidemill.engine.together import EngineSettings
 from tidemill.net.addresses import allowed_of
 from tidemill.ports.backend import speaking
 from tidemill.ports.link import Dialer
+from tidemill.ports.logs import Logs
+from tidemill.ports.store import Store
 from tidemill.sdk.options import Backend
 from tidemill.sdk.worker import Worker, tasks_in
 from tidemill.server.app import App, Backing, Sending, WebSettings, build_app, build_sender
@@ -47,8 +49,16 @@ from tidemill.worker.fetcher import ServerFetcher
 from tidemill.worker.runtime import WorkerPorts, WorkerRuntime
 from tidemill.worker.settings import WorkerSettings
 
+Parts = Callable[[Path, ThreadPool], Awaitable[tuple[Store, Logs]]]
+
+
+async def on_sqlite(folder: Path, threads: ThreadPool) -> tuple[Store, Logs]:
+    return SqliteStore(folder / "store.db", threads, OsEntropy()), SqliteLogs(folder / "logs.db", threads)
+
+
 QUICK = Patience(first=timedelta(milliseconds=5), most=timedelta(milliseconds=20), tries=4)
 SEND_S = 2.0
+SETTINGS = EngineSettings()
 
 
 @dataclass(frozen=True)
@@ -113,13 +123,14 @@ async def mill(  # noqa: PLR0913, PLR0917  # each has a default
     threads: ThreadPool | None = None,
     allow: Iterable[str] = ("127.0.0.0/8",),
     patience: Patience = QUICK,
+    parts: Parts = on_sqlite,
+    settings: EngineSettings = SETTINGS,
 ) -> AsyncIterator[Mill]:
     folder.mkdir(parents=True, exist_ok=True)
     threads, entropy, clock = threads or ThreadPool(), OsEntropy(), SystemClock()
     blobs = FolderBlobs(OsDisk(folder / "blobs"), threads)
-    store = SqliteStore(folder / "store.db", threads, entropy)
-    logs = SqliteLogs(folder / "logs.db", threads)
-    engine = Engine(store, blobs, clock, entropy, EngineSettings())
+    store, logs = await parts(folder, threads)
+    engine = Engine(store, blobs, clock, entropy, settings)
     allowed, backing = allowed_of(allow), Backing(engine, blobs, logs, clock, entropy, CronAlmanac())
     app = build_app(backing, WebSettings(tuple(hosts), blob_limit, allowed))
     beating = asyncio.create_task(engine.run())
@@ -140,6 +151,7 @@ async def mill(  # noqa: PLR0913, PLR0917  # each has a default
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await engine.neighbours.leave()
         await logs.close()
         await store.close()
 

@@ -106,7 +106,7 @@ class Together:
     async def heed(self, news: News) -> None:
         """What another server told."""
         if news.changed:
-            await self._renew(news.changed)
+            await self.renew(news.changed)
         if news.ended:
             await self._watches.look(news.ended)
             for heard in self.when_ended:
@@ -140,7 +140,7 @@ class Together:
         if look.noted or (look.queued and self.seats.offers()):
             self._inbox.ring()
 
-    async def _renew(self, kinds: Collection[Kind]) -> None:
+    async def renew(self, kinds: Collection[Kind]) -> None:
         """Read anew what is kept in memory."""
         if Kind.GRAPHS in kinds:
             await self.graphs.load()
@@ -162,7 +162,7 @@ class Together:
 
     async def _recover(self) -> None:
         """Read what a server before this one left; time without a server does not count for any lease."""
-        await self._renew(tuple(Kind))
+        await self.renew(tuple(Kind))
         await self._seat_all()
         self._next_due = await self._store.next_due()
         self._inbox.ring()

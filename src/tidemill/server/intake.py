@@ -20,7 +20,8 @@ from tidemill.engine.orders import Order
 from tidemill.ports.blobs import BlobMissingError, Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
-from tidemill.server.problems import invalid, refuse, unknown
+from tidemill.ports.peers import Kind
+from tidemill.server.problems import RequestError, invalid, refuse, unknown
 from tidemill.server.rules import rule_of, start_of, wrong_rules
 from tidemill.server.singles import Singles
 from tidemill.server.tags import wrong_tags
@@ -33,6 +34,7 @@ PRIORITIES = range(-1000, 1001)
 RETRIES = range(101)
 YEAR_S = 365 * 86400
 MOST_BREAKPOINTS = 64
+_UNKNOWN = ("unknown_task", "unknown_workflow")
 MOST_CHILDREN = 1000  # of one run
 
 digestible = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -66,12 +68,22 @@ class Targets:
     """Finds what a submission names."""
 
     def __init__(self, engine: Engine, singles: Singles) -> None:
+        self._engine = engine
         self._catalog, self._graphs, self.queries = engine.catalog, engine.graphs, engine.queries
         self._singles, self._checks = singles, Checks()
         self._kept: dict[str, tuple[TaskDefinition, Target]] = {}
 
     async def find(self, submission: Submission) -> Target:
         """Raises RequestError."""
+        try:
+            return await self._find(submission)
+        except RequestError as error:
+            if error.problem.type not in _UNKNOWN or not self._engine.neighbours.are_possible:
+                raise
+        await self._engine.renew((Kind.TASKS, Kind.GRAPHS))  # another server may have heard of it a moment ago
+        return await self._find(submission)
+
+    async def _find(self, submission: Submission) -> Target:
         if not submission.task and submission.options != NodeOptions():
             raise invalid("invalid_body", (("$.options", "these are for a single task; a workflow says its own"),))
         match submission:
