@@ -152,4 +152,4 @@ async def test_what_is_not_there_is_not_found(working: Http) -> None:
     assert (await working.get("/api/v1/tasks/nope")).problem == "no_task"
     assert (await working.get("/api/v1/graphs/nope")).problem == "no_graph"
     assert (await working.get("/api/v1/nope")).problem == "not_found"
-    assert (await working("DELETE", f"{RUNS}/{run}", {})).problem == "method_not_allowed"
+    assert (await working("PUT", f"{RUNS}/{run}", {})).problem == "method_not_allowed"
