@@ -29,12 +29,13 @@ class Program:
     def __init__(self, log: Path, *arguments: str, **environment: str) -> None:
         self.log, self.arguments = log, arguments
         self.environment = {**os.environ, **environment}
+        self.wrapper: list[str] = []  # a command that becomes this one
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, *self.arguments, "--end-with-parent"],
+                [*self.wrapper, *COMMAND, *self.arguments, "--end-with-parent"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.PIPE,  # its end tells the process that the tests are gone

@@ -35,6 +35,7 @@ from tidemill.engine.engine import Engine
 from tidemill.engine.keeper import Keeper, KeeperSettings
 from tidemill.engine.together import EngineSettings
 from tidemill.net.addresses import allowed_of
+from tidemill.ports.faults import Faults
 from tidemill.server.app import App, Backing, Sending, WebSettings, build_app, build_sender
 
 SWITCH_S = 0.0005  # the commit thread gets the interpreter back soon
@@ -42,6 +43,7 @@ GC_ALLOCATIONS = 20_000  # a beat of a hundred tasks makes thousands of objects,
 WEBHOOK_S = 15.0  # for one attempt; who needs longer should answer first and work then
 CLOSE_S = 5.0  # for requests that are under way
 _SYNCHRONOUS = {Durability.FULL: Synchronous.FULL, Durability.NORMAL: Synchronous.NORMAL}
+_log = logging.getLogger("tidemill")
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - addresses that are no names to be reached under
 
 Ready = Callable[[str], None]
@@ -69,7 +71,7 @@ async def _serve(settings: Settings, ready: Ready, ends: Ends) -> None:
             await parts.engine.record(Changes())  # returns when the engine has recovered, and makes beats
             port = listener.getsockname()[1]
             url = Settings(host=_reachable(settings.host), port=port).server_url
-            write_address(settings.data, Address(url, parts.engine.store_id.hex(), ends), parts.faults)
+            _tell_where(settings.data, Address(url, parts.engine.store_id.hex(), ends), parts.faults)
             web = _Web(app, lambda: ready(url))
             async with sending(parts, settings, url):
                 with told_to_stop(web.stop, ends):
@@ -147,6 +149,14 @@ class _Web(uvicorn.Server):
     def stop(self) -> None:
         self._app.close()
         self.should_exit = True
+
+
+def _tell_where(data: Path, address: Address, faults: Faults) -> None:
+    """A full disk keeps no server from starting: who has its URL needs no file."""
+    try:
+        write_address(data, address, faults)
+    except OSError as error:
+        _log.warning("commands on %s do not find this server without --url: %s", data, error)
 
 
 def _made(data: Path) -> Path:

@@ -122,6 +122,7 @@ def _sync(path: Path) -> None:
 
 
 async def _server(settings: Settings) -> Finding:
-    if await answers(settings.server_url):
-        return Finding("server", "ok", f"answers at {settings.server_url}")
+    if health := await answers(settings.server_url):
+        said = f", and says: {health.status}{health.detail and f', {health.detail}'}" if health.status != "ok" else ""
+        return Finding("server", "wrong" if said else "ok", f"answers at {settings.server_url}{said}")
     return Finding("server", "note", f"none answers at {settings.server_url}; `tidemill server` or `dev` starts one")

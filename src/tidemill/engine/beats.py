@@ -48,6 +48,7 @@ class Beats(Together):
         self._delivery.when_written += [self.registry.note, self.shelves.written]
         self._next_look: Instant = 0
         self._beating = self._in_doubt = False
+        self.trouble = ""  # why nothing can be written, since the last commit that failed
         self._held_run: RunId | None = None  # of another server's beat: the next one waits for it first
 
     # The loop --------------------------------------------------------------------------------------
@@ -115,8 +116,9 @@ class Beats(Together):
         except BlobGoneError as error:
             self._refuse(arrivals, error)
         except UnavailableError as error:
-            _log.exception("nothing was acknowledged in this beat")
-            self._in_doubt = True
+            if self.trouble != str(error):  # once: a full disk lasts, and beats are tried again five times a second
+                _log.exception("nothing was acknowledged in this beat")
+            self._in_doubt, self.trouble = True, str(error)
             self._refuse(arrivals, error)
             await asyncio.sleep(RETRY_S)
         except RowRefusedError as error:
@@ -198,7 +200,8 @@ class Beats(Together):
             await turn.let_go()
         if self.neighbours.are_possible:
             await turn.leave_notes(lambda session: self.seats.get(session) is not None)
-        await turn.write()
+        if await turn.write():
+            self.trouble = ""
         return looked
 
     async def _take_time(self, turn: Turn) -> bool:

@@ -56,8 +56,9 @@ class Fleet:
 
     async def health(self, request: Request) -> Response:
         live = sum(each.live for each in await self._queries.sessions(MOST))
-        status = "full" if self._engine.is_full() else "ok"
-        return answer(request, Health(status, VERSION, self._engine.store_id.hex(), live))
+        engine = self._engine
+        status = "unavailable" if engine.trouble else "full" if engine.is_full() else "ok"
+        return answer(request, Health(status, VERSION, engine.store_id.hex(), live, engine.trouble))
 
 
 class Graphs:

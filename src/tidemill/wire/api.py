@@ -265,10 +265,13 @@ class WhyAnswer(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    status: str  # ok
+    """``status``: ok; full (new work is turned away for now); unavailable (nothing can be written)."""
+
+    status: str
     version: str
     store: str
     workers: int
+    detail: str = ""
 
 
 class Result(Struct, frozen=True, omit_defaults=True):
