@@ -116,9 +116,7 @@ class Beats(Together):
         except BlobGoneError as error:
             self._refuse(arrivals, error)
         except UnavailableError as error:
-            if self.trouble != str(error):  # once: a full disk lasts, and beats are tried again five times a second
-                _log.exception("nothing was acknowledged in this beat")
-            self._in_doubt, self.trouble = True, str(error)
+            self._in_doubt, self.trouble = True, _noted(error, self.trouble)
             self._refuse(arrivals, error)
             await asyncio.sleep(RETRY_S)
         except RowRefusedError as error:
@@ -200,8 +198,7 @@ class Beats(Together):
             await turn.let_go()
         if self.neighbours.are_possible:
             await turn.leave_notes(lambda session: self.seats.get(session) is not None)
-        if await turn.write():
-            self.trouble = ""
+        self.trouble = "" if await turn.write() else self.trouble
         return looked
 
     async def _take_time(self, turn: Turn) -> bool:
@@ -238,6 +235,13 @@ class Beats(Together):
         if not turn.timely and self._next_due is not None and self._next_due <= turn.overlay.at:
             self._next_due = turn.overlay.at + HELD_US  # another server has them in hand
         return False
+
+
+def _noted(error: Exception, before: str) -> str:
+    """Said once: a full disk lasts, and beats are tried again five times a second."""
+    if str(error) != before:
+        _log.error("nothing was acknowledged in this beat", exc_info=error)
+    return str(error)
 
 
 def _us(delay: timedelta) -> int:
