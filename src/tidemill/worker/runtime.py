@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from msgspec.structs import replace
@@ -111,7 +112,7 @@ class WorkerRuntime:
         self._stuck = StuckWatch(self._holdings, ports.clock, settings.stuck_s)
         self._performer.children = Children(ports.caller, self._slots, self._course.own, self._outbox)
         self._performer.sharers = Sharers(ports.caller, self._course.own)
-        self._store_id = b""
+        self._store_id, self._welcomed_at = b"", inf
         self._draining, self._leaving, self._left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         looked = Looked(self._slots, self._holdings, self._reports, self._models, self._start, self._stuck)
         self._look = Look(settings, looked, self._outbox, self._draining)
@@ -225,14 +226,14 @@ class WorkerRuntime:
         clock, reconnect = self._ports.clock, self._settings.reconnect
         away_since: float | None = None
         while not self._leaving.is_set():
-            began = clock.monotonic()
+            self._welcomed_at = inf
             try:
                 await self._connect()
             except (LinkDownError, RefusedForNowError, BadMessageError) as error:
                 self._reports.keep_all()
                 self._start.problem = str(error)
                 now = clock.monotonic()
-                if away_since is None or now - began > reconnect.steady_s:
+                if away_since is None or now - self._welcomed_at > reconnect.steady_s:
                     away_since = now
                 delay_s = reconnect.delay(now - away_since, self._ports.entropy.bytes(1)[0] / 255)
                 delay_s = max(delay_s, min(getattr(error, "retry_after_s", 0.0), MOST_PATIENT_S))
@@ -251,6 +252,7 @@ class WorkerRuntime:
         welcome = await session.greet(self._hello(), self._settings.answer_s)
         log.info("connected; the server holds the store %s", welcome.store.hex())
         self._start.welcomed()
+        self._welcomed_at = self._ports.clock.monotonic()
         self._store_id = welcome.store
         asyncio.get_running_loop().call_soon(self._models.say)  # what was marked since the hello
         try:

@@ -27,7 +27,7 @@ class Reconnect:
     most_s: float = 15.0
     part: float = 0.1
     spread: float = 0.5  # of a delay, this part is chance
-    steady_s: float = 10.0  # a session that lasted this long starts from the first delay again
+    steady_s: float = 1.0  # a session that lasted this long, from its welcome, starts from the first delay again
 
     def delay(self, away_s: float, chance: float) -> float:
         """Seconds before the next try, when there was no steady session for ``away_s``; ``chance`` is from 0 to 1."""
