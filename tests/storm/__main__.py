@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from tests.storm.recovery import of_cancel, of_server, of_worker
+from tests.storm.recovery import of_cancel, of_server, of_two_servers, of_worker
 from tests.storm.storm import Report, Size, blow_over
 from tidemill.engine.together import EngineSettings
 
@@ -25,6 +25,7 @@ def main() -> int:
         storm.add_argument(f"--{each.name.replace('_', '-')}", type=type(each.default), default=each.default)
     storm.add_argument("--json", action="store_true")
     recovery = commands.add_parser("recovery", help="how long it takes until work goes on after kills")
+    recovery.add_argument("--database", default="", help="a URL of PostgreSQL: two servers on it, one of them killed")
     cancel = commands.add_parser("cancel", help="how long it takes to stop code that does not listen")
     for command in (recovery, cancel):
         command.add_argument("--trials", type=int, default=20)
@@ -49,12 +50,16 @@ def weathered(given: argparse.Namespace, folder: Path) -> bool:
 
 
 def recovered(given: argparse.Namespace, folder: Path) -> bool:
-    figures = [
-        asyncio.run(of_server(folder / "server", given.trials)),
-        asyncio.run(of_worker(folder / "worker", given.trials, EngineSettings().lease.total_seconds())),
-    ]
-    print("\n".join(each.text() for each in figures))
-    return all(each.is_held for each in figures)
+    lease_s = EngineSettings().lease.total_seconds()
+    trials = [of_server(folder / "server", given.trials), of_worker(folder / "worker", given.trials, lease_s)]
+    if given.database:
+        trials = [of_two_servers(folder / "servers", given.trials, given.database)]
+    is_held = True
+    for trial in trials:
+        figures = asyncio.run(trial)
+        print(figures.text(), flush=True)
+        is_held = is_held and figures.is_held
+    return is_held
 
 
 def cancelled(given: argparse.Namespace, folder: Path) -> bool:

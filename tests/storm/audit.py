@@ -1,15 +1,15 @@
 """After a storm: what the client was told, the rows of the store, and the ledger of executions must agree."""
 
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from tests.storm.load import Notes, Told, expected
+from tests.storm.rows import Rows
 from tests.storm.tasks import LINKS, Mark, digest
 from tidemill.core.ids import text_of
 from tidemill.core.retry import MAX_LOSSES
@@ -25,23 +25,6 @@ _step = msgspec.msgpack.Decoder(Step).decode
 _attempt = msgspec.msgpack.Decoder(Attempt).decode
 _history = msgspec.msgpack.Decoder(History).decode
 _value: Any = msgspec.msgpack.Decoder(Value).decode
-
-
-class Rows(Protocol):
-    """The tables of a store that nobody uses any more."""
-
-    def read(self, sql: str) -> Iterator[tuple[Any, ...]]: ...
-
-
-class SqliteRows:
-    def __init__(self, file: Path) -> None:
-        self._connection = sqlite3.connect(file, check_same_thread=False)
-
-    def read(self, sql: str) -> Iterator[tuple[Any, ...]]:
-        return iter(self._connection.execute(sql))
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @dataclass(frozen=True)

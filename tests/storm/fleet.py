@@ -14,7 +14,7 @@ from tests.house.source import ROOT
 
 COMMAND = (sys.executable, "-P", "-m", "tidemill")
 WAIT_S = 30.0
-YOUNG_S = 5.0
+YOUNG_S = 30.0
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -43,6 +43,11 @@ class Member:
     @property
     def is_alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    @property
+    def identity(self) -> str:
+        """Of a worker: its id."""
+        return self.arguments[self.arguments.index("--id") + 1]
 
     @property
     def pid(self) -> int:

@@ -1,9 +1,9 @@
 """Where storms take place: a folder, a server, workers, and a line (a Proxy) between each two that talk.
 
 ```text
-client ─ line ─┐
-worker ─ line ─┼─ server ─ store
-worker ─ line ─┘
+client ─ line ─┬─ server ─┬─ store
+worker ─ line ─┤          │
+worker ─ line ─┴─ server ─┘         a line leads to whichever server takes the connection, in turn
 ```
 """
 
@@ -11,38 +11,54 @@ import asyncio
 import contextlib
 import signal
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from tests.storm import tasks
 from tests.storm.fleet import WAIT_S, Member
 from tests.storm.proxy import HOST, Proxy
+from tests.storm.rows import PostgresRows, Rows, SqliteRows
 from tidemill import AsyncClient
 
 READY_S = 60.0
 SLOTS = 40  # of a worker
+DATABASE = "TIDEMILL_DATABASE"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stands on a site.
+
+    Args:
+        processes: of each worker, for tasks that run in them.
+        lease_s: 0 leaves it as it is by default.
+        database: of PostgreSQL; "" is SQLite, which has one server.
+    """
+
+    workers: int = 2
+    servers: int = 1
+    processes: int = 1
+    lease_s: float = 0.0
+    database: str = ""
 
 
 class Site:
-    """Args:
-    processes: of each worker, for tasks that run in them.
-    lease_s: 0 leaves it as it is by default.
-    """
+    """Of real processes, from the start to the end of the block."""
 
-    def __init__(self, folder: Path, *, workers: int, processes: int = 1, lease_s: float = 0.0, seed: str = "") -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Path, plan: Plan, seed: str = "") -> None:
+        self.folder, self.plan, self.seed = folder, plan, seed
         self.ledger = folder / "executions.txt"
         self.sessions: list[int] = []  # of all that was started
         self.wrong: list[str] = []
-        self._count, self._processes, self._lease_s = workers, processes, lease_s
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        self.to_client = await self._line(port, "client")
-        self.servers = [self._server(port)]
-        lines = [await self._line(port, f"w{number}") for number in range(self._count)]
+        self._ports = [free_port() for _ in range(self.plan.servers)]
+        self.servers = [self._server(number, port) for number, port in enumerate(self._ports)]
+        self.to_client = await self._line("client")
+        lines = [await self._line(f"w{number}") for number in range(self.plan.workers)]
         self.workers = [self._worker(f"w{number}", line.url) for number, line in enumerate(lines)]
         self.lines = [self.to_client, *lines]
         for member in (*self.servers, *self.workers):
@@ -84,15 +100,21 @@ class Site:
         if member.exits[-1] and not (member.is_unready and member.exits[-1] == -signal.SIGTERM):
             self.wrong.append(f"{member.name} ended with {member.exits[-1]} after SIGTERM: {member.last_words(3)}")
 
-    async def _line(self, port: int, name: str) -> Proxy:
-        return await self._stack.enter_async_context(Proxy([port], f"{self.seed} {name}"))
+    def rows(self) -> Rows:
+        """Of the store, once nobody uses it any more."""
+        return PostgresRows(self.plan.database) if self.plan.database else SqliteRows(self.folder / "data/tidemill.db")
 
-    def _server(self, port: int) -> Member:
+    async def _line(self, name: str) -> Proxy:
+        return await self._stack.enter_async_context(Proxy(self._ports, f"{self.seed} {name}"))
+
+    def _server(self, number: int, port: int) -> Member:
         settings = {"TIDEMILL_PORT": str(port)}
-        if self._lease_s:
-            settings["TIDEMILL_LEASE_S"] = f"{self._lease_s:g}"
+        if self.plan.lease_s:
+            settings["TIDEMILL_LEASE_S"] = f"{self.plan.lease_s:g}"
+        if self.plan.database:
+            settings[DATABASE] = self.plan.database
         arguments = ["server", "--data", str(self.folder / "data")]
-        return Member("server", self.folder / "server.log", arguments, settings)
+        return Member(f"server{number}", self.folder / f"server{number}.log", arguments, settings)
 
     def _worker(self, name: str, url: str) -> Member:
         settings = {
@@ -100,7 +122,7 @@ class Site:
             "TIDEMILL_DATA": str(self.folder / name),
             "TIDEMILL_DRAIN_S": "1",
             "TIDEMILL_CONCURRENCY": str(SLOTS),
-            "TIDEMILL_POOLS": f"storm.processes={self._processes}",
+            "TIDEMILL_POOLS": f"storm.processes={self.plan.processes}",
             tasks.LEDGER: str(self.ledger),
         }
         place = str(Path(tasks.__file__))

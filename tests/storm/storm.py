@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 
-from tests.storm.audit import Audit, Findings, SqliteRows, read_ledger
+from tests.storm.audit import Audit, Findings, read_ledger
 from tests.storm.fleet import gone_within
 from tests.storm.load import Load, Notes
 from tests.storm.plan import Blow, orders, strikes
 from tests.storm.proxy import FAIR
-from tests.storm.site import Site, ready
+from tests.storm.site import Plan, Site, ready
 from tests.storm.sky import Sky
 from tidemill import AsyncClient
 
@@ -33,6 +33,8 @@ class Size:
     most_ms: int = 60  # the longest task
     lease_s: float = 2.0
     seed: str = "1"
+    servers: int = 1
+    database: str = ""  # a URL of PostgreSQL; "" is SQLite, which has one server
 
 
 @dataclass
@@ -53,38 +55,43 @@ class Report:
 
 async def blow_over(size: Size, folder: Path) -> Report:
     """One storm in an empty folder, from the first process to the audit."""
-    began = perf_counter()
-    async with Site(folder, workers=size.workers, lease_s=size.lease_s, seed=size.seed) as site:
+    plan = Plan(size.workers, size.servers, lease_s=size.lease_s, database=size.database)
+    async with Site(folder, plan, size.seed) as site:
         sky = Sky(site, size.lease_s)
-        async with AsyncClient(site.to_client.url) as client:
-            await ready(client, size.workers)
-            load = Load(client, orders(size.seed, size.tasks, size.most_ms), size.tasks, size.seconds)
-            async with watching(sky.watch(), load.sample()):
-                await weather(sky, load, size)
-        await site.end()
-        left = await asyncio.to_thread(gone_within, site.sessions, 10.0)
-        rows = SqliteRows(folder / "data" / "tidemill.db")
-        audit = Audit(rows, list(read_ledger(site.ledger)), load.notes)
-        findings = await asyncio.to_thread(audit.run)
-        rows.close()
+        return await endure(site, sky, size, sky.follow(strikes(size.seed, size.kills, size.seconds)))
+
+
+async def endure(site: Site, sky: Sky, size: Size, trouble: Awaitable[None]) -> Report:
+    """Load and trouble, the end of all processes, and the audit."""
+    began = perf_counter()
+    async with AsyncClient(site.to_client.url) as client:
+        await ready(client, size.workers)
+        load = Load(client, orders(size.seed, size.tasks, size.most_ms), size.tasks, size.seconds)
+        async with watching(sky.watch(), load.sample()):
+            await weather(site, load, size, trouble)
+    await site.end()
+    left = await asyncio.to_thread(gone_within, site.sessions, 10.0)
+    rows = site.rows()
+    audit = Audit(rows, list(read_ledger(site.ledger)), load.notes)
+    findings = await asyncio.to_thread(audit.run)
+    rows.close()
     findings.wrong += [*load.notes.wrong, *site.wrong, *(f"process {pid} outlived its worker" for pid in left)]
     report = Report(size, load.notes, findings, sky.struck, sky.kills, perf_counter() - began)
     report.longest_stall_s, report.stall_after = _longest_stall(load, sky)
     return report
 
 
-async def weather(sky: Sky, load: Load, size: Size) -> None:
-    """Load and blows; then calm, in which all must end."""
+async def weather(site: Site, load: Load, size: Size, trouble: Awaitable[None]) -> None:
+    """Load and trouble; then calm, in which all must end."""
     working = asyncio.create_task(load.run(size.in_flight))
     try:
-        await sky.follow(strikes(size.seed, size.kills, size.seconds))
-        for line in sky.site.lines:
+        await trouble
+        for line in site.lines:
             line.set(FAIR)
         done, _ = await asyncio.wait([working], timeout=CALM_S)
         if not done:
-            load.notes.wrong += [
-                f"run {run} has not ended {CALM_S:.0f} s after the last blow" for run in load.open_runs
-            ]
+            late = f"{CALM_S:.0f} s after the last blow"
+            load.notes.wrong += [f"run {run} has not ended {late}" for run in load.open_runs]
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
