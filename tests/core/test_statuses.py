@@ -39,7 +39,7 @@ def test_the_words_are_there() -> None:
 
 def test_each_state_of_a_step_is_among_the_statuses() -> None:
     tags = {kind.__struct_config__.tag for kind in StepState.__args__} - {"held"}
-    assert {*tags, "leased", "running"} == set(STEP_STATUSES) - {"quarantined"}
+    assert {*tags, "leased", "running"} == set(STEP_STATUSES)
 
 
 def test_an_unknown_status_is_refused_with_the_nearest() -> None:

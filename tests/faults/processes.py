@@ -66,7 +66,7 @@ class Mill:
     def __init__(self, folder: Path, worker: Path, **environment: str) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         port, self.data = self.url.rpartition(":")[2], folder / "data"
-        settings = {"TIDEMILL_LEASE_S": "3600", **environment}
+        settings = {"TIDEMILL_LEASE_S": "3600", "TIDEMILL_ON_LOST": "fail", **environment}
         self.server = Program(folder / "server.log", "server", "--port", port, "--data", str(self.data), **settings)
         self.worker = Program(
             folder / "worker.log", "worker", str(worker), "--url", self.url, TIDEMILL_DATA=str(folder / "worker")

@@ -21,7 +21,13 @@ def environment(**settings: str) -> dict[str, str]:
     """Ours without Tidemill's settings, and with its sources."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("TIDEMILL_")}
     paths = [str(ROOT / "src"), str(ROOT), ours.get("PYTHONPATH", "")]
-    return {**ours, "PYTHONPATH": os.pathsep.join(path for path in paths if path), "NO_COLOR": "1", **settings}
+    return {
+        **ours,
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "NO_COLOR": "1",
+        "TIDEMILL_ON_LOST": "fail",
+        **settings,
+    }
 
 
 @dataclass

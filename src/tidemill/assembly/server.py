@@ -30,6 +30,7 @@ from tidemill.assembly.setting_kinds import Durability, SettingsError
 from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
 from tidemill.core.rows import Changes
+from tidemill.core.rules import OnLost
 from tidemill.core.webhooks import Patience
 from tidemill.engine.engine import Engine
 from tidemill.engine.keeper import Keeper, KeeperSettings
@@ -105,7 +106,13 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
         stack.push_async_callback(logs.close)
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
         lease, unnamed = timedelta(seconds=settings.lease_s), timedelta(seconds=settings.unnamed_blobs_s)
-        engine = Engine(store, blobs, clock, entropy, EngineSettings(lease=lease, heartbeat=lease / 4))
+        engine = Engine(
+            store,
+            blobs,
+            clock,
+            entropy,
+            EngineSettings(lease, lease / 4, on_lost=settings.on_lost or OnLost.QUARANTINE),
+        )
         stack.push_async_callback(engine.neighbours.leave)
         keeper = Keeper(engine, blobs, logs, KeeperSettings(settings.retain, unnamed))
         with first_cause():

@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.core.errors import InputError
 from tidemill.core.retention import EXPECTED, parse_retention
+from tidemill.core.rules import OnLost
 from tidemill.core.sizes import size_bytes
 from tidemill.net.addresses import allowed_of
 from tidemill.ports.faults import POINTS
@@ -214,6 +215,12 @@ KINDS: dict[str, Kind] = {
         "for a status (`failed=90d`) before one for any",
         EXPECTED,
         parse_retention,
+    ),
+    "on_lost": Kind(
+        "what becomes of a step under which three workers died: it waits for a person (`quarantine`), or fails; by "
+        "default it waits, and fails on a server that `tidemill run` or `dev` has started for itself",
+        "quarantine or fail",
+        lambda text: OnLost(text.lower()),
     ),
     "unnamed_blobs_s": Kind("how long a blob stays that no run names", _SECONDS, _seconds),
     "lease_s": Kind("seconds after which a silent worker has lost its work", _SECONDS, _seconds),

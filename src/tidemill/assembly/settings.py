@@ -12,6 +12,7 @@ from typing import Any
 from tidemill.assembly.setting_kinds import KINDS, Durability, SettingsError, WorkerShare, as_text, words
 from tidemill.assembly.settings_file import read_file, settings_file
 from tidemill.core.retention import Retention, parse_retention
+from tidemill.core.rules import OnLost
 from tidemill.sdk.offers import ResourceOffers
 from tidemill.worker.settings import Keep
 
@@ -39,6 +40,7 @@ class Settings:
     webhook_retry_s: float = 5.0  # after the first failed try of a webhook
     synchronous: Durability = Durability.FULL
     retain: Retention = field(default_factory=lambda: parse_retention("30d"))  # runs that ended
+    on_lost: OnLost | None = None  # of a step under which too many workers died; None: it waits for a person
     unnamed_blobs_s: float = 86_400.0  # blobs that no run names
     lease_s: float = 10.0
     worker_id: str = ""  # "" takes a free one made of the worker's and the machine's name

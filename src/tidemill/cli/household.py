@@ -15,6 +15,7 @@ from tidemill.cli.children import PATIENCE_S, Child, Hear
 from tidemill.cli.posts import Post
 from tidemill.client.remote import AsyncClient
 from tidemill.core.errors import InputError
+from tidemill.core.rules import OnLost
 
 START_S = 60.0
 LOOK_S = 0.05
@@ -74,7 +75,8 @@ class Household:
                 ready.set_result(found[1])
             hear(line)
 
-        places = ["--host", settings.host, "--data", str(settings.data)]
+        on_lost = settings.on_lost or OnLost.FAIL  # whoever sits here wants to hear of it
+        places = ["--host", settings.host, "--data", str(settings.data), "--on-lost", on_lost.value]
         child = Child("server", ["server", *places, "--port", str(settings.port)], listen)
         self._start(child, Role.SERVER)
         try:

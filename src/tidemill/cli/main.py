@@ -38,6 +38,7 @@ COMMANDS = {
     "pause": ("control", "Hold back a run, a task, a queue, a worker."),
     "resume": ("control", "Let go on what was paused."),
     "set": ("control", "Change priority and tags of runs."),
+    "quarantine": ("quarantine", "Steps under which workers died too often: release or discard them."),
     "retry": ("forks", "Go on where a run failed, in a new run."),
     "fork": ("forks", "Run a run again with other inputs; take over what they do not reach."),
     "whatif": ("forks", "Which recorded runs would go another way in a changed workflow."),

@@ -20,7 +20,7 @@ from tidemill.sdk.definition import Definition
 from tidemill.sdk.places import Place, State
 from tidemill.sdk.result import Streamed
 from tidemill.sdk.steps import Step
-from tidemill.wire import api, control
+from tidemill.wire import api, control, quarantine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -157,6 +157,9 @@ class Run(Generic[R_co]):
     pause = _of_run(AsyncRun.pause)
     resume = _of_run(AsyncRun.resume)
     change = _of_run(AsyncRun.change)
+    remove = _of_run(AsyncRun.remove)
+    release = _of_run(AsyncRun.release)
+    discard = _of_run(AsyncRun.discard)
     emitted_so_far = _of_run(AsyncRun.emitted_so_far)
     steps = _of_run(AsyncRun.steps)
     step = _of_run(AsyncRun.step)
@@ -259,11 +262,16 @@ class Client:
         """Do to all runs that a request finds what it asks for, bite by bite; see `AsyncClient.bulk`."""
         return self._thread.iterate(self._client.bulk(request))
 
+    def judge(self, request: quarantine.QuarantineRequest) -> Iterator[quarantine.QuarantinePage]:
+        """Release or discard all that a request finds, bite by bite; see `AsyncClient.judge`."""
+        return self._thread.iterate(self._client.judge(request))
+
     runs = _of_client(AsyncClient.runs)
     what_if = _of_client(AsyncClient.what_if)
     pause = _of_client(AsyncClient.pause)
     resume = _of_client(AsyncClient.resume)
     pauses = _of_client(AsyncClient.pauses)
+    quarantined = _of_client(AsyncClient.quarantined)
     cancel = _of_client(AsyncClient.cancel)
     signal = _of_client(AsyncClient.signal)
     waits = _of_client(AsyncClient.waits)

@@ -8,13 +8,13 @@ from msgspec import Raw
 
 from tidemill.client.calls import escaped
 from tidemill.client.connection import Connection
-from tidemill.client.control import Control, Controlled
+from tidemill.client.quarantine import Judged, QuarantineOfClient
 from tidemill.client.targets import bind_plain
 from tidemill.client.visits import OfStates
 from tidemill.wire.waiting import ApprovalBody, SignalBody, SignalView, WaitPage, WaitView
 
 
-class SignalsOfRun(Controlled, OfStates):
+class SignalsOfRun(Judged, OfStates):
     """What a run can be told while it waits."""
 
     async def signal(self, name: str, payload: Any = None, *, id: str = "") -> SignalView:  # noqa: A002  # its name
@@ -54,7 +54,7 @@ class SignalsOfRun(Controlled, OfStates):
                 return found
 
 
-class SignalsOfClient(Control):
+class SignalsOfClient(QuarantineOfClient):
     """What a client tells those who wait."""
 
     async def signal(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from tidemill.core import caching, closing, limits
+from tidemill.core import caching, closing, limits, quarantine
 from tidemill.core.commands import Acknowledge, AcknowledgeItems, AskToStop, SlotFreed, TurnAway
 from tidemill.core.events import (
     AttemptFailed,
@@ -15,7 +15,7 @@ from tidemill.core.events import (
     ItemsStreamed,
     ProgressMade,
 )
-from tidemill.core.graph import TaskNode
+from tidemill.core.graph import UNDO, TaskNode
 from tidemill.core.ground import after
 from tidemill.core.ids import Digest, Path, RunId
 from tidemill.core.moves import Mover
@@ -29,6 +29,7 @@ from tidemill.core.retry import (
     next_delay,
 )
 from tidemill.core.rows import Artifact, StreamItems, Timer, TimerKind
+from tidemill.core.rules import OnLost
 from tidemill.core.run import (
     ADJUSTMENTS_KEPT,
     Adjustment,
@@ -47,6 +48,7 @@ from tidemill.core.run import (
     Waiting,
 )
 from tidemill.core.values import Streamed, Value, blobs_of, refs_in
+from tidemill.core.wait_rows import Outcome
 
 Told = AttemptSucceeded | AttemptFailed
 
@@ -90,6 +92,7 @@ class Report:
         """The step was made ready again after this attempt, and nobody took it yet: take it out of the queue."""
         if isinstance(self.step.state, Ready):
             _leave_queue(self.draft, self.step)
+        quarantine.close(self.mover, self.step, Outcome.STOPPED)
 
     def is_told_to_stop(self) -> bool:
         return isinstance(self.attempt.state, Stopping) or self.mover.is_dead_step(self.attempt.path)
@@ -313,9 +316,12 @@ def lost(draft: Draft, event: AttemptLost) -> None:
 
 def _give_up(report: Report, step: Step, message: str) -> None:
     """It was lost too often."""
+    failure = Failure(Code.WORKER_LOST, message, path=step.path)
+    if report.draft.over.on_lost is OnLost.QUARANTINE and not step.path.endswith(UNDO):
+        quarantine.hold(report.mover, step, failure, report.node.task)
+        return
     report.draft.put_step(step)
     report.mover.count(live=-1)
-    failure = Failure(Code.WORKER_LOST, message, path=step.path)
     report.mover.node_failed(step.path, failure, report.attempt.number)
     report.mover.gone()
 

@@ -18,6 +18,7 @@ from tidemill.core import (
     children,
     emitting,
     pausing,
+    quarantine,
     signalling,
     submitting,
     sweep,
@@ -47,6 +48,7 @@ from tidemill.core.events import (
     OperandsFetched,
     PauseRequested,
     ProgressMade,
+    QuarantineJudged,
     QueuedFound,
     QueueExpired,
     Report,
@@ -72,7 +74,7 @@ from tidemill.core.operating import begin_operation
 from tidemill.core.overlay import Draft, Overlay
 from tidemill.core.plan import element_path, expressions_of, operands_in, scope_path
 from tidemill.core.rows import Keys, Timer, TimerKind
-from tidemill.core.run import Code, Failure, Ready, Waiting
+from tidemill.core.run import Code, Ended, Failure, Halted, Ready, Waiting
 from tidemill.core.scopes import LoopScope, MachineScope
 from tidemill.core.tables import GraphMissingError, RowsMissingError
 from tidemill.core.terms import Operand
@@ -118,7 +120,13 @@ def _dispatch(draft: Draft, event: Event) -> None:  # noqa: C901  # one match ov
         case ChildrenGone(run=run):
             draft.timers_drop.append((run, "", TimerKind.CHILDREN))
         case (
-            CancelRequested() | PauseRequested() | ResumeRequested() | RunChanged() | Continued() | AttributesChanged()
+            CancelRequested()
+            | PauseRequested()
+            | ResumeRequested()
+            | RunChanged()
+            | Continued()
+            | AttributesChanged()
+            | QuarantineJudged()
         ):
             _wish(draft, event)
         case SignalSent() | ApprovalGiven():
@@ -156,7 +164,7 @@ def _report(draft: Draft, event: Report) -> None:  # noqa: C901  # one match ove
             assert_never(event)
 
 
-def _wish(draft: Draft, event: Wish) -> None:
+def _wish(draft: Draft, event: Wish) -> None:  # noqa: C901  # one match over a union
     """What somebody wants of a run."""
     match event:
         case CancelRequested():
@@ -170,6 +178,9 @@ def _wish(draft: Draft, event: Wish) -> None:
         case Continued():
             if (mover := _mover(draft, event.run)) is not None:
                 breaks.go_on(mover, event)
+        case QuarantineJudged():
+            if (run := draft.run(event.run)) is not None and not isinstance(run.state, (Ended, Halted)):
+                quarantine.judge(draft, Mover(draft, run), event)
         case AttributesChanged():
             attributes.changed(draft, event)
         case _:

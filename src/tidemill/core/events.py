@@ -1,5 +1,6 @@
 """Facts that decide takes. Each touches one run."""
 
+from enum import Enum
 from typing import Any
 
 from msgspec import Struct
@@ -219,6 +220,26 @@ class Continued(Struct, frozen=True, gc=False):
     breakpoints: tuple[Path, ...] | None = None
 
 
+class Verdict(Enum):
+    """What becomes of a step that is quarantined."""
+
+    RELEASE = "release"
+    DISCARD = "discard"
+
+
+class QuarantineJudged(Struct, frozen=True, gc=False):
+    """A person said what becomes of steps; those that are not quarantined are passed over."""
+
+    run: RunId
+    paths: tuple[Path, ...]
+    verdict: Verdict
+    by: str = ""
+
+    @property
+    def is_release(self) -> bool:
+        return self.verdict is Verdict.RELEASE
+
+
 class ChildrenGone(Struct, frozen=True, gc=False):
     """No child of a run that has ended is alive any more."""
 
@@ -265,7 +286,9 @@ Report = (
     | MeasuresTaken
     | ProgressMade
 )
-Wish = CancelRequested | PauseRequested | ResumeRequested | RunChanged | Continued | AttributesChanged
+Wish = (
+    CancelRequested | PauseRequested | ResumeRequested | RunChanged | Continued | AttributesChanged | QuarantineJudged
+)
 Event = (
     Report
     | Wish

@@ -15,6 +15,7 @@ from tidemill.core.events import (
     ItemsStreamed,
     MeasuresTaken,
     ProgressMade,
+    QuarantineJudged,
     RunSubmitted,
     SignalSent,
     TimerDue,
@@ -55,7 +56,7 @@ def keys_of(event: Event) -> Keys:  # noqa: C901  # one match over a union
             return _keys_of_step(timer.run, timer.path, timer.number)
         case AttributesChanged(run=run, path=path):
             return Keys(runs=[run], steps=[(run, path)] if path else [], attributes=[(run, path)])
-        case Continued(run=run, paths=paths):
+        case Continued(run=run, paths=paths) | QuarantineJudged(run=run, paths=paths):
             return Keys(runs=[run], steps=[(run, path) for path in paths])
         case _:
             return Keys(runs=[event.run])

@@ -34,6 +34,7 @@ from tidemill.core.rows import (
     TimerKind,
     ValueKey,
 )
+from tidemill.core.rules import OnLost
 from tidemill.core.run import Attempt, Run, Step
 from tidemill.core.scopes import ScopeRow
 from tidemill.core.shared_rows import Attributes, Kept, KeptKey, Posted, Shelf, ShelfKey
@@ -53,6 +54,7 @@ class Overlay:
     ) -> None:
         self.at, self.chance, self.catalog, self.layouts = at, chance, catalog, layouts
         self.lanes_known = lanes_known  # durable ones of nodes
+        self.on_lost = OnLost.FAIL
         self.runs: Table[RunId, Run] = Table()
         self.scopes: Table[StepKey, ScopeRow] = Table()
         self.steps: Table[StepKey, Step] = Table()

@@ -28,6 +28,13 @@ class CacheRule(Struct, frozen=True, omit_defaults=True):
     version: str = ""
 
 
+class OnLost(Enum):
+    """What becomes of a step under which too many workers died."""
+
+    QUARANTINE = "quarantine"  # it waits for a person
+    FAIL = "fail"
+
+
 class OnActive(Enum):
     """What a submission gets while a run of its unique key is not final."""
 

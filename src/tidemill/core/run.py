@@ -252,6 +252,14 @@ class AtBreakpoint(Struct, frozen=True, gc=False, tag="at_breakpoint"):
     since_at: Instant
 
 
+class Quarantined(Struct, frozen=True, gc=False, tag="quarantined"):
+    """Its workers died under it too often: a person lets it go on, or discards it."""
+
+    since_at: Instant
+    failure: Failure
+    task: str
+
+
 class StepSucceeded(Struct, frozen=True, gc=False, tag="succeeded"):
     status: str = "success"
     arm: str = ""  # of a branch: the case that was taken; of a visit: the state that came next
@@ -272,7 +280,18 @@ class StepSkipped(Struct, frozen=True, gc=False, tag="skipped"):
     because: Path
 
 
-StepState = Blocked | Ready | Held | Waiting | AtBreakpoint | StepSucceeded | StepFailed | StepCancelled | StepSkipped
+StepState = (
+    Blocked
+    | Ready
+    | Held
+    | Waiting
+    | AtBreakpoint
+    | Quarantined
+    | StepSucceeded
+    | StepFailed
+    | StepCancelled
+    | StepSkipped
+)
 FINAL = (StepSucceeded, StepFailed, StepCancelled, StepSkipped)
 
 

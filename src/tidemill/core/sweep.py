@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from tidemill.core import closing, mail, waits
+from tidemill.core import closing, mail, quarantine, waits
 from tidemill.core.attempts import stop
 from tidemill.core.events import CancelRequested, StepsFound
 from tidemill.core.graph import FINALLY, UNDO, WaitNode
@@ -20,12 +20,14 @@ from tidemill.core.run import (
     Held,
     Pending,
     Phase,
+    Quarantined,
     Ready,
     Run,
     Step,
     StepCancelled,
     Waiting,
 )
+from tidemill.core.wait_rows import Outcome
 
 
 def cancel(draft: Draft, event: CancelRequested) -> None:
@@ -97,6 +99,10 @@ def _sweep_step(draft: Draft, mover: Mover, step: Step, queued: Queued | None) -
             _stop_waiting(draft, mover, step, step.state)
         case Blocked() | AtBreakpoint():
             draft.put_step(replace(step, state=StepCancelled()))
+        case Quarantined():
+            quarantine.close(mover, step, Outcome.STOPPED)
+            draft.put_step(replace(step, state=StepCancelled()))
+            mover.count(live=-1)
         case Held():
             stop(draft, mover, step, "the run is being cancelled")
         case _:

@@ -25,6 +25,7 @@ class WaitKind(Enum):
     EVENT = "event"
     TIME = "time"
     APPROVAL = "approval"
+    QUARANTINE = "quarantine"  # no node of a graph: a step of a task that a person looks at
 
 
 class Address(Struct, frozen=True, gc=False, array_like=True):

@@ -171,7 +171,7 @@ def _there_already(mover: "Mover", row: WaitRow) -> Value | None:
         case WaitKind.EVENT:
             told = mail.latest_told(draft, row.run, row.name)
             return None if told is None else payload_of(told)
-        case WaitKind.APPROVAL:
+        case WaitKind.APPROVAL | WaitKind.QUARANTINE:
             return None
 
 

@@ -15,7 +15,19 @@ from tidemill.core.plan import Layout
 from tidemill.core.requirements import NOTHING, Requirements, Unmet, narrowed, suited_gpus
 from tidemill.core.reserve import Free, reserve, thousandths
 from tidemill.core.rows import Pause, PauseKind, Queued, Session
-from tidemill.core.run import AtBreakpoint, Attempt, Blocked, Held, Paused, Ready, Run, Step, Waiting, pending_of
+from tidemill.core.run import (
+    AtBreakpoint,
+    Attempt,
+    Blocked,
+    Held,
+    Paused,
+    Quarantined,
+    Ready,
+    Run,
+    Step,
+    Waiting,
+    pending_of,
+)
 from tidemill.core.serving import Station
 from tidemill.core.sizes import size_text
 from tidemill.core.texts import moment
@@ -96,6 +108,9 @@ def _explain(  # one match over a union
             reasons, advice = (f"{missing} steps before it are not done",), ""
         case Held(running=running):
             reasons, advice = _held(step, "is running" if running else "was sent, and is not started yet", fleet)
+        case Quarantined(failure=failure):
+            reasons = (f"it is quarantined: {failure.message}",)
+            advice = f"tidemill quarantine release {text_of(step.run)} {step.path}"
         case AtBreakpoint():
             reasons, advice = ("it stands at a breakpoint",), f"tidemill continue {text_of(step.run)}"
         case Waiting(until_at=until_at):

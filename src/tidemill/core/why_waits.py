@@ -25,6 +25,8 @@ def explain_wait(row: WaitRow) -> tuple[tuple[str, ...], str]:
             return (f"it waits{until} for {who}",), f"tidemill signal {row.name} PAYLOAD --key {row.key}"
         case WaitKind.SIGNAL:
             return (f"it waits{until} for the signal {row.name!r}",), f"tidemill signal {run} {row.name} PAYLOAD"
+        case WaitKind.QUARANTINE:
+            return (f"it is quarantined: {row.question}",), f"tidemill quarantine release {run} {row.path}"
         case WaitKind.APPROVAL:
             how = f"tidemill approve {run} {row.path} --choice {choices_text(row.choices)}"
             return (f"it asks{until}: {row.question}",), how

@@ -11,7 +11,6 @@ from datetime import timedelta
 
 from tidemill.core.errors import UnavailableError
 from tidemill.core.ids import Instant, RunId
-from tidemill.core.overlay import Overlay
 from tidemill.engine.delivery import Delivery
 from tidemill.engine.fetches import Fetches
 from tidemill.engine.inbox import Arrival, Departure
@@ -166,7 +165,7 @@ class Beats(Together):
         held_run, self._held_run = self._held_run, None
         beat = await self._store.begin(self.clock.now(), held_run)
         chance = self._entropy.bytes(16)
-        overlay = Overlay(beat.at, chance, self.catalog, self.graphs.layouts, self.seats.lanes)
+        overlay = self._overlay(beat.at, chance)
         turn = Turn(beat, overlay, self.graphs, self.registry)
         try:
             looked = await self._decide(turn, arrivals)

@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from tidemill.core.catalog import Catalog
 from tidemill.core.events import Event
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
+from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Changes, Session
+from tidemill.core.rules import OnLost
 from tidemill.core.why import Server
 from tidemill.engine.answers import failer, setter
 from tidemill.engine.feed import Feed, Tails
@@ -39,6 +41,7 @@ class EngineSettings(Struct, frozen=True):
     lease: timedelta = timedelta(seconds=10)
     heartbeat: timedelta = timedelta(seconds=2.5)
     soon: timedelta = timedelta(milliseconds=20)
+    on_lost: OnLost = OnLost.FAIL  # of steps under which too many workers died
 
 
 class Together:
@@ -79,6 +82,11 @@ class Together:
     async def blob_stored(self, digest: Digest, size: int) -> None:
         """Note a blob whose bytes are durable; returns after the commit. Raises BlobGoneError: write it again."""
         await self._uploads.stored(digest, size)
+
+    def _overlay(self, at: Instant, chance: bytes) -> Overlay:
+        overlay = Overlay(at, chance, self.catalog, self.graphs.layouts, self.seats.lanes)
+        overlay.on_lost = self.settings.on_lost
+        return overlay
 
     def _send(self, event: Event) -> None:
         self._inbox.put(Decision(event))

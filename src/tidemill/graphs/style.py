@@ -12,7 +12,7 @@ _DARK = {
 }  # fmt: skip
 _SHADES = {
     "succeeded": ("succeeded", "skipped_over"),
-    "failed": ("failed", "halted", "lost", "killed", "presumed", "abandoned"),
+    "failed": ("failed", "halted", "quarantined", "lost", "killed", "presumed", "abandoned"),
     "running": ("running", "leased"),
     "waiting": ("ready", "waiting", "blocked", "at_breakpoint", "cancelling", "stopping", "closing"),
     "stopped": ("cancelled", "skipped", "released", "stopped"),

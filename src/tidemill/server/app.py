@@ -36,6 +36,7 @@ from tidemill.server.metrics import Metrics
 from tidemill.server.openapi import document
 from tidemill.server.openapi_served import ServedDocument
 from tidemill.server.pictures import Pictures
+from tidemill.server.quarantine import Quarantine
 from tidemill.server.results import Results
 from tidemill.server.routes import PREFIX, Parts, table
 from tidemill.server.runs import Runs
@@ -166,4 +167,5 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         hooks=Hooks(engine, targets, backing.entropy),
         inbound=Inbound(engine, intake, uploads, backing.entropy),
         control=Control(engine),
+        quarantine=Quarantine(engine),
     )

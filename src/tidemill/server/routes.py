@@ -22,6 +22,7 @@ from tidemill.server.hooks import Hooks
 from tidemill.server.inbound import Inbound
 from tidemill.server.parameters import Query
 from tidemill.server.pictures import SVG, Pictures
+from tidemill.server.quarantine import Quarantine
 from tidemill.server.results import Results
 from tidemill.server.runs import Runs
 from tidemill.server.schedules import Schedules
@@ -38,6 +39,7 @@ from tidemill.wire import api, hooks, waiting
 from tidemill.wire import breaks as standing
 from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
+from tidemill.wire import quarantine as judged
 from tidemill.wire import schedules as wire
 from tidemill.wire.data import DataChange, DataPage, DataView
 from tidemill.wire.sharing import ChannelPage, EntryView, SharedAsk, StorePage, StoreValue
@@ -95,6 +97,7 @@ class Parts:
     hooks: Hooks
     inbound: Inbound
     control: Control
+    quarantine: Quarantine
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
@@ -258,7 +261,8 @@ def _live(parts: Parts) -> tuple[Endpoint, ...]:
 
 
 def _control(parts: Parts) -> tuple[Endpoint, ...]:
-    control, place = parts.control, "/pauses/{kind}/{name:path}"
+    control, place, held = parts.control, "/pauses/{kind}/{name:path}", parts.quarantine
+    of_held = (Query("workflow", "Of this workflow"), Query("after", "`next` of the page before"), LIMIT)
     return (
         Endpoint("POST", "/runs/bulk", control.bulk, "Cancel, pause, change many", api.BulkBite, controls.BulkRequest),
         Endpoint(
@@ -267,6 +271,10 @@ def _control(parts: Parts) -> tuple[Endpoint, ...]:
         Endpoint("DELETE", "/runs/{run}", control.remove, "Remove a run that ended", "", status=204),
         Endpoint("POST", "/runs/{run}/pause", control.pause, "Pause it", api.RunView, controls.PauseRequest),
         Endpoint("POST", "/runs/{run}/resume", control.resume, "Let it go on", api.RunView, controls.ResumeRequest),
+        Endpoint("GET", "/quarantine", held.page, "Steps that wait for a person", judged.QuarantinePage, query=of_held),
+        Endpoint(
+            "POST", "/quarantine", held.judge, "Release or discard", judged.QuarantinePage, judged.QuarantineRequest
+        ),
         Endpoint("GET", "/pauses", control.pauses, "Tasks, queues and workers that are paused", controls.PauseList),
         Endpoint(
             "PUT", place, control.hold, "Pause a task, queue or worker", controls.PauseView, controls.PauseRequest

@@ -37,6 +37,7 @@ from tidemill.client.children import ChildClient
 from tidemill.client.remote import AsyncClient
 from tidemill.core.definitions import Pools
 from tidemill.core.rows import Changes
+from tidemill.core.rules import OnLost
 from tidemill.net.addresses import allowed_of
 from tidemill.ports.backend import speaking
 from tidemill.sdk.options import Backend
@@ -143,7 +144,9 @@ class _House:
             self._threads.close()
 
     async def _serve(self) -> None:
-        settings = Settings(data=self._folder, synchronous=Durability.NORMAL, webhook_allow=LOOPBACK)
+        settings = Settings(
+            data=self._folder, synchronous=Durability.NORMAL, webhook_allow=LOOPBACK, on_lost=OnLost.FAIL
+        )
         async with backing(settings) as parts, sending(parts, settings, INSIDE):
             await parts.engine.record(Changes())  # returns when the engine makes beats
             app = build_app(parts, WebSettings(allowed=allowed_of(LOOPBACK)))

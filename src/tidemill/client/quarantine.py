@@ -1,0 +1,47 @@
+"""What a client does with steps under which workers died too often: lists them, lets them go on, discards them."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from msgspec.structs import replace
+
+from tidemill.client.control import Control, Controlled
+from tidemill.core.events import Verdict
+from tidemill.wire.quarantine import QuarantinePage, QuarantineRequest, QuarantineView
+
+
+class Judged(Controlled):
+    """Part of a run."""
+
+    async def release(self, *steps: str, by: str = "") -> Sequence[QuarantineView]:
+        """Let steps that are quarantined go on, as if no worker had died under them; all where none is named.
+
+        Raises:
+            RefusedError: a step that is named is not quarantined.
+        """
+        return await self._judge(Verdict.RELEASE, steps, by)
+
+    async def discard(self, *steps: str, by: str = "") -> Sequence[QuarantineView]:
+        """Let steps that are quarantined fail, with the code ``worker_lost``."""
+        return await self._judge(Verdict.DISCARD, steps, by)
+
+    async def _judge(self, verdict: Verdict, steps: tuple[str, ...], by: str) -> Sequence[QuarantineView]:
+        asked = QuarantineRequest(verdict, run=self.id, steps=steps, by=by)
+        return (await self._core.calls.post("/quarantine", asked, QuarantinePage)).steps
+
+
+class QuarantineOfClient(Control):
+    """Part of a client."""
+
+    async def quarantined(self, *, workflow: str = "", after: str = "", limit: int = 50) -> QuarantinePage:
+        """Steps that wait for a person, of all runs. Pass a page's ``next`` as ``after`` for the one after it."""
+        query = {"workflow": workflow, "after": after, "limit": limit}
+        return await self._core.calls.get("/quarantine", QuarantinePage, query)
+
+    async def judge(self, request: QuarantineRequest) -> AsyncIterator[QuarantinePage]:
+        """Release or discard all that a request finds, bite by bite; each bite is done when it is given."""
+        while True:
+            bite = await self._core.calls.post("/quarantine", request, QuarantinePage)
+            yield bite
+            if not bite.next:
+                return
+            request = replace(request, after=bite.next)
