@@ -7,7 +7,12 @@ from functools import partial
 import pytest
 from hypothesis import settings
 
-from tests.postgres import own_postgres, postgres_server, postgres_url  # noqa: F401 -- fixtures for every test
+from tests.postgres import (  # noqa: F401 -- fixtures for every test
+    empty_postgres_url,
+    own_postgres,
+    postgres_server,
+    postgres_url,
+)
 
 # No deadline: a shared machine is slow at times, and that is no fault of the code.
 settings.register_profile("house", deadline=None, print_blob=True)

@@ -32,6 +32,7 @@ _SETTINGS = {
     "max_prepared_transactions": "0",
     "log_min_messages": "warning",
     "timezone": "UTC",
+    "autovacuum": "off",  # it would hold the feed back for a moment, whenever it likes
 }
 # Becomes the server, which ends with us: a run of tests that is killed leaves none behind.
 _LAUNCH = """
@@ -41,6 +42,26 @@ if sys.argv[1]:
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGINT)
 os.execv(sys.argv[2], sys.argv[2:])
+"""
+_EMPTY = """
+do $$
+declare place regclass;
+begin
+  perform pg_terminate_backend(pid) from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend';
+  for place in select oid from pg_class where relkind = 'r' and relnamespace = to_regnamespace('tidemill')
+      and relname not in ('tidemill_schema', 'duty', 'epoch') loop
+    if pg_relation_size(place) > 1000000 then
+      execute format('truncate %s', place);
+    else
+      execute format('delete from %s', place);
+    end if;
+  end loop;
+  if to_regclass('tidemill.duty') is not null then
+    update tidemill.duty set holder = '', lease_until_at = 0;
+    update tidemill.epoch set number = 0;
+  end if;
+end $$
 """
 _numbers = count(1)
 
@@ -183,7 +204,16 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """An empty database; a superuser's, over the socket."""
+    """A database without a row of ours; a superuser, over the socket. To make one takes longer than most tests."""
+    if postgres_server.run("select count(*) from pg_database where datname = 'tests'") == "0":
+        postgres_server.run("create database tests")
+    yield postgres_server.socket_url("tests")
+    postgres_server.run(_EMPTY, "tests")
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A new database, with nothing in it at all."""
     name = f"t{next(_numbers)}"
     postgres_server.run(f"create database {name}")
     yield postgres_server.socket_url(name)

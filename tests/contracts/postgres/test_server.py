@@ -20,7 +20,7 @@ def test_what_was_committed_outlives_a_server_that_is_killed(own_postgres: Postg
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_each_test_has_an_empty_database(postgres_server: PostgresServer, postgres_url: str, number: int) -> None:
-    name = postgres_url.partition("@/")[2].partition("?")[0]
+def test_each_test_has_an_empty_database(postgres_server: PostgresServer, empty_postgres_url: str, number: int) -> None:
+    name = empty_postgres_url.partition("@/")[2].partition("?")[0]
     postgres_server.run(f"create table t{number} (x int)", name)
     assert postgres_server.run("select count(*) from pg_tables where schemaname = 'public'", name) == "1"

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts.store.postgres import a_postgres
 from tests.contracts.store.sqlite import open_sqlite
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.ports.store import Store
 
 OpenStore = Callable[[], Awaitable[Store]]
+
+# What only SQLite promises: what it keeps in memory costs nothing to look at, and its own counts.
+on_sqlite = pytest.mark.parametrize("open_store", ["sqlite", "sqlite-one-connection"], indirect=True)
 
 
 @pytest.fixture
@@ -19,14 +23,15 @@ async def threads() -> AsyncIterator[ThreadPool]:
     pool.close()
 
 
-@pytest.fixture(params=["sqlite", "sqlite-one-connection"])
+@pytest.fixture(params=["sqlite", "sqlite-one-connection", "postgres"])
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path, threads: ThreadPool) -> AsyncIterator[OpenStore]:
     opened: list[Store] = []
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
 
     async def open_again() -> Store:
         for store in opened:
             await store.close()
-        opened[:] = [open_sqlite(request.param, tmp_path / "tidemill.db", threads)]
+        opened[:] = [await a_postgres(url) if url else open_sqlite(request.param, tmp_path / "tidemill.db", threads)]
         return opened[0]
 
     yield open_again

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.contracts.store.conftest import OpenStore
+from tests.contracts.store.conftest import OpenStore, on_sqlite
 from tests.contracts.store.sample import (
     AT,
     GRAPH,
@@ -110,6 +110,7 @@ async def test_history_rows_get_rising_numbers_in_order(store: Store) -> None:
     assert await store.feed(first[0], R1, 10) == [(first[2], rows[2]), (second[0], rows[0])]
 
 
+@on_sqlite
 async def test_an_empty_beat_costs_no_statement(store: Store) -> None:
     before = store.counts()  # type: ignore[attr-defined]
     beat = await store.begin(0)

@@ -5,7 +5,7 @@ from typing import Protocol
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.store.conftest import OpenStore
+from tests.contracts.store.conftest import OpenStore, on_sqlite
 from tests.contracts.store.sample import (
     AT,
     LANE,
@@ -25,6 +25,8 @@ from tidemill.core.wait_rows import Address, Closed, Mailbox, Outcome, WaitKind
 from tidemill.ports.store import Counts, Store, WaitFilter
 
 CLAIMED = 50
+
+pytestmark = on_sqlite
 
 
 class Counted(Store, Protocol):

@@ -11,8 +11,8 @@ import pytest
 from tests.contracts.store.conftest import OpenStore
 from tests.contracts.store.sample import GRAPH, LANE, R1, R2, a_queued, a_run, a_step, everything, write
 from tests.contracts.store.sqlite import open_sqlite
+from tidemill.adapters.storage.errors import StoreMisusedError
 from tidemill.adapters.storage.sqlite.store import SqliteStore
-from tidemill.adapters.storage.sqlite.writer import StoreMisusedError
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.rows import Changes, Keys
 from tidemill.core.values import Inline
@@ -137,6 +137,15 @@ async def test_a_row_that_cannot_be_kept_is_refused_with_its_beat(store: Store, 
     assert await store.steps(R1, "", 10) == []
     assert await store.queue_counts() == []
     await write(store, Changes(queue_put=[a_queued()]))
+
+
+@pytest.mark.parametrize("open_store", ["postgres"], indirect=True)
+async def test_a_text_that_postgres_cannot_hold_is_refused(store: Store) -> None:
+    for text in ("a\0b", "random".join(map(str, range(3000)))):  # a NUL; too long for an index
+        with pytest.raises(RowRefusedError):
+            await write(store, Changes(steps=[a_step(path=text)]))
+    await write(store, Changes(steps=[a_step()]))
+    assert await store.steps(R1, "", 10) == [a_step()]
 
 
 async def test_a_full_disk_is_said_and_passes(threads: ThreadPool, tmp_path: Path) -> None:

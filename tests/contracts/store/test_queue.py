@@ -112,12 +112,18 @@ operations = st.lists(
 )
 
 
+@pytest.fixture
+def opened(store: Store) -> list[Store]:
+    """The store as it was opened last."""
+    return [store]
+
+
 @given(operations)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_counts_and_heads_agree_with_a_plain_dict(
-    open_store: OpenStore, operations: list[tuple[str, list[tuple[int, bytes, int]], list[int]]]
+    open_store: OpenStore, opened: list[Store], operations: list[tuple[str, list[tuple[int, bytes, int]], list[int]]]
 ) -> None:
-    store = await open_store()
+    store = opened[0]
     model: dict[bytes, Queued] = {row.run: row for row in await heads(store, [LANE, OTHER_LANE], 100)}
     for how, puts, drops in operations:
         after = dict(model)
@@ -133,7 +139,7 @@ async def test_counts_and_heads_agree_with_a_plain_dict(
             await beat.commit()
             model = after
         if how == "reopen":
-            store = await open_store()
+            store = opened[0] = await open_store()
         counts = {row.lane: row.waiting for row in await store.queue_counts()}
         lanes = [row.lane for row in model.values()]
         assert counts == {lane: lanes.count(lane) for lane in dict.fromkeys(lanes)}

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.store.conftest import OpenStore
 from tests.contracts.store.rows import any_of
 from tests.contracts.store.sample import R1, write
 from tidemill.core.rows import (
@@ -131,9 +130,8 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @quick
-async def test_any_row_comes_back(open_store: OpenStore, kind: str, data: st.DataObject) -> None:
+async def test_any_row_comes_back(store: Store, kind: str, data: st.DataObject) -> None:
     row = data.draw(KINDS[kind])
-    store = await open_store()
     await write(store, Changes(**{kind: [row]}))
     assert row in await FINDERS[kind](store, row)
 
@@ -141,9 +139,8 @@ async def test_any_row_comes_back(open_store: OpenStore, kind: str, data: st.Dat
 @given(any_of(Run), any_of(Value), st.binary(), any_of(History))
 @quick
 async def test_runs_values_chunks_history_and_blobs_come_back(
-    open_store: OpenStore, run: Run, value: Value, chunk: bytes, history: History
+    store: Store, run: Run, value: Value, chunk: bytes, history: History
 ) -> None:
-    store = await open_store()
     value_key, chunk_key = (run.id, run.workflow, "x"), (run.id, run.workflow, "x", 3)
     changes = Changes(
         runs=[run],
@@ -164,8 +161,7 @@ async def test_runs_values_chunks_history_and_blobs_come_back(
 
 @given(any_of(Delivery))
 @quick
-async def test_what_is_sent_comes_back(open_store: OpenStore, delivery: Delivery) -> None:
-    store = await open_store()
+async def test_what_is_sent_comes_back(store: Store, delivery: Delivery) -> None:
     await write(store, Changes(outbox=[delivery]))
     await write(store, Changes(sent=[delivery]))
     assert await store.delivery(delivery.id) == delivery
@@ -173,8 +169,7 @@ async def test_what_is_sent_comes_back(open_store: OpenStore, delivery: Delivery
 
 @given(any_of(Queued), any_of(Timer))
 @quick
-async def test_queue_and_timers_come_back(open_store: OpenStore, queued: Queued, timer: Timer) -> None:
-    store = await open_store()
+async def test_queue_and_timers_come_back(store: Store, queued: Queued, timer: Timer) -> None:
     await write(store, Changes(queue_put=[queued], timers_put=[timer]))
     beat = await store.begin(0)
     assert await beat.queued([(queued.run, queued.path)]) == [queued]

@@ -10,7 +10,8 @@ import pytest
 
 from tests.contracts.store.sample import a_run, everything, write
 from tests.contracts.store.sqlite import open_sqlite
-from tidemill.adapters.storage.sqlite.connection import Schema, StoreRefusedError, Synchronous, migrate
+from tidemill.adapters.storage.errors import StoreRefusedError
+from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, migrate
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.adapters.storage.statements import migrations, statements

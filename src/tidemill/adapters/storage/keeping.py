@@ -53,6 +53,13 @@ _START: Sequence[tuple[str, tuple[Any, ...], Callable[[bytes], Any]]] = (
 _FROM = ("scopes", "steps", "waits", "attributes")  # "" is a path too: these are read from a key on, not after it
 _OWNED = ("posted", "kept", "shelves")
 
+# The tables that a removed run has rows in. The names of blobs go last, so that what is still there has its bytes.
+OF_RUN = (
+    *("scope", "step", "attempt", "value", "chunk", "timer", "stream", "artifact", "emitted", "wait", "mailbox"),
+    *("signal", "run_tag", "attribute", "history"),
+)
+OF_OWNER = ("posted", "kept", "shelf")
+
 _pack = msgspec.msgpack.encode
 _unpack = msgspec.msgpack.Decoder(tuple[int, list[Any]]).decode
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tidemill.core.ids import RunId
+from tidemill.core.notes import Note
 from tidemill.core.rows import (
     FIRES_KEPT,
     Artifact,
@@ -71,6 +72,7 @@ unpack_attributes = msgspec.msgpack.Decoder(Attributes).decode
 unpack_shelf = msgspec.msgpack.Decoder(Shelf).decode
 unpack_kept = msgspec.msgpack.Decoder(Kept).decode
 unpack_posted = msgspec.msgpack.Decoder(Posted).decode
+unpack_note = msgspec.msgpack.Decoder(Note).decode
 
 
 def queued_of(row: Bound) -> Queued:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import apsw
 
+from tidemill.adapters.storage.errors import StoreMisusedError
 from tidemill.adapters.storage.packing import (
     BINDINGS,
     history_bindings,
@@ -19,7 +20,7 @@ from tidemill.adapters.storage.packing import (
 from tidemill.adapters.storage.sqlite.connection import fetch, fetch_each, lost
 from tidemill.adapters.storage.sqlite.leaving import come_and_go
 from tidemill.adapters.storage.sqlite.reading import load_rows
-from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
+from tidemill.adapters.storage.sqlite.writer import Writer
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Instant, Path, RunId, SessionId
 from tidemill.core.notes import Note

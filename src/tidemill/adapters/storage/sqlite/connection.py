@@ -7,8 +7,8 @@ from typing import Any
 
 import apsw
 
+from tidemill.adapters.storage.errors import StoreRefusedError
 from tidemill.adapters.storage.statements import migrations
-from tidemill.core.errors import InputError
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import StoreFullError, StoreLostError
 
@@ -33,10 +33,6 @@ class Schema(Enum):
 
     STORE = 0x54494445  # "TIDE"
     LOGS = 0x5449444C  # "TIDL"
-
-
-class StoreRefusedError(InputError):
-    """The file cannot be our store, or not with this version or these settings."""
 
 
 def open_writer(

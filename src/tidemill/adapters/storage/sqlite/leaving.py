@@ -2,18 +2,12 @@
 
 import apsw
 
+from tidemill.adapters.storage.keeping import OF_OWNER, OF_RUN
 from tidemill.adapters.storage.sqlite.connection import fetch, fetch_each
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import RunId
 from tidemill.core.rows import Changes
 from tidemill.ports.store import BlobGoneError
-
-# The names of blobs go last, so that what is still there has its bytes.
-_OF_RUN = (
-    *("scope", "step", "attempt", "value", "chunk", "timer", "stream", "artifact", "emitted", "wait", "mailbox"),
-    *("signal", "run_tag", "attribute", "history"),
-)
-_OF_OWNER = ("posted", "kept", "shelf")
 
 
 def come_and_go(db: apsw.Connection, changes: Changes) -> None:
@@ -48,8 +42,8 @@ def _let_leave(db: apsw.Connection, changes: Changes) -> None:
 
 def _sweep(db: apsw.Connection, run: RunId, limit: int) -> None:
     sql = statements("sql/keeping")
-    owned = [(table, b"r" + run) for table in _OF_OWNER]
-    for table, key in [*((table, run) for table in _OF_RUN), *owned, ("blob_ref", run)]:
+    owned = [(table, b"r" + run) for table in OF_OWNER]
+    for table, key in [*((table, run) for table in OF_RUN), *owned, ("blob_ref", run)]:
         db.execute(sql[f"sweep_{table}"], (key, limit))
         limit -= db.changes()
         if limit <= 0:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 
-from tidemill.adapters.storage.sqlite.connection import StoreRefusedError
+from tidemill.adapters.storage.errors import StoreRefusedError
 
 
 class FileLock:

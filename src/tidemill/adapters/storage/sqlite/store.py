@@ -7,13 +7,14 @@ from pathlib import Path
 import apsw
 from msgspec import Struct
 
+from tidemill.adapters.storage.errors import StoreMisusedError
 from tidemill.adapters.storage.sqlite.backfill import fill_all
 from tidemill.adapters.storage.sqlite.beat import SqliteBeat
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, open_reader, open_writer
 from tidemill.adapters.storage.sqlite.counting import Meter
 from tidemill.adapters.storage.sqlite.lock import FileLock
 from tidemill.adapters.storage.sqlite.queries import SqliteQueries
-from tidemill.adapters.storage.sqlite.writer import StoreMisusedError, Writer
+from tidemill.adapters.storage.sqlite.writer import Writer
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Instant, RunId
 from tidemill.ports.entropy import Entropy

@@ -13,19 +13,15 @@ import contextlib
 
 import apsw
 
+from tidemill.adapters.storage.errors import StoreMisusedError
 from tidemill.adapters.storage.sqlite.connection import fetch, lost
 from tidemill.adapters.storage.sqlite.lanes import LaneCounts
 from tidemill.adapters.storage.statements import statements
-from tidemill.core.errors import InternalError
 from tidemill.ports.faults import Faults
 from tidemill.ports.threads import Threads
 
 _CHECKPOINT_PAGES = 1000  # of the log, 4 MiB: copied back without waiting for readers
 _TRUNCATE_PAGES = 16_000  # readers kept it growing: wait for them, and cut it
-
-
-class StoreMisusedError(InternalError):
-    """The store was used in an order that its port forbids."""
 
 
 class Writer:

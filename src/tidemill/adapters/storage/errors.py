@@ -1,0 +1,11 @@
+"""What every database of ours may answer beside the errors of its port."""
+
+from tidemill.core.errors import InputError, InternalError
+
+
+class StoreRefusedError(InputError):
+    """The file or the database cannot be our store, or not with this version or these settings."""
+
+
+class StoreMisusedError(InternalError):
+    """The store was used in an order that its port forbids."""
