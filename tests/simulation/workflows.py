@@ -122,7 +122,8 @@ _ANSWERS: tuple[Callable[[int], Any], ...] = (
 class Small(Repertoire):
     """These, in turn."""
 
-    runs = 9
+    def __init__(self, runs: int = 9) -> None:
+        self.runs = runs
 
     def tasks(self, seed: str, begin: Begin) -> Worker:
         return tasks_of(seed, begin)

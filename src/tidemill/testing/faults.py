@@ -19,6 +19,8 @@ class Kind(StrEnum):
     COMMIT_UNSYNCED = "commit_unsynced"  # the next write may or may not be there, and fails
     COMMIT_LOST = "commit_lost"  # the next write is done, and says that it failed
     SLOW_DISK = "slow_disk"
+    CLOCK_FORWARD = "clock_forward"  # the wall clock of the host is set ahead, by five times the span
+    CLOCK_BACK = "clock_back"
 
 
 class Fault(Struct, frozen=True, order=True):

@@ -17,6 +17,7 @@ LONGEST_SPAN_S = 4.0
 SKEW_S = 20.0  # a retry waits for the server's hour, so a larger jump back would only be a longer wait
 COSTLY = (Kind.KILL, Kind.POWER, Kind.CRASH_POINT, Kind.FREEZE, Kind.CUT, Kind.CUT_ONE_WAY)
 MOST_LOSSES = 2
+DRIFT = 0.02  # far more than crystals do
 T = TypeVar("T")
 
 
@@ -28,10 +29,12 @@ class Case(Struct, frozen=True, omit_defaults=True):
     spread: float = 0.0
     tail_s: float = 0.0
     window: int = 8
-    skew_s: float = 0.0
+    skew_s: float = 0.0  # between the wall clocks of any two hosts, at most
     moves: dict[int, int] | None = None
     note: str = ""
     meddling: float = 0.0  # how often the client pauses, resumes or reorders a run instead of looking at it
+    drift: float = 0.0  # of the pace of a host's clock, at most
+    family: str = ""  # of the worlds, where there are several
 
 
 def swarm(seed: str, hosts: Sequence[str]) -> Case:
@@ -54,6 +57,7 @@ def swarm(seed: str, hosts: Sequence[str]) -> Case:
         tail_s=0.5 if chance() < 0.3 else 0.0,
         window=2 + int(chance() * 8),
         skew_s=SKEW_S if chance() < 0.2 else 0.0,
+        drift=DRIFT if chance() < 0.2 else 0.0,
     )
 
 
@@ -66,6 +70,7 @@ def noise(seed: str) -> Case:
         tail_s=0.5 if chance() < 0.3 else 0.0,
         window=2 + int(chance() * 8),
         skew_s=SKEW_S if chance() < 0.2 else 0.0,
+        drift=DRIFT if chance() < 0.2 else 0.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import warnings
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from contextvars import Context
@@ -14,7 +15,7 @@ from msgspec import Struct
 from tidemill.ports.probe import Probe
 from tidemill.testing.faults import Fault, Kind
 from tidemill.testing.simulation.chance import SimEntropy, stream
-from tidemill.testing.simulation.clock import SimClock
+from tidemill.testing.simulation.clock import SimClock, Ticking
 from tidemill.testing.simulation.disk import Ending, SimDisk, SimFiles
 from tidemill.testing.simulation.guards import SimulationError
 from tidemill.testing.simulation.loop import Schedule, SimLoop
@@ -25,6 +26,7 @@ from tidemill.testing.simulation.threads import Mood, SimThreads
 from tidemill.testing.simulation.vfs import SimVFS
 
 RESTART_S = 0.5
+CLOCK_STEPS = 5  # a clock is set by so many times the span of its fault
 MOST_STEPS = 1_000_000  # more is a livelock
 LASTING = (Kind.FREEZE, Kind.CUT, Kind.CUT_ONE_WAY, Kind.SLOW_DISK)
 WRITES = ("store.commit", "logs.commit", "blob.write", "spool.write")  # calls of the Threads port that a disk may fail
@@ -42,7 +44,7 @@ class Ports:
         purpose = host.name, host.lives
         self.process = Process(host.name)
         self.net = world.net
-        self.clock = SimClock(world.loop.time, world.case.skew_s * (stream(world.case.seed, "skew", *purpose)() - 0.5))
+        self.clock = SimClock(host.clocks)
         self.entropy = SimEntropy(stream(world.case.seed, "entropy", *purpose))
         self.threads = SimThreads(stream(world.case.seed, "threads", *purpose), host.disk.refuse, _lost)
         self.files = SimFiles(host.disk)
@@ -86,6 +88,7 @@ class Host:
     name: str
     boot: Boot
     check: Check
+    clocks: Ticking
     disk: SimDisk = field(default_factory=SimDisk)
     lives: int = 0
     ports: Ports | None = None
@@ -131,7 +134,9 @@ class World:
 
     def add(self, name: str, boot: Boot, check: Check = lambda _: None) -> Host:
         """A host that boots when the run starts. ``check`` sees what is on its disk at each death and at the end."""
-        host = self.hosts[name] = Host(name, boot, check)
+        chance = stream(self.case.seed, "clocks", name)
+        pace, ahead_s = 1 + self.case.drift * (2 * chance() - 1), self.case.skew_s * (chance() - 0.5)
+        host = self.hosts[name] = Host(name, boot, check, Ticking(self.loop.time, pace, ahead_s))
         return host
 
     def run(self, story: Callable[[], Coroutine[Any, Any, None]], within_s: float) -> Outcome:
@@ -142,14 +147,19 @@ class World:
         except AssertionError as error:
             failure = str(error)
         finally:
-            for vfs in self._vfs:
-                vfs.close()
-            self.loop.power_off()
-            gc.collect(1)  # a whole world, all young
+            self._clear_away()
         crime = next(iter(self.loop.crimes), None)
         calls = {host.name: host.disk.calls for host in self.hosts.values()}
         loop = self.loop
         return Outcome(crime or failure, loop.digest, loop.schedule.moves, loop.steps, loop.time(), calls)
+
+    def _clear_away(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of coroutines that the dead did not begin any more
+            for vfs in self._vfs:
+                vfs.close()
+            self.loop.power_off()
+            gc.collect(1)  # a whole world, all young
 
     async def _main(self, story: Callable[[], Coroutine[Any, Any, None]], within_s: float) -> None:
         for host in self.hosts.values():
@@ -231,10 +241,18 @@ class World:
                 self._cut(host, fault.span, kind)
             case Kind.DROP:
                 self.net.drop(host.name)
+            case _:
+                self._impair(fault, host, ports)
+
+    def _impair(self, fault: Fault, host: Host, ports: Ports) -> None:
+        """What lets it live."""
+        match fault.kind:
             case Kind.SLOW_DISK:
                 ports.threads.slow_s = 0.3
                 self.loop.call_later(fault.span, setattr, ports.threads, "slow_s", 0.0, context=OUTSIDE)
-            case _:
+            case Kind.CLOCK_FORWARD | Kind.CLOCK_BACK:
+                host.clocks.ahead_s += CLOCK_STEPS * (fault.span if fault.kind is Kind.CLOCK_FORWARD else -fault.span)
+            case kind:
                 ports.threads.expect(MOODS[kind], *WRITES)
 
     def _freeze(self, process: Process, span: float) -> None:
