@@ -31,6 +31,7 @@ from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order, SubmitRefused
 from tidemill.engine.together import EngineSettings
 from tidemill.ports.clock import Clock
+from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.link import LinkDownError
 from tidemill.server.sessions import WorkerDesk
@@ -126,6 +127,7 @@ class Mill:
         clock: Callable[[], Clock] = SystemClock,
     ) -> None:
         self.folder, self.faults, self.settings, self.clock = folder, faults, settings, clock
+        self.entropy: Entropy = OsEntropy()
         self.names = itertools.count(1)
         self.options = SqliteOptions()
         self.engine: Engine
@@ -137,7 +139,7 @@ class Mill:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Mill"]:
         """One life of the server."""
-        threads, entropy, clock = ThreadPool(), OsEntropy(), self.clock()
+        threads, entropy, clock = ThreadPool(), self.entropy, self.clock()
         self.store = SqliteStore(self.folder / "t.db", threads, entropy, self.faults, self.options)
         logs = SqliteLogs(self.folder / "logs.db", threads)
         blobs = FolderBlobs(OsDisk(self.folder / "blobs"), threads)
@@ -185,7 +187,7 @@ class Mill:
         return (await self.engine.publish(document_of(workflow or lone()))).digest
 
     def order(self, graph: Digest, watch: str = "", **inputs: Any) -> Order:
-        run = RunId(uuid7(self.engine.clock.now(), OsEntropy().bytes(16)))
+        run = RunId(uuid7(self.engine.clock.now(), self.entropy.bytes(16)))
         values = {name: Inline(_pack(each)) for name, each in (inputs or {"x": 1}).items()}
         return Order(run, graph, "test", values, digest_of(_pack(values)), watch=watch)
 

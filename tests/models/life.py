@@ -4,6 +4,8 @@ After each word `settle` waits until the server has nothing more to do, so what 
 """
 
 import asyncio
+import hashlib
+import itertools
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
@@ -37,6 +39,16 @@ class StillClock:
 
     def monotonic(self) -> float:
         return self.at / 1e6
+
+
+class Counted:
+    """Chance that is the same each time: an example that fails must fail again."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+
+    def bytes(self, count: int) -> bytes:
+        return hashlib.shake_128(str(next(self._count)).encode()).digest(count)
 
 
 def chained() -> Workflow:
@@ -107,6 +119,7 @@ class Life:
     def __init__(self, folder: Path) -> None:
         self.clock = StillClock()
         self.mill = Mill(folder, settings=SETTINGS, clock=lambda: self.clock)
+        self.mill.entropy = Counted()
         self.graphs: dict[str, Digest] = {}
         self._runner = asyncio.Runner()
         self._over: asyncio.Event
