@@ -127,7 +127,7 @@ class Bench:
         turn = Turn(await self.store.begin(0), overlay, self.graphs, Registry(self.store))
         await turn.take(arrivals)
         offers = [Offer(SESSION, "w", self.seat.served.pools, {"": credit}, 0)] if credit else []
-        await turn.match(offers, self.seat.served.lone)
+        await turn.match(offers, self.seat.served.lone, set())
         await turn.write()
         return turn
 

@@ -45,7 +45,6 @@ class Beats(Together):
         self.tallies = self._delivery.tallies
         self._delivery.when_ended += self.when_ended
         self._delivery.when_written += [self.registry.note, self.shelves.written]
-        self._next_look: Instant = 0
         self._beating = self._in_doubt = False
         self.trouble = ""  # why nothing can be written, since the last commit that failed
         self._held_run: RunId | None = None  # of another server's beat: the next one waits for it first
@@ -83,10 +82,6 @@ class Beats(Together):
                     await self._inbox.wait()
         except TimeoutError:
             pass
-
-    def _next_wake(self) -> Instant | None:
-        moments = [self._next_due, self.seats.next_expiry(), self._next_look]
-        return min(each for each in moments if each is not None)
 
     def idle_violation(self) -> str | None:
         """Whether it sleeps although there is work (ports.probe)."""
@@ -170,6 +165,7 @@ class Beats(Together):
         try:
             looked = await self._decide(turn, arrivals)
         except BaseException:
+            self._empty.clear()
             self._is_noted = self._is_noted or bool(turn.notes)
             await beat.rollback()
             raise
@@ -192,7 +188,7 @@ class Beats(Together):
         looked = await self._take_time(turn)
         await turn.let_go()
         self.seats.learn(turn.overlay.lanes)
-        await turn.match(self.seats.offers(), self.seats.lone)
+        await turn.match(self.seats.offers(), self.seats.lone, self._empty if self.neighbours.are_possible else set())
         if turn.declined:
             await turn.let_go()
         if self.neighbours.are_possible:
@@ -221,6 +217,7 @@ class Beats(Together):
         self.neighbours.tell(news_of(turn.changes, tuple(each.run.id for each in turn.outcomes)))
         self._seat(turn.adopted, turn.strangers)
         changes = turn.changes
+        self._empty.difference_update(queued.lane for queued in changes.queue_put)
         self._next_look = min([self._next_look, *(queued.expires_at for queued in changes.queue_put)])
         if changes.timers_put:
             soonest = min(timer.due_at for timer in changes.timers_put)

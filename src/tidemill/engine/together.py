@@ -15,7 +15,7 @@ from tidemill.core.catalog import Catalog
 from tidemill.core.events import Event
 from tidemill.core.ids import Digest, Instant, RunId, SessionId
 from tidemill.core.overlay import Overlay
-from tidemill.core.rows import Changes, Session
+from tidemill.core.rows import Changes, Lane, Session
 from tidemill.core.rules import OnLost
 from tidemill.core.why import Server
 from tidemill.engine.answers import failer, setter
@@ -61,7 +61,9 @@ class Together:
         self.shelves = Shelves(store, self._inbox.put)
         self.when_ended: list[Callable[[RunId], None]] = [self.schedules.ended, self.shelves.ended]
         self._next_due: Instant | None = None
+        self._next_look: Instant = 0  # for what has waited in the queue for too long
         self._is_noted = False
+        self._empty: set[Lane] = set()  # lanes in which nothing waits, as far as is known here
         self._seen = 0  # number of the newest row that a look has shown
 
     @property
@@ -72,6 +74,10 @@ class Together:
     def server_id(self) -> bytes:
         """Ours, where the store has several servers."""
         return self.neighbours.id
+
+    def _next_wake(self) -> Instant | None:
+        moments = [self._next_due, self.seats.next_expiry(), self._next_look]
+        return min(each for each in moments if each is not None)
 
     async def record(self, changes: Changes) -> None:
         """Write rows that need no decision; returns after the commit."""
@@ -125,6 +131,8 @@ class Together:
             self.feed.ring()
             self.shelves.ring()
         self._is_noted = self._is_noted or news.noted
+        if news.queued:
+            self._empty.clear()
         if news.noted or news.queued:
             self._inbox.ring()
 
@@ -145,6 +153,8 @@ class Together:
             await self.heed(News(written=True))
             self.registry.call()
         self._is_noted = self._is_noted or look.noted
+        if look.queued:
+            self._empty.clear()
         if look.noted or (look.queued and self.seats.offers()):
             self._inbox.ring()
 

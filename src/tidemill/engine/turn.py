@@ -63,15 +63,22 @@ class Turn(Deciding):
 
     # Matching --------------------------------------------------------------------------------------
 
-    async def match(self, offers: Sequence[Offer], lone: frozenset[Lane]) -> None:
-        """Lease what is ready to who has credit; what was made ready in this beat may never see the queue."""
+    async def match(self, offers: Sequence[Offer], lone: frozenset[Lane], empty: set[Lane]) -> None:
+        """Lease what is ready to who has credit; what was made ready in this beat may never see the queue.
+
+        Lanes that are ``empty`` are not asked for what waits in them; those that turn out to be are added.
+        """
         if not offers:
             return
         lanes = dict.fromkeys(lane for offer in offers for lane in offer.lanes)
         limit = min(SWEEP_BITE, sum(offer.credit[""] for offer in offers))
         waiting: dict[Lane, list[Queued]] = {}
         gone = self.overlay.left.keys() | self.overlay.left_by_key.keys()  # they are still in the store, before others
-        for row in await self.beat.heads(list(lanes), limit + len(gone)):
+        asked = [lane for lane in lanes if lane not in empty]
+        found = await self.beat.heads(asked, limit + len(gone)) if asked else ()
+        empty.update(asked)
+        for row in found:
+            empty.discard(row.lane)
             if (row.run, row.path) not in gone:
                 waiting.setdefault(row.lane, []).append(row)
         for row in self.overlay.ready.values():
