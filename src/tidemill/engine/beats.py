@@ -28,7 +28,7 @@ from tidemill.ports.store import BlobGoneError, HeldElsewhereError, RowRefusedEr
 DUE_LIMIT = 500
 EXPIRED_EVERY = timedelta(seconds=60)  # how often queue limits are looked at
 RETRY_S = 0.2  # after a commit that failed
-HELD_S = 0.002  # when another server's beat was in the way; the next beat waits for it
+HELD_S = 0.004  # when another server's beat was in the way; the next beat waits for it
 HELD_US = 5000  # until due timers are looked at again that another server has in hand
 
 _log = logging.getLogger("tidemill.engine")

@@ -72,15 +72,7 @@ class Turn(Deciding):
             return
         lanes = dict.fromkeys(lane for offer in offers for lane in offer.lanes)
         limit = min(SWEEP_BITE, sum(offer.credit[""] for offer in offers))
-        waiting: dict[Lane, list[Queued]] = {}
-        gone = self.overlay.left.keys() | self.overlay.left_by_key.keys()  # they are still in the store, before others
-        asked = [lane for lane in lanes if lane not in empty]
-        found = await self.beat.heads(asked, limit + len(gone)) if asked else ()
-        empty.update(asked)
-        for row in found:
-            empty.discard(row.lane)
-            if (row.run, row.path) not in gone:
-                waiting.setdefault(row.lane, []).append(row)
+        waiting = await self._heads([lane for lane in lanes if lane not in empty], limit, empty)
         for row in self.overlay.ready.values():
             if row.lane in lanes:
                 waiting.setdefault(row.lane, []).append(row)
@@ -91,6 +83,20 @@ class Turn(Deciding):
         claims = await self._ours(match(waiting, offers, self._avoided(), lone))
         await self._learn(_keys_of_claims(claims, self.overlay))
         await self._lease_all(self._free(claims))
+
+    async def _heads(self, lanes: Sequence[Lane], limit: int, empty: set[Lane]) -> dict[Lane, list[Queued]]:
+        gone = self.overlay.left.keys() | self.overlay.left_by_key.keys()  # they are still in the store, before others
+        found = await self.beat.heads(lanes, limit + len(gone)) if lanes else ()
+        if self.beat.passed_over:
+            self.is_behind = True
+        else:
+            empty.update(lanes)
+        waiting: dict[Lane, list[Queued]] = {}
+        for row in found:
+            empty.discard(row.lane)
+            if (row.run, row.path) not in gone:
+                waiting.setdefault(row.lane, []).append(row)
+        return waiting
 
     async def _ours(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         """Those for sessions that hang on this server still, and do until the commit."""

@@ -85,6 +85,11 @@ class Beat(Protocol):
         """
         ...
 
+    @property
+    def passed_over(self) -> bool:
+        """Whether `heads` found lanes in which nothing was to be had, although something waits there."""
+        ...
+
     async def mine(self, sessions: Sequence[SessionId]) -> Collection[SessionId]:
         """Those that are live and hang on this server; they do so until the beat ends."""
         ...

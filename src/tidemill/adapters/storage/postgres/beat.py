@@ -38,6 +38,7 @@ class PostgresBeat:
         self._absent: Absent = set()
         self._saving = Saving(turns.line, turns.meter, self._absent)
         self._is_open = True
+        self.passed_over = False
 
     async def load(self, keys: Keys) -> Rows:
         rows, wanted = no_rows(keys), wanted_of(keys)
@@ -56,7 +57,15 @@ class PostgresBeat:
         return rows
 
     async def heads(self, lanes: Sequence[Lane], limit: int) -> Sequence[Queued]:
-        return self._queued(await self._fetch(self._sql["heads"], lanes, limit)) if lanes else []
+        """Those that others hold are passed over, and what is behind them is looked at, a little way down."""
+        if not lanes:
+            return []
+        found = dict[Lane, list[Queued]]()
+        for row in self._queued(await self._fetch(self._sql["heads"], lanes, limit)):
+            found.setdefault(row.lane, []).append(row)
+        if silent := [lane for lane in lanes if lane not in found]:
+            self.passed_over = self.passed_over or (await self._fetch(self._sql["waits_elsewhere"], silent))[0][0]
+        return [row for lane in lanes for row in found.get(lane, ())[:limit]]
 
     async def due(self, at: Instant, limit: int) -> Sequence[Timer]:
         rows = await self._fetch(self._sql["due"], at, limit)

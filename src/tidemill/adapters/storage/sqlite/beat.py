@@ -45,6 +45,8 @@ class SqliteBeat:
         self._sql = statements("sqlite/sql/beat")
         self._is_open = True
 
+    passed_over = False
+
     async def load(self, keys: Keys) -> Rows:
         return load_rows(self._db(), keys)
 

@@ -11,15 +11,18 @@ with seen as materialized (
   select l.n, q.place, q.run, q.path, q.lane
   from unnest($1::bytea[]) with ordinality l(lane, n)
   cross join lateral (
-    select * from queue where queue.lane = l.lane order by place, run, path limit $2) q),
+    select * from queue where queue.lane = l.lane order by place, run, path limit 2 * $2 + 64) q),
 held as materialized (
-  select id from run where id in (select run from seen) order by id for update skip locked)
+  select r.id from (select run, min(place) as place from seen group by run) s join run r on r.id = s.run
+  order by s.place, r.id limit $2 * cardinality($1::bytea[]) for update of r skip locked)
 select q.lane, q.place, q.run, q.path, q.expires_at, q.limit_key, q.home
 from seen join queue q on (q.lane, q.place, q.run, q.path) = (seen.lane, seen.place, seen.run, seen.path)
 where exists (select 1 from held where held.id = seen.run)
   or not exists (select 1 from run where run.id = seen.run)
 order by seen.n, q.place, q.run, q.path
 for update of q skip locked;
+-- @waits_elsewhere
+select exists (select 1 from queue where lane = any($1::bytea[]));
 -- @due
 with seen as materialized (
   select run, path, kind from timer where due_at <= $1 order by due_at, run, path, kind limit $2),
