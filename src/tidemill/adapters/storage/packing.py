@@ -6,8 +6,7 @@ The stores on SQLite and on PostgreSQL share all of this: a new kind of row is a
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
+from tidemill.adapters.storage.sealing import opener, seal
 from tidemill.core.ids import RunId
 from tidemill.core.notes import Note
 from tidemill.core.rows import (
@@ -42,37 +41,37 @@ from tidemill.core.webhooks import Delivery
 
 Bound = tuple[Any, ...]
 
-pack = msgspec.msgpack.Encoder().encode
-unpack_run = msgspec.msgpack.Decoder(Run).decode
-unpack_scope: Callable[[bytes], ScopeRow] = msgspec.msgpack.Decoder(ScopeRow).decode
-unpack_step = msgspec.msgpack.Decoder(Step).decode
-unpack_attempt = msgspec.msgpack.Decoder(Attempt).decode
-unpack_value: Callable[[bytes], Value] = msgspec.msgpack.Decoder(Value).decode
-unpack_timer = msgspec.msgpack.Decoder(Timer).decode
-unpack_stream = msgspec.msgpack.Decoder(StreamItems).decode
-unpack_emitted = msgspec.msgpack.Decoder(Emitted).decode
-unpack_artifact = msgspec.msgpack.Decoder(Artifact).decode
-unpack_history = msgspec.msgpack.Decoder(History).decode
-unpack_session = msgspec.msgpack.Decoder(Session).decode
-unpack_lane = msgspec.msgpack.Decoder(LaneRow).decode
-unpack_task = msgspec.msgpack.Decoder(TaskRow).decode
-unpack_graph = msgspec.msgpack.Decoder(GraphRow).decode
-unpack_limit = msgspec.msgpack.Decoder(Limit).decode
-unpack_schedule = msgspec.msgpack.Decoder(Schedule).decode
-unpack_fire = msgspec.msgpack.Decoder(Fire).decode
-unpack_cached = msgspec.msgpack.Decoder(Cached).decode
-unpack_pause = msgspec.msgpack.Decoder(Pause).decode
-unpack_submit_key = msgspec.msgpack.Decoder(SubmitKey).decode
-unpack_delivery = msgspec.msgpack.Decoder(Delivery).decode
-unpack_registered: Callable[[bytes], Registered] = msgspec.msgpack.Decoder(Registered).decode
-unpack_wait = msgspec.msgpack.Decoder(WaitRow).decode
-unpack_mailbox = msgspec.msgpack.Decoder(Mailbox).decode
-unpack_signal = msgspec.msgpack.Decoder(SignalRow).decode
-unpack_attributes = msgspec.msgpack.Decoder(Attributes).decode
-unpack_shelf = msgspec.msgpack.Decoder(Shelf).decode
-unpack_kept = msgspec.msgpack.Decoder(Kept).decode
-unpack_posted = msgspec.msgpack.Decoder(Posted).decode
-unpack_note = msgspec.msgpack.Decoder(Note).decode
+pack = seal
+unpack_run = opener(Run)
+unpack_scope: Callable[[bytes], ScopeRow] = opener(ScopeRow)
+unpack_step = opener(Step)
+unpack_attempt = opener(Attempt)
+unpack_value: Callable[[bytes], Value] = opener(Value)
+unpack_timer = opener(Timer)
+unpack_stream = opener(StreamItems)
+unpack_emitted = opener(Emitted)
+unpack_artifact = opener(Artifact)
+unpack_history = opener(History)
+unpack_session = opener(Session)
+unpack_lane = opener(LaneRow)
+unpack_task = opener(TaskRow)
+unpack_graph = opener(GraphRow)
+unpack_limit = opener(Limit)
+unpack_schedule = opener(Schedule)
+unpack_fire = opener(Fire)
+unpack_cached = opener(Cached)
+unpack_pause = opener(Pause)
+unpack_submit_key = opener(SubmitKey)
+unpack_delivery = opener(Delivery)
+unpack_registered: Callable[[bytes], Registered] = opener(Registered)
+unpack_wait = opener(WaitRow)
+unpack_mailbox = opener(Mailbox)
+unpack_signal = opener(SignalRow)
+unpack_attributes = opener(Attributes)
+unpack_shelf = opener(Shelf)
+unpack_kept = opener(Kept)
+unpack_posted = opener(Posted)
+unpack_note = opener(Note)
 
 
 def queued_of(row: Bound) -> Queued:
