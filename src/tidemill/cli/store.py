@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from tidemill.assembly.checking import check_data
+from tidemill.assembly.settings import read_settings
 from tidemill.cli.asking import ask, print_json
 from tidemill.cli.beginnings import run_of
 from tidemill.cli.main import Exit
-from tidemill.cli.options import Output, output_option, url_option
+from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.show import table
 from tidemill.client.remote import AsyncClient
 from tidemill.client.sharing import AsyncStore
@@ -20,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def store() -> None:
-    """Stores and channels of a run (--run) or of a workflow (--workflow)."""
+    """Stores and channels of a run (--run) or of a workflow (--workflow); `check` looks at all of a data folder."""
 
 
 def _which(command: F) -> F:
@@ -117,3 +120,22 @@ def items(output: Output, after: int, limit: int, wait: float, **given: Any) -> 
         return
     for each in page.items:
         click.echo(f"{each.number:>6}  {json.dumps(each.value, ensure_ascii=False)}")
+
+
+@store.command()
+@data_option
+@output_option
+def check(data: Path | None, output: Output) -> Exit:
+    """Look at all of a data folder: databases, each row, each blob. A server may run meanwhile; it reads everything.
+
+    With --json: {"problems": [...]}. The exit code is 1 when something is damaged: stop the server, put back a copy.
+    """
+    folder = read_settings({"data": data}).data
+    problems = list(check_data(folder))
+    if output is Output.JSON:
+        print_json({"problems": problems})
+    else:
+        for each in problems:
+            click.echo(each)
+        click.echo(f"{len(problems)} problems in {folder}" if problems else f"{folder} is whole")
+    return Exit.FAILED if problems else Exit.OK

@@ -9,3 +9,13 @@ class StoreRefusedError(InputError):
 
 class StoreMisusedError(InternalError):
     """The store was used in an order that its port forbids."""
+
+
+class StoreDamagedError(InternalError):
+    """The file is not what was written."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the database is damaged ({reason}): stop the server, look at it with `tidemill store check`, and "
+            "put back a copy of the data folder"
+        )

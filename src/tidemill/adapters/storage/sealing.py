@@ -35,6 +35,17 @@ def seal(row: Any) -> bytes:
     return data + crc32(data).to_bytes(4, "little")
 
 
+def is_whole(packed: bytes) -> bool:
+    """Whether a row is as it was written, as far as that can be seen: of one without a seal, whether it is msgpack."""
+    if crc32(packed) == _RESIDUE or packed[:1] == b"\xc1":
+        return crc32(packed) == _RESIDUE
+    try:
+        msgspec.msgpack.decode(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
+
+
 @overload
 def opener(kind: type[T]) -> Callable[[bytes], T]: ...
 

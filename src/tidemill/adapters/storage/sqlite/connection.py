@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from tidemill.adapters.storage.errors import StoreRefusedError
+from tidemill.adapters.storage.errors import StoreDamagedError, StoreRefusedError
 from tidemill.adapters.storage.statements import migrations
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import StoreFullError, StoreLostError
@@ -69,9 +69,13 @@ def open_reader(path: str) -> apsw.Connection:
     return db
 
 
+def steps_of(schema: Schema) -> Sequence[str]:
+    return migrations(f"sqlite/migrations/{schema.name.lower()}")
+
+
 def migrate(db: apsw.Connection, path: str, schema: Schema, faults: Faults = NO_FAULTS) -> None:
     """Bring the schema up to ours, one transaction for each step; refuse one that is newer."""
-    steps = migrations(f"sqlite/migrations/{schema.name.lower()}")
+    steps = steps_of(schema)
     version = int(db.pragma("user_version"))
     if version > len(steps):
         message = (
@@ -104,8 +108,10 @@ def fetch_each(db: apsw.Connection, sql: str, many: Iterable[Bindings]) -> list[
         raise lost(error) from error
 
 
-def lost(error: Exception) -> StoreLostError:
+def lost(error: Exception) -> StoreLostError | StoreDamagedError:
     match error:
+        case apsw.CorruptError() | apsw.NotADBError():
+            return StoreDamagedError(str(error))
         case apsw.FullError():
             return StoreFullError(str(error))
         case apsw.BusyError():

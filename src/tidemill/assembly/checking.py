@@ -1,0 +1,25 @@
+"""A whole look at a data folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tidemill.adapters.storage.folder.checking import check_blobs
+from tidemill.adapters.storage.sqlite.checking import check_file, named_blobs
+from tidemill.core.errors import InputError
+
+
+def check_data(data: Path) -> Iterator[str]:
+    """What is wrong with a folder's databases and blobs, in words.
+
+    Raises:
+        InputError: there is no store in the folder.
+    """
+    store, logs = data / "tidemill.db", data / "logs.db"
+    if not store.exists():
+        raise InputError(f"there is no store in {data}: name the data folder of a server with --data")
+    damages = list(check_file(store))
+    yield from damages
+    if logs.exists():
+        yield from check_file(logs)
+    if not damages:  # else it may name blobs that never were
+        yield from check_blobs(data / "blobs", named_blobs(store))
