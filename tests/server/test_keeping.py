@@ -27,6 +27,7 @@ async def stored(served: Mill) -> int:
     return len(await served.parts.blobs.stored(b"", 1000))
 
 
+@pytest.mark.feature("F10")
 @pytest.mark.promise("P11")
 async def test_runs_beyond_their_number_go_with_all_that_is_theirs(served: Mill, working: Http) -> None:
     old = [await ended(working, "media.echo", data=LARGE[:each]) for each in (39_996, 39_992)]
@@ -49,6 +50,7 @@ async def test_runs_beyond_their_number_go_with_all_that_is_theirs(served: Mill,
     assert (await working.get(f"{RUNS}/{kept}/values/echo", accept="application/json")).json == LARGE
 
 
+@pytest.mark.feature("F10")
 async def test_runs_go_by_age_and_status_and_logs_with_them(served: Mill, working: Http) -> None:
     asleep = await ended(working, "media.sleepy", seconds=0)
     failed = await ended(working, "media.broken", text="no")

@@ -11,6 +11,7 @@ import msgspec
 from tidemill.cli.asking import ask, print_json
 from tidemill.cli.beginnings import check_step, run_of
 from tidemill.cli.breaks import inputs, value
+from tidemill.cli.carrying import export, import_
 from tidemill.cli.control import change_of, change_options, change_run, stop_run, tag_option, with_run
 from tidemill.cli.data import data, data_lines
 from tidemill.cli.ending import tell_adjustments, tell_failure
@@ -45,6 +46,8 @@ runs.add_command(inputs)
 runs.add_command(value)
 runs.add_command(data)
 runs.add_command(prune)
+runs.add_command(export)
+runs.add_command(import_)
 
 
 @runs.command("list")

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
@@ -20,7 +20,7 @@ from tidemill.sdk.definition import Definition
 from tidemill.sdk.places import Place, State
 from tidemill.sdk.result import Streamed
 from tidemill.sdk.steps import Step
-from tidemill.wire import api, control, quarantine
+from tidemill.wire import api, control, exports, quarantine
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,6 +63,11 @@ class _LoopThread:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+async def _as_async(items: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for item in items:
+        yield item
 
 
 async def _next(items: AsyncIterator[T], ends: object) -> object:
@@ -168,6 +173,10 @@ class Run(Generic[R_co]):
     artifacts = _of_run(AsyncRun.artifacts)
     visits = _of_run(AsyncRun.visits)
 
+    def export(self) -> Iterator[bytes]:
+        """The run as one file, in pieces; see `AsyncRun.export`."""
+        return self._thread.iterate(self._run.export())
+
     @overload
     def state(self, state: State[T] | Step[T], /, *, visit: int = ...) -> T: ...
     @overload
@@ -261,6 +270,10 @@ class Client:
     def bulk(self, request: control.BulkRequest) -> Iterator[api.BulkBite]:
         """Do to all runs that a request finds what it asks for, bite by bite; see `AsyncClient.bulk`."""
         return self._thread.iterate(self._client.bulk(request))
+
+    def import_run(self, file: Iterable[bytes]) -> exports.Imported:
+        """Take in a run that was exported; see `AsyncClient.import_run`."""
+        return self._thread.wait(self._client.import_run(_as_async(file)))
 
     def judge(self, request: quarantine.QuarantineRequest) -> Iterator[quarantine.QuarantinePage]:
         """Release or discard all that a request finds, bite by bite; see `AsyncClient.judge`."""

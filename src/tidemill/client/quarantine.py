@@ -2,10 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from tidemill.client.control import Control, Controlled
+from tidemill.client.transport import checked
 from tidemill.core.events import Verdict
+from tidemill.wire.api import MSGPACK
+from tidemill.wire.exports import Imported
 from tidemill.wire.quarantine import QuarantinePage, QuarantineRequest, QuarantineView
 
 
@@ -24,6 +28,16 @@ class Judged(Controlled):
         """Let steps that are quarantined fail, with the code ``worker_lost``."""
         return await self._judge(Verdict.DISCARD, steps, by)
 
+    async def export(self) -> AsyncIterator[bytes]:
+        """The run as one file, in pieces: rows, logs, files, with checksums. It must have ended.
+
+        `AsyncClient.import_run` takes it into another server. Source: docs/guide/keeping.md.
+        """
+        async with self._core.calls.transport.open("GET", f"/api/v1/runs/{self.id}/export", b"", {}) as reply:
+            await checked(reply, self._core.calls.transport.url)
+            async for chunk in reply.chunks():
+                yield chunk
+
     async def _judge(self, verdict: Verdict, steps: tuple[str, ...], by: str) -> Sequence[QuarantineView]:
         asked = QuarantineRequest(verdict, run=self.id, steps=steps, by=by)
         return (await self._core.calls.post("/quarantine", asked, QuarantinePage)).steps
@@ -36,6 +50,18 @@ class QuarantineOfClient(Control):
         """Steps that wait for a person, of all runs. Pass a page's ``next`` as ``after`` for the one after it."""
         query = {"workflow": workflow, "after": after, "limit": limit}
         return await self._core.calls.get("/quarantine", QuarantinePage, query)
+
+    async def import_run(self, file: AsyncIterator[bytes]) -> Imported:
+        """Take in a run that was exported, under its own id: it can be looked at and forked, and is never executed.
+
+        Raises:
+            AlreadySubmittedError: the run is here.
+            RefusedError: the file is damaged, half a file, or of a newer version.
+        """
+        headers = {"content-type": "application/octet-stream", "accept": MSGPACK}
+        async with self._core.calls.transport.open("POST", "/api/v1/runs/import", file, headers) as reply:
+            await checked(reply, self._core.calls.transport.url)
+            return msgspec.msgpack.decode(await reply.read(), type=Imported)
 
     async def judge(self, request: QuarantineRequest) -> AsyncIterator[QuarantinePage]:
         """Release or discard all that a request finds, bite by bite; each bite is done when it is given."""

@@ -183,7 +183,12 @@ class Run(Struct, frozen=True, gc=False):
     orderings: int = 0  # how often its queued steps were put in another order or lane
     undos: int = 0  # steps that are taken back, should it not succeed
     hidden: Hidden | None = None
-    hidden_at: Instant = 0
+    hidden_at: Instant = 0  # of one that was imported, when it was
+
+    @property
+    def aged_at(self) -> Instant | None:
+        """From when on its age counts for retention; None while it has not ended, or is hidden."""
+        return None if self.hidden is not None or self.ended_at is None else max(self.ended_at, self.hidden_at)
 
     @property
     def has_begun(self) -> bool:

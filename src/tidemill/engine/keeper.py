@@ -174,9 +174,9 @@ class Keeper:
 def following(which: EndedFilter, runs: Sequence[Run]) -> EndedFilter | None:
     """What comes after a page; None: it was the last."""
     last = runs[-1]
-    if len(runs) < which.limit or last.ended_at is None:
+    if len(runs) < which.limit or last.aged_at is None:
         return None
-    return EndedFilter(which.workflow, which.status, which.upto, (last.ended_at, last.id), which.limit)
+    return EndedFilter(which.workflow, which.status, which.upto, (last.aged_at, last.id), which.limit)
 
 
 def _bites(runs: Sequence[Run]) -> Iterator[dict[RunId, int]]:

@@ -21,7 +21,7 @@ from tidemill.core.ids import Digest, Instant, RunId
 from tidemill.core.rows import Changes
 from tidemill.core.run import Run
 
-Moment = tuple[Instant, RunId]  # when a run ended, and which
+Moment = tuple[Instant, RunId]  # when a run ended (`Run.aged_at`), and which
 
 
 class EndedFilter(Struct, frozen=True):

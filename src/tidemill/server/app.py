@@ -22,6 +22,7 @@ from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
 from tidemill.server.data import Data
 from tidemill.server.endpoints import Endpoints
+from tidemill.server.exporting import Exports
 from tidemill.server.faults import Answers, reaching
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
@@ -29,6 +30,7 @@ from tidemill.server.forks import Forks
 from tidemill.server.guard import Guard
 from tidemill.server.handover import Handover
 from tidemill.server.hooks import Hooks
+from tidemill.server.importing import Imports
 from tidemill.server.inbound import Inbound
 from tidemill.server.intake import Ids, Intake, Targets
 from tidemill.server.json_link import JsonLink
@@ -168,4 +170,6 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         inbound=Inbound(engine, intake, uploads, backing.entropy),
         control=Control(engine),
         quarantine=Quarantine(engine),
+        exports=Exports(engine, blobs, backing.logs, streams),
+        imports=Imports(engine, blobs, backing.logs, blob_limit),
     )

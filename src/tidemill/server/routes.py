@@ -15,10 +15,12 @@ from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
 from tidemill.server.data import Data
 from tidemill.server.endpoints import Endpoints
+from tidemill.server.exporting import TAR, Exports
 from tidemill.server.feeds import Feeds
 from tidemill.server.fleet import Fleet, Graphs
 from tidemill.server.forks import Forks
 from tidemill.server.hooks import Hooks
+from tidemill.server.importing import Imports
 from tidemill.server.inbound import Inbound
 from tidemill.server.parameters import Query
 from tidemill.server.pictures import SVG, Pictures
@@ -42,6 +44,7 @@ from tidemill.wire import forks as bodies
 from tidemill.wire import quarantine as judged
 from tidemill.wire import schedules as wire
 from tidemill.wire.data import DataChange, DataPage, DataView
+from tidemill.wire.exports import Imported
 from tidemill.wire.sharing import ChannelPage, EntryView, SharedAsk, StorePage, StoreValue
 from tidemill.wire.visits import VisitPage
 
@@ -98,6 +101,8 @@ class Parts:
     inbound: Inbound
     control: Control
     quarantine: Quarantine
+    exports: Exports
+    imports: Imports
 
 
 def table(parts: Parts) -> tuple[Endpoint, ...]:
@@ -138,6 +143,8 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
     return (
         Endpoint("GET", "/runs", runs.page, "Runs, newest first", api.RunPage, query=lists),
         Endpoint("GET", "/runs/{run}", runs.get, "One run", api.RunView),
+        Endpoint("GET", "/runs/{run}/export", parts.exports.export, "It as one file", TAR),
+        Endpoint("POST", "/runs/import", parts.imports.take, "Take in an exported run", Imported, OCTETS, status=201),
         Endpoint("GET", "/runs/{run}/result", results.result, "Its result", api.Result, query=(wait,)),
         Endpoint(
             "POST", "/runs/{run}/cancel", runs.cancel, "Cancel it", api.RunView, controls.CancelRequest, status=202

@@ -140,7 +140,7 @@ BINDINGS: Sequence[tuple[str, Callable[[Changes], list[Bound]]]] = (
 
 def dates_of(run: Run) -> tuple[int | None, RunId | None]:
     """When it ended, if it is shown; and the run that it takes results from."""
-    return (None if run.hidden else run.ended_at), (run.fork.origin if run.fork else None)
+    return run.aged_at, (run.fork.origin if run.fork else None)
 
 
 def stale_fires(changes: Changes) -> list[Bound]:
