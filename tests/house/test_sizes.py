@@ -30,7 +30,7 @@ BUDGETS = {
     "adapters/web": 100,
     "presets": 700,
     "client": 2000,  # 1000 was planned: overloads for streams, twice; events, metrics, logs; control of runs
-    "server": 5700,  # 2200 was planned: workers as they are; schedules, hooks; control (220), waits (330); exports (250)
+    "server": 5700,  # 2200 was planned: workers; schedules, hooks; control (220), waits (330); exports (250)
     "worker": 2070,  # 1800 was planned: batches, children, start-up and watchdogs; fault points
     "conformance": 900,  # a third peer of the worker protocol: two dozen checks of some ten lines
     "assembly": 1100,  # 500 was planned: each setting has words, checks and names; what a process offers; its back-ends

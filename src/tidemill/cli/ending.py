@@ -18,6 +18,7 @@ from tidemill.cli.outputs import fetch_files
 from tidemill.cli.show import lines_of, parts_of, scalar
 from tidemill.cli.snapshot import snapshot_of
 from tidemill.client.remote import AsyncClient, AsyncRun
+from tidemill.core.codes import MEANINGS
 from tidemill.core.run import Code
 from tidemill.sdk.directory import Directory
 from tidemill.sdk.directory import to_wire as directory_to_wire
@@ -42,6 +43,8 @@ class Ending:
     @property
     def code(self) -> Exit:
         codes = {"succeeded": Exit.OK, "failed": Exit.FAILED, "cancelled": Exit.CANCELLED}
+        if self.view.failure is not None and self.view.status == "failed":
+            return Exit(MEANINGS[self.view.failure.code].exit)
         return codes.get(self.view.status, Exit.FAULT)
 
 

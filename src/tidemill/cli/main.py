@@ -60,6 +60,7 @@ COMMANDS = {
     "webhooks": ("webhooks", "Who is told when runs end, and what was sent."),
     "conformance": ("conformance", "Check a worker in any language against the protocol."),
     "completion": ("completion", "Let your shell complete commands and options."),
+    "codes": ("codes", "What failure codes mean, and other words for statuses."),
     "settings": ("settings", "Each setting, its value and where that comes from."),
     "doctor": ("doctor", "Whether all is in order here."),
 }

@@ -4,20 +4,20 @@ from datetime import timedelta
 
 from msgspec import Struct
 
+from tidemill.core.codes import MEANINGS, Again
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import TaskNode
 from tidemill.core.requirements import Requirements
 from tidemill.core.rules import Backoff
 from tidemill.core.run import Code, Failure, Step
 
-MAX_LOSSES = 3  # workers that died under a step before it waits for a person
+MAX_LOSSES = MEANINGS[Code.WORKER_LOST].tries  # workers that died under a step before it waits for a person
 ALONE_AFTER = 2  # losses after which it runs with no neighbour
 MAX_UNSTARTED = 10  # attempts that no worker ever started; each further one counts as a loss
 QUEUE_LIMIT = timedelta(days=7)
 MAX_DOUBLINGS = 30
 DEFAULT_BACKOFF = Backoff()
 _NO_OPTIONS = TaskOptions()
-_TRIES = {Code.TRANSIENT: 3, Code.TIMEOUT: 3, Code.RESOURCE: 3, Code.INTERNAL: 1}
 
 
 class Policy(Struct, frozen=True):
@@ -63,10 +63,10 @@ def policy_of(node: TaskNode, definition: TaskDefinition | None, priority: int) 
 
 def tries_of(code: Code, retries: int | None) -> int:
     """How many attempts a failure of this kind may use up. A task's ``retries`` never covers what cannot help."""
-    allowed = _TRIES.get(code, 1)
-    if retries is None or code not in _TRIES:
-        return allowed
-    return retries + 1
+    meaning = MEANINGS[code]
+    if meaning.again is not Again.POLICY:
+        return 1
+    return meaning.tries if retries is None else retries + 1
 
 
 def is_tried_again(step: Step, failure: Failure, retries: int | None) -> bool:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 import msgspec
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tidemill.core.codes import MEANINGS
 from tidemill.core.ids import RunId, parse_run_id, text_of
 from tidemill.core.run import Cancelled, Ended, Failed, Halted, Run, Succeeded
 from tidemill.core.terms import VALUE
@@ -77,10 +79,8 @@ class Results:
                 value = plain[VALUE] if plain.keys() == {VALUE} else plain
                 return Result(text_of(run.id), "succeeded", value, status, run.adjustments)
             case Failed(failure=failure):
-                code, title = KINDS["run_failed"]
-                raise RequestError(
-                    Problem("run_failed", title, code, failure.message, violations=failure.violations, failure=failure)
-                )
+                told = Problem("run_failed", KINDS["run_failed"][1], MEANINGS[failure.code].status, failure.message)
+                raise RequestError(structs.replace(told, violations=failure.violations, failure=failure))
             case Cancelled(reason=reason):
                 raise refuse("run_cancelled", reason)
 
