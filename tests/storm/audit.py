@@ -12,7 +12,6 @@ from tests.storm.load import Notes, Told, expected
 from tests.storm.rows import Rows
 from tests.storm.tasks import LINKS, Mark, digest
 from tidemill.core.ids import text_of
-from tidemill.core.retry import MAX_LOSSES
 from tidemill.core.rows import History
 from tidemill.core.run import UNFINISHED, Attempt, AttemptEnded, End, Run, Step
 from tidemill.core.values import Inline, Value
@@ -94,15 +93,8 @@ class Audit:
             told, wanted = self._notes.told.get(run), expected(order)
             if told is None:
                 self.found.blame("lost", f"nobody was told how run {run} ended ({order})")
-            elif Told(told.status, told.value) != wanted and not self._is_poisoned(run, told):
+            elif Told(told.status, told.value) != wanted:
                 self.found.blame("wrong result", f"run {run} of {order} gave {told} and not {wanted}")
-
-    def _is_poisoned(self, run: str, told: Told) -> bool:
-        """Three workers died under one of its steps: then a failure is right, and the ledger knows of them."""
-        begun = max((len(found) for (own, _), found in self._executions.items() if own == run), default=0)
-        is_so = told.status == "failed: worker_lost" and begun >= MAX_LOSSES
-        self.found.counts["poisoned"] += is_so
-        return is_so
 
     def _check_steps(self) -> None:
         for (packed,) in self._rows.read("select packed from step"):

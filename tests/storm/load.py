@@ -14,6 +14,8 @@ from tidemill import AsyncClient, RunCancelledError, RunFailedError
 from tidemill.client.remote import AsyncRun
 from tidemill.client.streams import Numbered
 from tidemill.core.errors import UnavailableError
+from tidemill.core.events import Verdict
+from tidemill.wire.quarantine import QuarantineRequest
 
 T = TypeVar("T")
 
@@ -154,6 +156,16 @@ class Load:
             except UnavailableError:
                 self.notes.counts[f"{what} tried again"] += 1
                 await asyncio.sleep(0.2)
+
+    async def tend(self) -> None:
+        """For ever: what three workers died under is let go on, as a person would who knows of the storm."""
+        while True:
+            await asyncio.sleep(1)
+            await self._patiently("tend", self._release)
+
+    async def _release(self) -> None:
+        async for bite in self._client.judge(QuarantineRequest(Verdict.RELEASE, by="storm")):
+            self.notes.counts["steps released from quarantine"] += len(bite.steps)
 
     async def sample(self) -> None:
         """For ever: what a client was told once is what it is told again."""

@@ -36,7 +36,7 @@ class PostgresRows:
     async def _fetch(self, sql: str) -> list[tuple[Any, ...]]:
         import asyncpg
 
-        connection = await asyncpg.connect(self._url)
+        connection = await asyncpg.connect(self._url, server_settings={"search_path": "tidemill"})
         try:
             return [tuple(row) for row in await connection.fetch(sql)]
         finally:

@@ -23,7 +23,7 @@ from tidemill import AsyncClient
 
 READY_S = 60.0
 SLOTS = 40  # of a worker
-DATABASE = "TIDEMILL_DATABASE"
+DATABASE = "TIDEMILL_DATABASE_URL"
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ async def endure(site: Site, sky: Sky, size: Size, trouble: Awaitable[None]) -> 
     async with AsyncClient(site.to_client.url) as client:
         await ready(client, size.workers)
         load = Load(client, orders(size.seed, size.tasks, size.most_ms), size.tasks, size.seconds)
-        async with watching(sky.watch(), load.sample()):
+        async with watching(sky.watch(), load.sample(), load.tend()):
             await weather(site, load, size, trouble)
     await site.end()
     left = await asyncio.to_thread(gone_within, site.sessions, 10.0)
