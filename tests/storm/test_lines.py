@@ -68,7 +68,7 @@ async def _items(client: AsyncClient, run: str) -> list[int]:
 
 
 async def test_a_busy_run_gives_signs_of_life_to_readers_of_a_quiet_stream(tmp_path: Path) -> None:
-    """They are owed one every 15 s, and take more than 45 s without a byte for a broken line."""
+    """They are owed one every 5 s, and take more than 45 s without a byte for a broken line."""
     async with lined(tmp_path) as (server, _, client), server.worker(media):
         run = await client.submit(sleepy, 0.0)
         identity = parse_run_id(run.id)

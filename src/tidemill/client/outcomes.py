@@ -16,7 +16,7 @@ from tidemill.client.transport import checked
 from tidemill.core.errors import InternalError, UnavailableError
 from tidemill.wire.api import BATCH_LIMIT, FRAMES, Finished, WatchRuns
 
-SILENCE_S = 45.0  # the server says something every 15 s
+SILENCE_S = 15.0  # the server says something every 5 s
 PATIENCE_S = 300.0
 
 _decode = msgspec.msgpack.Decoder(list[Finished]).decode

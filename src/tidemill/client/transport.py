@@ -17,7 +17,7 @@ from tidemill.wire.api import PROBLEM, Problem
 Body = bytes | AsyncIterator[bytes] | None
 
 CONNECT_S = 5.0
-SILENCE_S = 45.0  # without a byte: whoever sends for long says something every 15 s
+SILENCE_S = 45.0  # without a byte: whoever sends for long says something every 5 s
 CHUNK_BYTES = 256 * 1024
 _ADDRESS = re.compile(r"https?://[^/\s?#]", re.IGNORECASE)
 _problem = msgspec.json.Decoder(Problem).decode

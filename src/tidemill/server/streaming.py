@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 T = TypeVar("T")
 
 EVENTS = "text/event-stream"
-KEEP_ALIVE_S = 15.0
+KEEP_ALIVE_S = 5.0
 _json = msgspec.json.Encoder()
 
 
