@@ -131,10 +131,16 @@ async def test_nonsense_is_refused_with_each_place(served: Mill, http: Http) -> 
             "debounce_s": 2,
             "delay_s": -1,
             "start_at": "tomorrow",
+            "run_timeout_s": -3,
         }
         answer = await http.post("/api/v1/runs", body)
         assert answer.problem == "invalid_body"
-        assert {place for place, _ in answer.json["violations"]} == {"$.key", "$.delay_s", "$.start_at"}
+        assert {place for place, _ in answer.json["violations"]} == {
+            "$.key",
+            "$.delay_s",
+            "$.start_at",
+            "$.run_timeout_s",
+        }
         answer = await http.post("/api/v1/runs", {"task": "media.add", "input": {"a": 1}, "debounce_s": 1})
         assert answer.json["violations"] == [["$.debounce_s", "needs a key: it is for submissions that have the same"]]
 

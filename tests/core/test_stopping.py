@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.scene import RUN, Scene, graph, lone, task, two, workflow
+from tests.core.scene import GRAPH, RUN, Scene, graph, lone, task, two, workflow
 from tidemill.core.claims import MARGIN
 from tidemill.core.commands import AskToStop
 from tidemill.core.definitions import TaskDefinition, TaskOptions
@@ -15,8 +15,11 @@ from tidemill.core.events import (
     AttemptReleased,
     AttemptStarted,
     CancelRequested,
+    PauseRequested,
     QueueExpired,
+    RunSubmitted,
 )
+from tidemill.core.ids import Digest
 from tidemill.core.retry import (
     QUEUE_LIMIT,
 )
@@ -86,6 +89,41 @@ def test_a_timeout_of_an_older_attempt_does_nothing_to_the_next() -> None:
     scene.claim()
     scene.pass_time(5 * SECOND)
     assert isinstance(scene.state("one"), Held)
+
+
+def bounded(longest: timedelta, **more: int) -> Scene:
+    scene = Scene(lone())
+    us = longest // timedelta(microseconds=1)
+    scene.decide(RunSubmitted(RUN, GRAPH, "scene", {}, Digest(b"d" * 32), longest=us, **more))
+    return scene
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_run_that_takes_too_long_fails_when_what_runs_has_stopped(is_paused: bool) -> None:
+    scene = bounded(60 * SECOND)
+    scene.claim()
+    if is_paused:
+        scene.decide(PauseRequested(RUN))
+    scene.pass_time(60 * SECOND - SECOND)
+    assert scene.run.status == ("paused" if is_paused else "running")
+    scene.pass_time(SECOND)
+    scene.sweep()
+    assert scene.run.status == "cancelling"
+    scene.decide(AttemptFailed(RUN, "one", 1, Failure(Code.CANCELLED, ""), End.STOPPED))
+    outcome = scene.run.state
+    assert isinstance(outcome, Ended)
+    assert isinstance(outcome.outcome, Failed)
+    assert outcome.outcome.failure.code is Code.TIMEOUT
+    assert ("deadline", "") not in scene.timers()
+
+
+def test_the_time_of_a_run_counts_from_its_begin_and_goes_with_its_end() -> None:
+    scene = bounded(60 * SECOND, start_at=Scene(lone()).now + 3600 * 1_000_000)
+    scene.pass_time(3600 * SECOND)
+    assert scene.run.deadline_at == scene.now + 60 * 1_000_000
+    scene.claim()
+    scene.succeed("one", 1, 5)
+    assert (scene.run.status, scene.timers()) == ("succeeded", {})
 
 
 @pytest.mark.parametrize(("definitions", "waits"), [((), QUEUE_LIMIT), ((TIMED,), timedelta(seconds=60))])

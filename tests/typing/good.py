@@ -712,7 +712,7 @@ def look_at(run: Run[int]) -> None:
 
 def of_control(client: Client, draft: Draft) -> None:
     once = client.options(key="order-7", key_lifetime=timedelta(days=1), unique="c-5", on_active=OnActive.REFUSE)
-    later = once.options(delay=2.5, tags={"team": "a"})
+    later = once.options(delay=2.5, tags={"team": "a"}, run_timeout=timedelta(hours=1))
     run = later.submit(shorten, draft)
     assert_type(run.pause("the disk is full").status, str)
     assert_type(run.change(priority=5, tags={"team": "b"}, untag=["old"]).tags, dict[str, str])

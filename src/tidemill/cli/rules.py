@@ -12,7 +12,7 @@ from tidemill.core.rules import OnActive
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-RULES = ("key", "unique", "on_active", "debounce", "delay", "start_at")
+RULES = ("key", "unique", "on_active", "debounce", "delay", "start_at", "run_timeout")
 
 
 def _moment(_ctx: click.Context, _param: click.Parameter, text: str | None) -> datetime | None:
@@ -43,6 +43,7 @@ _OPTIONS = (
     ),
     click.option("--delay", type=length, metavar="LENGTH", help="Begin so long from now: 30s, 20m, 2h, 7d."),
     click.option("--start-at", callback=_moment, help="Begin then: 2030-01-31T08:00:00Z."),
+    click.option("--run-timeout", type=length, metavar="LENGTH", help="Fail it when it is not over so long after."),
 )
 
 

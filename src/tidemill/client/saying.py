@@ -22,11 +22,12 @@ class SubmitOptions(Options, total=False):
     debounce_max: Seconds  # from the first submission to the start; ten times ``debounce`` where nothing is said
     delay: Seconds  # begin so long after the submission
     start_at: datetime  # or then; it has a time zone
+    run_timeout: Seconds  # a run that is not over so long after its begin fails with the code ``timeout``
     breakpoints: Sequence[str]  # paths of steps that stop before they begin: "embed", "pages[3]/embed"
 
 
 NAMES = frozenset(SubmitOptions.__annotations__) - frozenset(Options.__annotations__)
-_LENGTHS = ("key_lifetime", "debounce", "debounce_max", "delay")
+_LENGTHS = ("key_lifetime", "debounce", "debounce_max", "delay", "run_timeout")
 
 
 def said_of(options: SubmitOptions) -> dict[str, Any]:

@@ -228,6 +228,8 @@ def _due(draft: Draft, event: TimerDue) -> None:  # noqa: C901  # one match over
             draft.order(Requeue(timer.run, timer.number, timer.after))
         case TimerKind.WAKE | TimerKind.WAIT:
             _wait_due(draft, timer)
+        case TimerKind.DEADLINE:
+            submitting.deadline_due(draft, timer.run)
         case TimerKind.CHILDREN:
             if children.remember(draft, timer.run):
                 _ask_again_later(draft, timer)

@@ -86,6 +86,8 @@ class Ending(Ground):
     def _over(self, run: Run, outcome: Outcome) -> None:
         ended = replace(run, state=Ended(outcome), ended_at=self.draft.at)
         self.draft.put_run(ended)
+        if run.deadline_at:
+            self.draft.timers_drop.append((run.id, "", TimerKind.DEADLINE))
         keys.let_go(self.draft, ended)
         self.note(f"run_{ended.status}", outcome=_detail(outcome))
         outputs = (self._found or self._outputs()) if isinstance(outcome, Succeeded) else {}

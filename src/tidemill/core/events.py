@@ -47,6 +47,7 @@ class RunSubmitted(Struct, frozen=True, gc=False):
     fork: Fork | None = None
     edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
     breakpoints: tuple[Path, ...] = ()
+    longest: int = 0  # microseconds that it may take from its begin; 0: no limit
 
 
 class AttemptFailed(Struct, frozen=True, gc=False):

@@ -142,6 +142,7 @@ class TimerKind(Enum):
     WAIT = "wait"  # a step has waited for as long as it may
     CHILDREN = "children"  # runs that a task of the run started: remember them, or stop them
     START = "start"  # begin a run that was submitted for later
+    DEADLINE = "deadline"  # a run has taken as long as it may
     REQUEUE = "requeue"  # put the queue rows of a run where they belong, in bites
 
 

@@ -137,10 +137,7 @@ STATUSES = (*UNFINISHED, "succeeded", "failed", "cancelled")
 
 
 class Fork(Struct, frozen=True, gc=False):
-    """Where a run takes results from.
-
-    Paths in ``again`` run anew, with all that lies below them; those in ``edited`` have inputs of their own.
-    """
+    """Where a run takes results from. ``again`` and what lies below it runs anew, ``edited`` has inputs of its own."""
 
     origin: RunId
     graph: Digest  # of the origin
@@ -184,6 +181,8 @@ class Run(Struct, frozen=True, gc=False):
     undos: int = 0  # steps that are taken back, should it not succeed
     hidden: Hidden | None = None
     hidden_at: Instant = 0  # of one that was imported, when it was
+    longest: int = 0  # microseconds that it may take from its begin; 0: no limit
+    deadline_at: Instant = 0  # when that is over, once it has begun
 
     @property
     def aged_at(self) -> Instant | None:

@@ -10,7 +10,7 @@ from tidemill.core.moves import Mover
 from tidemill.core.overlay import Draft
 from tidemill.core.rows import Entry, Timer, TimerKind
 from tidemill.core.rules import NO_RULE
-from tidemill.core.run import EDITED, Hidden, Paused, Pending, Run, Running
+from tidemill.core.run import EDITED, Code, Failed, Failure, Hidden, Paused, Pending, Run, Running
 from tidemill.core.traces import span_id, traceparent
 from tidemill.core.values import blobs_of
 
@@ -68,6 +68,7 @@ def _made(draft: Draft, event: RunSubmitted, parent: Run | None) -> Run:
         depth=parent.depth + 1 if parent else 0,
         fork=event.fork,
         breakpoints=event.breakpoints,
+        longest=event.longest,
         trace=event.trace or (traceparent(parent.id, parent.trace, span_id(parent.id)) if parent else ""),
         keys=keys.claim(draft, event, event.run) if event.rule is not NO_RULE else (),
     )
@@ -116,7 +117,7 @@ def _replaced(draft: Draft, event: RunSubmitted, run: Run) -> Run:
     for port, value in event.inputs.items():
         draft.values[run.id, "", port] = value
     draft.blob_refs.update(dict.fromkeys((run.id, digest) for digest in blobs_of(event.inputs)))
-    run = replace(run, graph=event.graph, priority=event.priority, tags=event.tags)
+    run = replace(run, graph=event.graph, priority=event.priority, tags=event.tags, longest=event.longest)
     draft.tagged[run.id] = run.tags
     keys.claim(draft, event, run.id)
     draft.note(run.id, Entry("run_inputs_replaced"))
@@ -140,6 +141,14 @@ def start_due(draft: Draft, run_id: RunId) -> bool:
     return True
 
 
+def deadline_due(draft: Draft, run_id: RunId) -> None:
+    """A run that is not over has taken as long as it may."""
+    run = draft.run(run_id)
+    if run is not None:
+        failure = Failure(Code.TIMEOUT, f"the run was not over {run.longest / 1_000_000:g} s after its begin")
+        Mover(draft, run).end_run(Failed(failure))
+
+
 def wait_again(draft: Draft, run: Run) -> None:
     """A run that was paused before it began waits on, or begins in the next beat."""
     draft.put_run(run)
@@ -147,6 +156,9 @@ def wait_again(draft: Draft, run: Run) -> None:
 
 
 def _begin(draft: Draft, run: Run) -> Run:
+    if run.longest:
+        run = replace(run, deadline_at=draft.at + run.longest)
+        draft.timers_put.append(Timer(run.id, "", TimerKind.DEADLINE, run.deadline_at))
     draft.put_run(run)
     mover = Mover(draft, run)
     if run.created_at != draft.at:

@@ -29,6 +29,7 @@ class Order(Struct, frozen=True):
     fork: Fork | None = None
     edits: dict[Path, dict[str, Value]] = {}  # inputs of steps of a fork
     breakpoints: tuple[Path, ...] = ()
+    longest: int = 0  # microseconds from its begin; 0: no limit
 
 
 def event_of(order: Order) -> RunSubmitted:
@@ -47,6 +48,7 @@ def event_of(order: Order) -> RunSubmitted:
         fork=order.fork,
         edits=order.edits,
         breakpoints=order.breakpoints,
+        longest=order.longest,
     )
 
 

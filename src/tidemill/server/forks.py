@@ -87,6 +87,7 @@ class Forks:
             values={**values, **given},
             priority=origin.priority if body.priority is None else body.priority,
             tags=origin.tags if body.tags is None else body.tags,
+            run_timeout_s=origin.longest / 1_000_000,
         )
         order = await self._intake.order(submission)
         await self._known_paths(origin, tuple(body.steps), "steps")

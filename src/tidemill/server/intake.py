@@ -199,6 +199,7 @@ class Intake:
             breakpoints=_breakpoints(submission),
             start_at=start_of(submission, self._ids.clock.now()),
             rule=rule_of(submission),
+            longest=int(submission.run_timeout_s * 1_000_000),
         )
 
     async def _refuse_too_many(self, run: RunId, parent: RunId) -> None:
@@ -312,4 +313,5 @@ def _fingerprint(submission: Submission, inputs: dict[str, Value]) -> Digest:
     """The same for the same submission, whatever was published in between."""
     name = submission.task or submission.workflow or submission.graph
     options = (submission.priority, submission.tags, submission.options)
-    return digest_of(digestible((name, inputs, options)))
+    limit = (submission.run_timeout_s,) if submission.run_timeout_s else ()
+    return digest_of(digestible((name, inputs, options, *limit)))

@@ -23,6 +23,7 @@ def wrong_rules(said: Submission) -> list[tuple[str, str]]:
         "debounce_s": said.debounce_s,
         "debounce_max_s": said.debounce_max_s,
         "delay_s": said.delay_s,
+        "run_timeout_s": said.run_timeout_s,
     }
     wrong += [
         (f"$.{name}", "is from 0 to a year, in seconds") for name, each in lengths.items() if not 0 <= each <= YEAR_S

@@ -89,6 +89,7 @@ def assignment_of(leasing: Leasing) -> Assign:
         silence_s=leasing.silence_s,
         priority=run.priority,
         tags=run.tags,
+        deadline_at=run.deadline_at or None,
         implementation=attempt.implementation,
         granted=attempt.granted,
         trace=run.trace,

@@ -91,6 +91,7 @@ def run_view(run: Run) -> RunView:
         paused_by=run.state.by if isinstance(run.state, Paused) else "",
         origin=text_of(run.fork.origin) if run.fork else "",
         breakpoints=run.breakpoints,
+        deadline_at=time_text(run.deadline_at) if run.deadline_at else "",
     )
 
 

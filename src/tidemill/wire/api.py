@@ -1,7 +1,4 @@
-"""Bodies of the client API, under /api/v1: as JSON for anybody, as msgpack between our own client and server.
-
-Times are RFC 3339 in JSON bodies; ids and digests are text.
-"""
+"""Bodies of the client API, under /api/v1: JSON, and msgpack for our own client. Times are RFC 3339, ids are text."""
 
 from typing import Any
 
@@ -25,9 +22,8 @@ BATCH_LIMIT = 10_000  # submissions of one request
 class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A run to be: exactly one of ``task``, ``workflow`` (a published name) and ``graph`` (a digest text).
 
-    ``input`` is plain data: one key per parameter, or the bare record of a task with one record parameter.
-    ``values`` is the same, encoded port by port; our own client sends that. ``id`` makes a repetition harmless:
-    the same id and body gives the same answer, another body is a conflict.
+    ``input`` is plain data: one key per parameter, or the bare record of a task with one record parameter; ``values``
+    is the same, encoded port by port. ``id`` makes a repetition harmless: with another body it is a conflict.
     """
 
     task: str = ""
@@ -50,6 +46,7 @@ class Submission(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     delay_s: float = 0.0  # it begins so long after now
     start_at: str = ""  # or then, RFC 3339
     breakpoints: tuple[str, ...] = ()  # paths of steps that stop before they begin; without numbers: each of them
+    run_timeout_s: float = 0.0  # a run that is not over so long after its begin fails with `timeout`; 0: no limit
 
 
 class SubmitMany(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,6 +120,7 @@ class RunView(Struct, frozen=True, omit_defaults=True):
     paused_by: str = ""
     origin: str = ""  # the run that it was forked from
     breakpoints: tuple[str, ...] = ()
+    deadline_at: str = ""  # when it fails, if it is not over
 
 
 class RunPage(Struct, frozen=True, omit_defaults=True):
