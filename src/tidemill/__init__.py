@@ -45,7 +45,18 @@ if TYPE_CHECKING:
     from tidemill.sdk.machine import StateMachine
     from tidemill.sdk.middleware import Middleware, Proceed, ProceedSync, TaskCall
     from tidemill.sdk.needs import Needs
-    from tidemill.sdk.options import FOREVER, Backend, Backoff, Cache, OnFailure, RateLimit, collect, default, injected
+    from tidemill.sdk.options import (
+        FOREVER,
+        Backend,
+        Backoff,
+        Cache,
+        OnFailure,
+        RateLimit,
+        Retries,
+        collect,
+        default,
+        injected,
+    )
     from tidemill.sdk.places import End, State
     from tidemill.sdk.processes import Processes
     from tidemill.sdk.result import Failure, Final, Result, Streamed
@@ -124,6 +135,7 @@ _HOMES = {
         "Cache",
         "OnFailure",
         "RateLimit",
+        "Retries",
         "collect",
         "default",
         "injected",
@@ -220,6 +232,7 @@ __all__ = [
     "Rest",
     "Restarted",
     "Result",
+    "Retries",
     "RunCancelledError",
     "RunChange",
     "RunFailedError",

@@ -29,6 +29,7 @@ def tidemill(mill: Mill, *arguments: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.feature("F4")
 @pytest.mark.promise("P4")
 @pytest.mark.timeout(100)
 def test_a_poison_is_listed_explained_and_released(mill: Mill, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from tidemill import DefinitionError, TransientError, Worker
     ("option", "value", "text"),
     [
         ("timeout", "10", "timeout is a number of seconds or timedelta, not '10'"),
-        ("retries", "3", "retries is a whole number, not '3'"),
-        ("retries", True, "retries is a whole number, not True"),
+        ("retries", "3", "retries is a whole number or Retries, not '3'"),
+        ("retries", True, "retries is a whole number or Retries, not True"),
         ("priority", 1.5, "priority is a whole number, not 1.5"),
         ("queue_timeout", "forever", "queue_timeout is a number of seconds or timedelta or Forever, not 'forever'"),
         ("rate_limit", 3, "rate_limit is RateLimit, not 3"),

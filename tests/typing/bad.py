@@ -44,6 +44,7 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill import ReadStore, Receiver, Sender, Shared, Store, WriteStore
 from tidemill import webhooks
+from tidemill import Retries as RetryRules
 from tidemill.testing.simulate import simulate
 from tidemill import (
     FOREVER,
@@ -428,3 +429,8 @@ def simulated() -> None:
     simulate(shorten, media, faults="kill")  # E
     simulate("shorten", media)  # E
     simulate(shorten, "media")  # E
+
+
+def retried() -> None:
+    RetryRules(by_code={"timeout": "never"})  # E
+    RetryRules(within="soon")  # E

@@ -10,6 +10,7 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill.client.blocking import Run
 from tidemill import webhooks
+from tidemill import Retries as RetryRules
 from tidemill.testing.faults import Fault, Kind
 from tidemill.testing.simulate import simulate
 from tidemill.wire.api import RunView
@@ -820,3 +821,8 @@ def simulated() -> None:
 
 
 WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrunk, consented, asking)
+
+
+def retried() -> None:
+    """What differs by failure code."""
+    assert_type(RetryRules(by_code={"timeout": 0, "transient": 8}, within=timedelta(hours=1)), RetryRules)

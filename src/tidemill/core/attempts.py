@@ -17,16 +17,17 @@ from tidemill.core.events import (
 )
 from tidemill.core.graph import UNDO, TaskNode
 from tidemill.core.ground import after
-from tidemill.core.ids import Digest, Path, RunId
+from tidemill.core.ids import Digest, Instant, Path, RunId
 from tidemill.core.moves import Mover
 from tidemill.core.naming import name_blobs
 from tidemill.core.overlay import Draft
 from tidemill.core.retry import (
     MAX_LOSSES,
     MAX_UNSTARTED,
+    delay_after,
+    failed_once_more,
+    is_too_late,
     is_tried_again,
-    length_of,
-    next_delay,
 )
 from tidemill.core.rows import Artifact, StreamItems, Timer, TimerKind
 from tidemill.core.rules import OnLost
@@ -239,11 +240,12 @@ def _crash(report: Report, failure: Failure) -> None:
 
 def _fail(report: Report, failure: Failure) -> None:
     """Try again, or give up."""
-    step = replace(report.step, failures=report.step.failures + 1, avoid=report.attempt.worker)
     mover, draft = report.mover, report.draft
     policy = mover.policy(report.node, report.attempt.implementation)
-    if is_tried_again(step, failure, policy.retries):
-        _retry(report, step, failure)
+    step = replace(failed_once_more(report.step, failure.code, draft.at, policy.rule), avoid=report.attempt.worker)
+    due = after(draft.at, delay_after(step, failure, policy, draft.chance[0] / 255))
+    if is_tried_again(step, failure, policy) and not is_too_late(step, due, policy.rule):
+        _retry(report, step, failure, due)
         return
     draft.put_step(step)
     mover.count(live=-1)
@@ -251,13 +253,8 @@ def _fail(report: Report, failure: Failure) -> None:
     mover.gone()
 
 
-def _retry(report: Report, step: Step, failure: Failure) -> None:
+def _retry(report: Report, step: Step, failure: Failure, due: Instant) -> None:
     draft = report.draft
-    jitter = draft.chance[0] / 255
-    delay = next_delay(report.mover.policy(report.node).backoff, step.failures, jitter)
-    if failure.retry_after_s is not None:
-        delay = max(delay, length_of(failure.retry_after_s))
-    due = after(draft.at, delay)
     draft.put_step(replace(step, state=Waiting(due)))
     draft.timers_put.append(Timer(step.run, step.path, TimerKind.RETRY, due, report.attempt.number))
     report.mover.note(
@@ -266,7 +263,7 @@ def _retry(report: Report, step: Step, failure: Failure) -> None:
         report.attempt.number,
         code=failure.code.value,
         message=failure.message,
-        delay_s=delay.total_seconds(),
+        delay_s=(due - draft.at) / 1_000_000,
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from tidemill.core.graph import Schema
 from tidemill.core.ids import digest_of, digest_text
 from tidemill.core.requirements import NOTHING, Requirements
-from tidemill.core.rules import Backoff, CacheRule, Rate
+from tidemill.core.rules import Backoff, CacheRule, Rate, RetryRule
 
 
 class TaskOptions(Struct, frozen=True, omit_defaults=True):
@@ -28,6 +28,7 @@ class TaskOptions(Struct, frozen=True, omit_defaults=True):
     rate: Rate | None = None
     cache: CacheRule | None = None
     requires: Requirements = NOTHING
+    retry: RetryRule | None = None
 
 
 class TaskDefinition(Struct, frozen=True, omit_defaults=True):

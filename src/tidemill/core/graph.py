@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from tidemill.core.requirements import Requirements, narrowed
-from tidemill.core.rules import Backoff, CacheRule
+from tidemill.core.rules import Backoff, CacheRule, RetryRule
 from tidemill.core.terms import Condition, Input
 
 FORMAT = "tidemill.graph/1"
@@ -50,6 +50,7 @@ class NodeOptions(Struct, frozen=True, omit_defaults=True):
     backoff: Backoff | None = None
     cache: CacheRule | None = None
     requires: Requirements | None = None  # narrow the task's own
+    retry: RetryRule | None = None
 
 
 def overlaid(under: NodeOptions, over: NodeOptions) -> NodeOptions:

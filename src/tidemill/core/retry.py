@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tidemill.core.codes import MEANINGS, Again
 from tidemill.core.definitions import TaskDefinition, TaskOptions
 from tidemill.core.graph import TaskNode
+from tidemill.core.ids import Instant
 from tidemill.core.requirements import Requirements
-from tidemill.core.rules import Backoff
+from tidemill.core.rules import NO_RETRY_RULE, Backoff, RetryRule
 from tidemill.core.run import Code, Failure, Step
 
 MAX_LOSSES = MEANINGS[Code.WORKER_LOST].tries  # workers that died under a step before it waits for a person
@@ -16,6 +18,7 @@ ALONE_AFTER = 2  # losses after which it runs with no neighbour
 MAX_UNSTARTED = 10  # attempts that no worker ever started; each further one counts as a loss
 QUEUE_LIMIT = timedelta(days=7)
 MAX_DOUBLINGS = 30
+_MICROSECOND = timedelta(microseconds=1)
 DEFAULT_BACKOFF = Backoff()
 _NO_OPTIONS = TaskOptions()
 
@@ -31,6 +34,7 @@ class Policy(Struct, frozen=True):
     schema: str
     pool: str
     backoff: Backoff = DEFAULT_BACKOFF
+    rule: RetryRule = NO_RETRY_RULE
     requires: Requirements | None = None  # of the node; those of the task are with each worker that has it
 
 
@@ -57,6 +61,7 @@ def policy_of(node: TaskNode, definition: TaskDefinition | None, priority: int) 
         schema=node.schema or (definition.digest if definition else ""),
         pool=own.pool,
         backoff=options.backoff or own.backoff or DEFAULT_BACKOFF,
+        rule=options.retry or own.retry or NO_RETRY_RULE,
         requires=options.requires,
     )
 
@@ -69,9 +74,33 @@ def tries_of(code: Code, retries: int | None) -> int:
     return meaning.tries if retries is None else retries + 1
 
 
-def is_tried_again(step: Step, failure: Failure, retries: int | None) -> bool:
-    """``step.failures`` counts the one at hand already."""
-    return step.failures < tries_of(failure.code, retries)
+def failed_once_more(step: Step, code: Code, at: Instant, rule: RetryRule) -> Step:
+    """The step with a failure that counts; those of codes with a number of their own are counted for themselves too."""
+    by_code = step.failed_codes
+    if code.value in rule.by_code:
+        by_code = {**by_code, code.value: by_code.get(code.value, 0) + 1}
+    return replace(step, failures=step.failures + 1, failed_codes=by_code, first_failed_at=step.first_failed_at or at)
+
+
+def is_tried_again(step: Step, failure: Failure, policy: Policy) -> bool:
+    """``step`` counts the failure at hand already."""
+    name = failure.code.value
+    if name in policy.rule.by_code and MEANINGS[failure.code].again is Again.POLICY:
+        return step.failed_codes.get(name, 0) <= policy.rule.by_code[name]
+    return step.failures < tries_of(failure.code, policy.retries)
+
+
+def is_too_late(step: Step, due_at: Instant, rule: RetryRule) -> bool:
+    """Whether the time in which a step is tried again is over at ``due_at``."""
+    return rule.within_s is not None and due_at > step.first_failed_at + length_of(rule.within_s) // _MICROSECOND
+
+
+def delay_after(step: Step, failure: Failure, policy: Policy, jitter: float) -> timedelta:
+    """The wait before the next try: by the code's back-off, and not less than what the failure asks for."""
+    name = failure.code.value
+    backoff, tried = policy.rule.backoffs.get(name, policy.backoff), step.failed_codes.get(name, step.failures)
+    delay = next_delay(backoff, tried, jitter)
+    return delay if failure.retry_after_s is None else max(delay, length_of(failure.retry_after_s))
 
 
 def next_delay(policy: Backoff, attempt: int, jitter: float) -> timedelta:

@@ -13,6 +13,17 @@ class Backoff(Struct, frozen=True, omit_defaults=True):
     spread: float = 0.5  # of a wait, this part is chance
 
 
+class RetryRule(Struct, frozen=True, omit_defaults=True):
+    """What differs by failure code, by its name: tries after the first, and waits; and how long it is tried in all."""
+
+    by_code: dict[str, int] = {}
+    backoffs: dict[str, Backoff] = {}
+    within_s: float | None = None  # no try begins later than so long after the first failure
+
+
+NO_RETRY_RULE = RetryRule()
+
+
 class Rate(Struct, frozen=True, omit_defaults=True):
     """At most ``count`` starts in ``per_s`` seconds, for each value of ``key``."""
 

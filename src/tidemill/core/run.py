@@ -284,18 +284,8 @@ class StepSkipped(Struct, frozen=True, gc=False, tag="skipped"):
     because: Path
 
 
-StepState = (
-    Blocked
-    | Ready
-    | Held
-    | Waiting
-    | AtBreakpoint
-    | Quarantined
-    | StepSucceeded
-    | StepFailed
-    | StepCancelled
-    | StepSkipped
-)
+StepOpen = Blocked | Ready | Held | Waiting | AtBreakpoint | Quarantined
+StepState = StepOpen | StepSucceeded | StepFailed | StepCancelled | StepSkipped
 FINAL = (StepSucceeded, StepFailed, StepCancelled, StepSkipped)
 
 
@@ -309,6 +299,8 @@ class Step(Struct, frozen=True, gc=False):
     avoid: str = ""  # the worker that failed it last
     crashes: int = 0  # attempts whose own process died, and not their worker
     turn_at: Instant = 0  # the start that a rate has reserved for it
+    failed_codes: dict[str, int] = {}  # how often by codes that have a number of tries of their own
+    first_failed_at: Instant = 0
 
     @property
     def is_final(self) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, Generic, TypedDict, TypeVar
@@ -10,8 +10,10 @@ from typing import Any, Final, Generic, TypedDict, TypeVar
 from msgspec.structs import replace
 
 from tidemill.core import definitions, rules
+from tidemill.core.codes import MEANINGS, Again
 from tidemill.core.graph import ElementFailure, NodeOptions
 from tidemill.core.requirements import NOTHING, Requirements
+from tidemill.core.run import Code
 from tidemill.sdk.needs import Needs, names
 
 T = TypeVar("T")
@@ -95,6 +97,23 @@ class Backoff:
 
 
 @dataclass(frozen=True)
+class Retries:
+    """How often, and for how long, a failed step is tried again, where one number for all is too coarse.
+
+    Args:
+        times: tries after the first, for codes that are not in ``by_code``; None: as by default.
+        by_code: tries after the first for one code, counted for itself: ``{"timeout": 0, "transient": 8}``.
+        backoffs: the waits after failures of one code; for others the option ``backoff`` holds.
+        within: no try begins later than so long after the first failure.
+    """
+
+    times: int | None = None
+    by_code: Mapping[Code | str, int] = field(default_factory=dict)
+    backoffs: Mapping[Code | str, Backoff] = field(default_factory=dict)
+    within: Seconds | None = None
+
+
+@dataclass(frozen=True)
 class RateLimit:
     """At most ``count`` starts in ``per`` seconds, over all workers; up to ``count`` of them at once.
 
@@ -122,7 +141,7 @@ class Cache:
 class Options(TypedDict, total=False):
     """Options that a task has, and that a use of it may change. Lengths of time in seconds."""
 
-    retries: int  # tries after the first
+    retries: int | Retries  # tries after the first
     timeout: Seconds  # of one attempt
     priority: int
     backoff: Backoff
@@ -155,7 +174,7 @@ def task_options(given: TaskOptions) -> definitions.TaskOptions:
     _check(given)
     return definitions.TaskOptions(
         pool=given.get("pool", ""),
-        retries=given.get("retries"),
+        retries=_times(given),
         timeout_s=seconds(given.get("timeout")),
         silence_s=seconds(given.get("silence")),
         queue_s=_wait(given.get("queue_timeout")),
@@ -167,6 +186,7 @@ def task_options(given: TaskOptions) -> definitions.TaskOptions:
         rate=_rate(given.get("rate_limit")),
         cache=_cache(given.get("cache")),
         requires=_requires(given) or NOTHING,
+        retry=_retry_rule(given.get("retries")),
     )
 
 
@@ -180,13 +200,41 @@ def node_options(given: Options) -> NodeOptions:
     if implementation := given.get("implementation", ""):
         requires = replace(requires or NOTHING, implementation=implementation)
     return NodeOptions(
-        retries=given.get("retries"),
+        retries=_times(given),
         timeout_s=seconds(given.get("timeout")),
         priority=given.get("priority"),
         backoff=_backoff(given.get("backoff")),
         cache=_cache(given.get("cache")),
         requires=requires,
+        retry=_retry_rule(given.get("retries")),
     )
+
+
+def _times(given: Options) -> int | None:
+    retries = given.get("retries")
+    return retries.times if isinstance(retries, Retries) else retries
+
+
+def _retry_rule(given: int | Retries | None) -> rules.RetryRule | None:
+    """Raises ValueError."""
+    if not isinstance(given, Retries):
+        return None
+    by_code = {_retried(code): times for code, times in given.by_code.items()}
+    if any(type(times) is not int or times < 0 for times in (*by_code.values(), given.times or 0)):
+        raise ValueError(f"retries counts the tries after the first, from 0, not {given}")
+    backoffs = {_retried(code): made for code, each in given.backoffs.items() if (made := _backoff(each)) is not None}
+    within_s = seconds(given.within)
+    if within_s is not None and not within_s > 0:
+        raise ValueError(f"`within` is a length of time above zero, not {given.within!r}")
+    return rules.RetryRule(by_code, backoffs, within_s)
+
+
+def _retried(code: Code | str) -> str:
+    """The name of a code that is tried again. Raises ValueError."""
+    name = code.value if isinstance(code, Code) else str(code)
+    if name not in _RETRIED:
+        raise ValueError(f"{name!r} is never tried again by a rule; {', '.join(_RETRIED)} are")
+    return name
 
 
 def _backoff(given: Backoff | None) -> rules.Backoff | None:
@@ -241,8 +289,8 @@ def _check(given: Options) -> None:
     slots = given.get("concurrency", 1)
     if isinstance(slots, int) and slots < 1:
         raise ValueError(f"concurrency counts attempts at once, from 1, not {slots!r}")
-    if given.get("retries", 0) < 0:
-        raise ValueError(f"retries counts the tries after the first, from 0, not {given['retries']!r}")
+    if (times := _times(given)) is not None and times < 0:
+        raise ValueError(f"retries counts the tries after the first, from 0, not {times!r}")
 
 
 def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
@@ -254,11 +302,13 @@ def _said(kinds: tuple[type, ...]) -> str:
     return " or ".join(_WORDS.get(kind, kind.__name__) for kind in kinds if kind is not int or float not in kinds)
 
 
+_RETRIED = tuple(code.value for code, meaning in MEANINGS.items() if meaning.again is Again.POLICY)
 _LENGTHS = frozenset(("timeout", "silence", "queue_timeout"))
 _LENGTH = (int, float, timedelta)
 _WORDS = {int: "a whole number", float: "a number of seconds", str: "a text", bool: "True or False"}
 _KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("retries", "priority", "concurrency"), (int,)),
+    **dict.fromkeys(("priority", "concurrency"), (int,)),
+    "retries": (int, Retries),
     **dict.fromkeys(("queue", "implementation", "pool", "concurrency_key"), (str,)),
     **dict.fromkeys(("timeout", "silence"), _LENGTH),
     "queue_timeout": (*_LENGTH, Forever),
