@@ -1,11 +1,13 @@
 """What every home of logs does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.store.postgres import a_postgres
+from tidemill.adapters.storage.postgres.logs import PostgresLogs
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.ids import RunId
@@ -13,18 +15,25 @@ from tidemill.ports.logs import LogRow, Logs
 
 R1, R2 = RunId(b"1" * 16), RunId(b"2" * 16)
 MIB = 1024 * 1024
-OpenLogs = Callable[[], Logs]
+OpenLogs = Callable[[], Awaitable[Logs]]
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 async def open_logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenLogs]:
     """Opens the same logs again, each time it is called."""
     threads = ThreadPool()
     opened: list[Logs] = []
 
-    def open_again() -> Logs:
-        opened.append(SqliteLogs(tmp_path / "logs.db", threads))
-        return opened[-1]
+    async def open_again() -> Logs:
+        if request.param == "sqlite":
+            opened.append(SqliteLogs(tmp_path / "logs.db", threads))
+            return opened[-1]
+        store = await a_postgres(request.getfixturevalue("postgres_url"))
+        await store.close()
+        logs = PostgresLogs(store.access)
+        await logs.open()
+        opened.append(logs)
+        return logs
 
     yield open_again
     for logs in opened:
@@ -33,8 +42,8 @@ async def open_logs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
 
 
 @pytest.fixture
-def logs(open_logs: OpenLogs) -> Logs:
-    return open_logs()
+async def logs(open_logs: OpenLogs) -> Logs:
+    return await open_logs()
 
 
 def row(text: str, run: RunId = R1, path: str = "ocr", number: int = 1) -> LogRow:
@@ -60,11 +69,11 @@ async def test_rows_are_read_in_order_by_run_and_by_step(logs: Logs) -> None:
 
 
 async def test_numbers_rise_over_batches_and_reopening(open_logs: OpenLogs) -> None:
-    logs = open_logs()
+    logs = await open_logs()
     assert await logs.append([]) == ()
     first = await logs.append([row("a")])
     await logs.close()
-    again = open_logs()
+    again = await open_logs()
     second = await again.append([row("b")])
     assert second[0] > first[-1]
     assert [r.text for _, r in await again.read(R1, None, 0, 10)] == ["a", "b"]
@@ -92,10 +101,10 @@ async def test_head_and_tail_of_one_mebibyte_are_kept_with_a_count(logs: Logs, b
 
 
 async def test_the_count_goes_on_after_reopening(open_logs: OpenLogs) -> None:
-    logs = open_logs()
+    logs = await open_logs()
     await logs.append([row("x" * 60_000) for _ in range(30)])
     await logs.close()
-    logs = open_logs()
+    logs = await open_logs()
     await logs.append([row("x" * 60_000) for _ in range(30)])
     texts = [r.text for _, r in await read_all(logs)]
     assert [text for text in texts if text.startswith("…")] == [

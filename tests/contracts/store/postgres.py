@@ -6,5 +6,5 @@ from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.ports.faults import NO_FAULTS, Faults
 
 
-async def a_postgres(url: str, server: bytes = b"", faults: Faults = NO_FAULTS) -> PostgresStore:
-    return await open_postgres(url, OsEntropy(), server, faults, PostgresOptions(connections=2))
+async def a_postgres(url: str, faults: Faults = NO_FAULTS) -> PostgresStore:
+    return await open_postgres(url, OsEntropy(), faults, PostgresOptions(connections=2))

@@ -54,7 +54,7 @@ def take(rows: Rows, wanted: Mapping[str, Sequence[Any]], found: Sequence[Record
         name = _NAMES[group]
         key = wanted[name][place - 1]
         if packed is None:
-            rows.held.add(key)
+            rows.held.add((name, key))
             del getattr(rows, name)[key]
         else:
             getattr(rows, name)[key] = _unpacked(name, packed)

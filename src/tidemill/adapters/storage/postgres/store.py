@@ -12,6 +12,7 @@ from tidemill.adapters.storage.errors import StoreMisusedError
 from tidemill.adapters.storage.postgres.access import BEATS, QUERIES, Access, PostgresOptions, access_to
 from tidemill.adapters.storage.postgres.beat import PostgresBeat
 from tidemill.adapters.storage.postgres.connection import Line, Meter
+from tidemill.adapters.storage.postgres.peers import PostgresPeers
 from tidemill.adapters.storage.postgres.pool import Pool
 from tidemill.adapters.storage.postgres.queries import PostgresQueries
 from tidemill.adapters.storage.postgres.schema import open_schema
@@ -25,12 +26,13 @@ _DEFAULT = PostgresOptions()
 
 
 class PostgresStore(PostgresQueries):
-    """Make it with `open_postgres`; use it on one event loop. ``server`` is what this server's `Peers` call it."""
+    """Make it with `open_postgres`; use it on one event loop. ``server`` is the id of this server among its peers."""
 
     def __init__(self, access: Access, kept: dict[str, bytes], server: bytes, faults: Faults) -> None:
         self.access = access
         self._id, self._secret, self._server = kept["id"], kept["secret"], server
         self._meter = Meter()
+        self.peers = PostgresPeers(access, server, self._meter)
         self._turns = Turns(Line(access, BEATS, self._meter), self._meter, faults)
         self._queries = Pool(access, QUERIES, access.options.connections, self._meter)
         self._beat: PostgresBeat | None = None
@@ -59,6 +61,7 @@ class PostgresStore(PostgresQueries):
         await self._turns.settled()
         await self._turns.rollback()
         await self._turns.line.close()
+        await self.peers.close()
         await self._queries.close()
 
     async def open(self) -> None:
@@ -69,15 +72,11 @@ class PostgresStore(PostgresQueries):
 
 
 async def open_postgres(
-    url: str,
-    entropy: Entropy,
-    server: bytes = b"",
-    faults: Faults = NO_FAULTS,
-    options: PostgresOptions = _DEFAULT,
+    url: str, entropy: Entropy, faults: Faults = NO_FAULTS, options: PostgresOptions = _DEFAULT
 ) -> PostgresStore:
     """Open the store in a database, or make it. Raises StoreRefusedError or StoreLostError."""
     access = access_to(url, options)
     made = {"id": entropy.bytes(16), "secret": entropy.bytes(32)}
-    store = PostgresStore(access, await open_schema(access, faults, made), server, faults)
+    store = PostgresStore(access, await open_schema(access, faults, made), entropy.bytes(16), faults)
     await store.open()
     return store

@@ -11,36 +11,17 @@ from pathlib import Path
 
 import apsw
 import msgspec
-from msgspec.structs import replace
 
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, lost, open_writer
 from tidemill.adapters.storage.statements import statements
+from tidemill.adapters.storage.tails import BITE, AttemptKey, Tail, pack_log, sized, unpack_log
 from tidemill.core.ids import Path as StepPath
 from tidemill.core.ids import RunId
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.logs import LogRow
 from tidemill.ports.threads import Threads
 
-_HALF_BYTES = 512 * 1024
-_ROW_BYTES = 64 * 1024  # a longer text is cut
-_ROW_COST = 64  # of a row beside its text
-_BITE = 256  # rows looked at once, to find those that go
 _REMEMBERED = 1024  # attempts whose state stays in memory
-
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(LogRow).decode
-_AttemptKey = tuple[RunId, StepPath, int]
-
-
-class _Kept(msgspec.Struct):
-    """What is kept of one attempt, in bytes and in numbers of rows; 0 is no row."""
-
-    head: int = 0
-    tail: int = 0
-    tail_first: int = 0
-    gap: int = 0
-    dropped_rows: int = 0
-    dropped_bytes: int = 0
 
 
 class SqliteLogs:
@@ -52,7 +33,7 @@ class SqliteLogs:
         self._threads, self._faults = threads, faults
         self._sql = statements("sqlite/sql/logs")
         self._turn = asyncio.Lock()  # of the connection
-        self._kept: OrderedDict[_AttemptKey, _Kept] = OrderedDict()
+        self._kept: OrderedDict[AttemptKey, Tail] = OrderedDict()
 
     async def append(self, rows: Sequence[LogRow]) -> Sequence[int]:
         if not rows:
@@ -74,7 +55,7 @@ class SqliteLogs:
                 found = fetch(self._db, self._sql["read_run"], (run, after, limit))
             else:
                 found = fetch(self._db, self._sql["read_step"], (run, path, after, limit))
-        return [(number, _unpack(packed)) for number, packed in found]
+        return [(number, unpack_log(packed)) for number, packed in found]
 
     async def forget(self, run: RunId, limit: int) -> int:
         async with self._turn:
@@ -119,67 +100,40 @@ class SqliteLogs:
                 self._db.execute("rollback")
 
     def _append(self, rows: Sequence[LogRow]) -> range:
-        cut = [_cut(row) for row in rows]
-        sizes = [len(row.text.encode()) + _ROW_COST for row in cut]
-        bound = [(row.run, row.path, row.number, size, _pack(row)) for row, size in zip(cut, sizes, strict=True)]
+        cut = [sized(row) for row in rows]
+        bound = [(row.run, row.path, row.number, size, pack_log(row)) for size, row in cut]
         self._db.executemany(self._sql["append"], bound)
         last = self._db.last_insert_rowid()
         numbers = range(last - len(rows) + 1, last + 1)
-        attempts: defaultdict[_AttemptKey, list[tuple[int, int]]] = defaultdict(list)
-        for row, number, size in zip(rows, numbers, sizes, strict=True):
+        attempts: defaultdict[AttemptKey, list[tuple[int, int]]] = defaultdict(list)
+        for row, number, (size, _) in zip(rows, numbers, cut, strict=True):
             attempts[row.run, row.path, row.number].append((number, size))
         for key, added in attempts.items():
             self._count(key, added, rows[-1].at)
         return numbers
 
-    def _count(self, key: _AttemptKey, added: list[tuple[int, int]], at: int) -> None:
+    def _count(self, key: AttemptKey, added: list[tuple[int, int]], at: int) -> None:
         kept = self._load(key)
-        for number, size in added:
-            if not kept.tail_first and kept.head + size <= _HALF_BYTES:
-                kept.head += size
-            else:
-                kept.tail += size
-                kept.tail_first = kept.tail_first or number
-        if kept.tail > _HALF_BYTES:
+        kept.add(added)
+        if kept.is_long:
             self._shorten(key, kept, at)
         self._db.execute(self._sql["keep"], (*key, *msgspec.structs.astuple(kept)))
 
-    def _load(self, key: _AttemptKey) -> _Kept:
+    def _load(self, key: AttemptKey) -> Tail:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         found = fetch(self._db, self._sql["kept"], key)
-        kept = self._kept[key] = _Kept(*found[0]) if found else _Kept()
+        kept = self._kept[key] = Tail(*found[0]) if found else Tail()
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
         return kept
 
-    def _shorten(self, key: _AttemptKey, kept: _Kept, at: int) -> None:
+    def _shorten(self, key: AttemptKey, kept: Tail, at: int) -> None:
         """Drop the oldest rows of the tail; the last of them becomes the row that counts."""
-        run, path, attempt = key
         gone = [kept.gap] if kept.gap else []
-        while kept.tail > _HALF_BYTES and (
-            oldest := fetch(self._db, self._sql["tail"], (*key, kept.tail_first, _BITE))
-        ):
-            for number, size in oldest:
-                if kept.tail <= _HALF_BYTES:
-                    break
-                gone.append(number)
-                kept.tail -= size
-                kept.tail_first = number + 1
-                kept.dropped_rows += 1
-                kept.dropped_bytes += size - _ROW_COST
+        while kept.is_long and (oldest := fetch(self._db, self._sql["tail"], (*key, kept.tail_first, BITE))):
+            gone += kept.drop(oldest)
         *dropped, kept.gap = gone
         self._db.executemany(self._sql["drop"], [(number,) for number in dropped])
-        text = f"… {kept.dropped_rows:,} lines ({kept.dropped_bytes:,} bytes) of attempt {attempt} were dropped here"
-        row = LogRow(run, path, attempt, at, "WARNING", "tidemill", text)
-        self._db.execute(self._sql["count"], (_pack(row), kept.gap))
-
-
-def _cut(row: LogRow) -> LogRow:
-    if len(row.text) <= _ROW_BYTES // 4:  # a character has at most four bytes
-        return row
-    data = row.text.encode("utf-8", "replace")
-    if len(data) <= _ROW_BYTES:
-        return row
-    return replace(row, text=f"{data[:_ROW_BYTES].decode('utf-8', 'ignore')}… ({len(data) - _ROW_BYTES:,} bytes cut)")
+        self._db.execute(self._sql["count"], (pack_log(kept.row(key, at)), kept.gap))

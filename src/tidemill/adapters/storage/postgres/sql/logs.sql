@@ -22,3 +22,7 @@ update log set size = 0, packed = $1 where number = $2;
 select number, packed from log where run = $1 and number > $2 order by number limit $3;
 -- @read_step
 select number, packed from log where run = $1 and path = $2 and number > $3 order by number limit $4;
+-- @forget
+delete from log where number in (select number from log where run = $1 order by number limit $2) returning 1;
+-- @forget_kept
+delete from log_kept where run = $1;
