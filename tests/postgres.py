@@ -99,7 +99,7 @@ class PostgresServer:
 
     def url(self, database: str = "postgres", user: str = "postgres", password: str = PASSWORD) -> str:
         """Over TCP, with a password that is checked."""
-        return f"postgresql://{user}:{quote(password)}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def socket_url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@/{database}?host={quote(self.socket_folder)}&port={self.port}"

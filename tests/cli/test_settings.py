@@ -118,6 +118,22 @@ def test_a_wrong_file_is_refused_with_its_name(project: Path, text: str, said: s
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["mysql://ann:hush@h/d", "hush"])
+def test_a_password_is_shown_nowhere(project: Path, text: str) -> None:
+    url = "postgresql://ann:hush@db.example/mill"
+    settings = read_settings({}, {"TIDEMILL_DATABASE_URL": url})
+    assert settings.database_url == url
+    shown = command("settings", TIDEMILL_DATABASE_URL=url) + command("settings", "--json", TIDEMILL_DATABASE_URL=url)
+    assert "postgresql://ann@db.example/mill" in shown
+    (project / "tidemill.toml").write_text(f"database_url = {text!r}")
+    refused = []
+    for environment in ({}, {"TIDEMILL_DATABASE_URL": text, "TIDEMILL_CONFIG": str(project / "none.toml")}):
+        with pytest.raises(SettingsError) as caught:
+            read_settings({}, environment)
+        refused.append(str(caught.value))
+    assert "hush" not in repr(settings) + shown + "".join(refused)
+
+
 def test_a_file_that_is_no_text_is_refused(project: Path) -> None:
     (project / "tidemill.toml").write_bytes(b"concurrency = \xff")
     with pytest.raises(SettingsError, match="cannot be read"):

@@ -16,9 +16,6 @@ import uvloop
 
 from tidemill.adapters.cron.almanac import CronAlmanac
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
-from tidemill.adapters.storage.sqlite.connection import Synchronous
-from tidemill.adapters.storage.sqlite.logs import SqliteLogs
-from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
 from tidemill.adapters.system.clock import SystemClock
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
@@ -26,9 +23,10 @@ from tidemill.adapters.system.faults import faults_of
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.adapters.web.courier import HttpCourier
 from tidemill.assembly.address import Address, write_address
-from tidemill.assembly.setting_kinds import Durability, SettingsError
+from tidemill.assembly.setting_kinds import SettingsError
 from tidemill.assembly.settings import Settings
 from tidemill.assembly.signals import Ends, first_cause, told_to_stop
+from tidemill.assembly.stores import Needs, stores
 from tidemill.core.rows import Changes
 from tidemill.core.rules import OnLost
 from tidemill.core.webhooks import Patience
@@ -43,7 +41,6 @@ SWITCH_S = 0.0005  # the commit thread gets the interpreter back soon
 GC_ALLOCATIONS = 20_000  # a beat of a hundred tasks makes thousands of objects, and hardly a cycle
 WEBHOOK_S = 15.0  # for one attempt; who needs longer should answer first and work then
 CLOSE_S = 5.0  # for requests that are under way
-_SYNCHRONOUS = {Durability.FULL: Synchronous.FULL, Durability.NORMAL: Synchronous.NORMAL}
 _log = logging.getLogger("tidemill")
 _EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - addresses that are no names to be reached under
 
@@ -97,13 +94,9 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
     data = _made(settings.data)
     faults, threads = faults_of(settings.fault), ThreadPool()
     clock, entropy = SystemClock(), OsEntropy()
-    options = SqliteOptions(_SYNCHRONOUS[settings.synchronous])
     async with AsyncExitStack() as stack:
         stack.callback(threads.close)
-        store = SqliteStore(data / "tidemill.db", threads, entropy, faults, options)
-        stack.push_async_callback(store.close)
-        logs = SqliteLogs(data / "logs.db", threads, faults=faults)
-        stack.push_async_callback(logs.close)
+        store, logs = await stack.enter_async_context(stores(settings, Needs(data, threads, entropy, faults)))
         blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
         lease, unnamed = timedelta(seconds=settings.lease_s), timedelta(seconds=settings.unnamed_blobs_s)
         engine = Engine(

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from tidemill.adapters.storage.postgres.access import SCHEMA, shown
 from tidemill.core.errors import InputError
 from tidemill.core.retention import EXPECTED, parse_retention
 from tidemill.core.rules import OnLost
@@ -47,12 +48,25 @@ class Kind:
     expected: str
     parse: Callable[[str], Any]
     were: tuple[str, ...] = ()
+    show: Callable[[Any], str] | None = None  # of a value with something secret in it: what may be seen
 
 
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^/\s?#]+/?", text):
         raise ValueError
     return text.rstrip("/")
+
+
+def _database(text: str) -> str:
+    if not re.fullmatch(r"postgres(ql)?://[^\s]+", text):
+        raise ValueError
+    return text
+
+
+def _schema(text: str) -> str:
+    if not SCHEMA.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _urls(text: str) -> str:
@@ -209,6 +223,24 @@ KINDS: dict[str, Kind] = {
         "`full`: a commit counts once the disk has it; `normal`: a power cut may lose the last ones",
         "full or normal",
         lambda text: Durability(text.lower()),
+    ),
+    "database_url": Kind(
+        "of a PostgreSQL that keeps what a server knows, and that several servers may share; without one a file in the "
+        "data folder does (docs/guide/postgresql.md)",
+        "an address such as postgresql://USER:PASSWORD@HOST:5432/DATABASE",
+        _database,
+        ("Airflow `SQL_ALCHEMY_CONN`", "Prefect `PREFECT_API_DATABASE_CONNECTION_URL`"),
+        shown,
+    ),
+    "database_schema": Kind(
+        "where in that database the tables of Tidemill are; servers that share it say the same",
+        "letters a to z, digits and _, up to 51",
+        _schema,
+    ),
+    "database_connections": Kind(
+        "to that database for queries; five more are for beats, other servers and logs",
+        "a whole number from 1 to 100",
+        _whole(1, 100),
     ),
     "retain": Kind(
         "which runs stay after their end, and for how long; the rule for a workflow goes before that for all, and one "

@@ -39,6 +39,9 @@ class Settings:
     webhook_allow: tuple[str, ...] = ()  # private hosts and networks that webhooks may go to
     webhook_retry_s: float = 5.0  # after the first failed try of a webhook
     synchronous: Durability = Durability.FULL
+    database_url: str = field(default="", repr=False)  # of a PostgreSQL; "" is a file in the data folder
+    database_schema: str = "tidemill"  # in that database
+    database_connections: int = 4  # for queries; beats, other servers and logs have five beside them
     retain: Retention = field(default_factory=lambda: parse_retention("30d"))  # runs that ended
     on_lost: OnLost | None = None  # of a step under which too many workers died; None: it waits for a person
     unnamed_blobs_s: float = 86_400.0  # blobs that no run names
@@ -121,7 +124,7 @@ def _parsed(name: str, value: object, called: str) -> object:
     try:
         return kind.parse(as_text(value))
     except ValueError:
-        said = str(value) if isinstance(value, Path) else value
+        said = str(value) if isinstance(value, Path) else "…" if kind.show else value
         raise SettingsError(f"{called} is {said!r}; expected {kind.expected}") from None
 
 

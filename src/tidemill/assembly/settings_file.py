@@ -59,7 +59,9 @@ def _parsed(file: Path, name: str, value: object) -> Any:
     try:
         return kind.parse(as_text(value))
     except ValueError:
-        raise SettingsError(f"{file}: {name} is {value!r}; expected {kind.expected}") from None
+        raise SettingsError(
+            f"{file}: {name} is {'…' if kind.show else repr(value)}; expected {kind.expected}"
+        ) from None
 
 
 def _shares(file: Path, tables: object) -> dict[str, WorkerShare]:

@@ -21,7 +21,7 @@ from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.resources import outlined
 from tidemill.cli.server import SERVER_PARTS
 from tidemill.cli.show import size, span
-from tidemill.core.errors import InputError
+from tidemill.core.errors import InputError, UnavailableError
 from tidemill.core.version import VERSION
 
 LEAST_FREE = 1024**3
@@ -68,6 +68,8 @@ def _findings(url: str | None, data: Path | None) -> Iterator[Finding]:
         return
     yield Finding("settings", "ok", f"server {settings.server_url}, data folder {settings.data.resolve()}")
     yield from _disk(settings.data)
+    if settings.database_url:
+        yield asyncio.run(_database(settings))
     yield asyncio.run(_server(settings))
 
 
@@ -119,6 +121,15 @@ def _sync(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+async def _database(settings: Settings) -> Finding:
+    from tidemill.assembly.stores import postgres
+
+    try:
+        return Finding("database", "ok", await postgres().look_at(settings))
+    except (InputError, UnavailableError) as error:
+        return Finding("database", "wrong", str(error))
 
 
 async def _server(settings: Settings) -> Finding:

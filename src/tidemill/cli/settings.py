@@ -55,8 +55,9 @@ def settings(output: Output, **said: bool) -> None:
 
 
 def _row(found: Found, name: str) -> dict[str, str]:
+    value, show = getattr(found.settings, name), KINDS[name].show
     return {
-        "value": shown(getattr(found.settings, name)),
+        "value": show(value) if show and value else shown(value),
         "source": found.sources.get(name, "default"),
         "variable": f"{PREFIX}{name.upper()}",
         "meaning": KINDS[name].doc,

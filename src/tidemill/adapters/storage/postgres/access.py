@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from tidemill.adapters.storage.errors import StoreRefusedError
 
-_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,50}")
+SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,50}")
 
 
 class Durable(Enum):
@@ -48,11 +48,7 @@ class Access(Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The address without what is secret in it."""
-        rest = self.url.partition("://")[2]
-        place, _, _ = rest.partition("?")
-        user, at, host = place.rpartition("@")
-        return f"postgresql://{user.partition(':')[0]}{at}{host}"
+        return shown(self.url)
 
     def hide(self, text: str) -> str:
         """``text`` without the password, should it be there."""
@@ -90,19 +86,33 @@ class Access(Struct, frozen=True):
         return found | {word.partition("=")[2] for word in self.url.split("?")[-1].split("&") if "password=" in word}
 
 
+def shown(url: str) -> str:
+    """The address without what is secret in it."""
+    place = url.partition("://")[2].partition("?")[0]
+    user, at, host = place.rpartition("@")
+    return f"postgresql://{user.partition(':')[0]}{at}{host}"
+
+
 def access_to(url: str, options: PostgresOptions) -> Access:
     """Check what can be checked without a connection. Raises StoreRefusedError."""
     access = Access(url, options)
     if url.partition("://")[0] not in {"postgresql", "postgres"}:
         raise StoreRefusedError("database_url must look like postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
+    if not _is_readable(url):
         message = (
             f"database_url cannot be read ({access.shown}): a character such as / @ : % # in its user or password "
             "must be written as % and its two hexadecimal digits"
         )
-        raise StoreRefusedError(message) from None
-    if not _SCHEMA.fullmatch(options.schema):
+        raise StoreRefusedError(message)
+    if not SCHEMA.fullmatch(options.schema):
         raise StoreRefusedError(f"{options.schema[:60]!r} is no name for a schema: use letters a to z, digits and _")
     return access
+
+
+def _is_readable(url: str) -> bool:
+    """Whether a password with bare characters of an address leaves it what it was meant to be."""
+    try:
+        parts = urlsplit(url)
+        return (parts.port or 1) > 0 and "@" not in parts.path and not parts.fragment
+    except ValueError:
+        return False

@@ -1,0 +1,41 @@
+"""The store on PostgreSQL, joined from its parts. Importing this needs the extra `postgres`."""
+
+from contextlib import AsyncExitStack
+
+from tidemill.adapters.storage.postgres.access import Access, Durable, PostgresOptions, access_to
+from tidemill.adapters.storage.postgres.logs import PostgresLogs
+from tidemill.adapters.storage.postgres.schema import schema_of
+from tidemill.adapters.storage.postgres.store import PostgresStore, open_postgres
+from tidemill.assembly.setting_kinds import Durability
+from tidemill.assembly.settings import Settings
+from tidemill.ports.entropy import Entropy
+from tidemill.ports.faults import Faults
+
+_DURABLE = {Durability.FULL: Durable.ON, Durability.NORMAL: Durable.OFF}
+
+
+async def open_both(
+    settings: Settings, entropy: Entropy, faults: Faults, stack: AsyncExitStack
+) -> tuple[PostgresStore, PostgresLogs]:
+    """The store and the logs; ``stack`` closes them."""
+    store = await open_postgres(settings.database_url, entropy, faults, _access(settings).options)
+    stack.push_async_callback(store.close)
+    logs = PostgresLogs(store.access, faults)
+    stack.push_async_callback(logs.close)
+    await logs.open()
+    return store, logs
+
+
+async def look_at(settings: Settings) -> str:
+    """What is there, in words. Raises InputError or StoreLostError."""
+    access = _access(settings)
+    version, step = await schema_of(access)
+    schema = settings.database_schema
+    made = f"schema {schema} (step {step})" if step else f"no schema {schema} yet; the first server makes it"
+    return f"PostgreSQL {version // 10000}.{version % 10000} at {access.shown}, {made}"
+
+
+def _access(settings: Settings) -> Access:
+    durable = _DURABLE[settings.synchronous]
+    options = PostgresOptions(settings.database_schema, settings.database_connections, durable)
+    return access_to(settings.database_url, options)
