@@ -75,7 +75,9 @@ async def _version(connection: Any, access: Access) -> int:
 
 async def _migrate(connection: Any, access: Access, faults: Faults) -> None:
     steps = migrations("postgres/migrations")
-    await _make_schema(connection, access)
+    async with connection.transaction():
+        await connection.fetch(statements("postgres/sql/open")["lock"], access.options.schema)
+        await _make_schema(connection, access)
     version = -1
     while version < len(steps):
         async with connection.transaction():
