@@ -12,7 +12,14 @@ from tidemill.core.errors import TidemillError
 from tidemill.ports.store import HeldElsewhereError, RowRefusedError, StoreFullError, StoreLostError
 
 # What a call of the driver may raise, beside what is our own fault.
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnicodeEncodeError)
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that breaks at a bad moment
+    OSError,
+    TimeoutError,
+    UnicodeEncodeError,
+)
 
 _ROW_FAULTS = (
     asyncpg.DataError,  # of the driver: no such value for this column

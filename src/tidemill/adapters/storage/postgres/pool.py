@@ -11,6 +11,15 @@ from tidemill.adapters.storage.postgres.connection import Meter, Record, connect
 from tidemill.adapters.storage.postgres.faults import FAILURES, told
 
 
+_CLOSED = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+)
+
+
 class Pool:
     """Connections are made when they are needed, and again when they were lost."""
 
@@ -31,7 +40,7 @@ class Pool:
         """All rows of one statement, on whatever connection is free; once more if that one had been closed."""
         try:
             return await self._fetch(sql, bound)
-        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError, asyncpg.AdminShutdownError):
+        except _CLOSED:
             pass
         except FAILURES as error:
             raise told(error, self._access) from error
