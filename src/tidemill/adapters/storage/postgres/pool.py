@@ -10,7 +10,6 @@ from tidemill.adapters.storage.postgres.access import Access, Purpose
 from tidemill.adapters.storage.postgres.connection import Meter, Record, connect
 from tidemill.adapters.storage.postgres.faults import FAILURES, told
 
-
 _CLOSED = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
