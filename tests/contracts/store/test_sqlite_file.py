@@ -10,7 +10,7 @@ import pytest
 
 from tests.contracts.store.sample import a_run, everything, write
 from tests.contracts.store.sqlite import open_sqlite
-from tidemill.adapters.storage.errors import StoreRefusedError
+from tidemill.adapters.storage.errors import StoreDamagedError, StoreRefusedError
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, migrate
 from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteOptions, SqliteStore
@@ -94,7 +94,7 @@ def test_a_database_of_another_program_is_refused(path: Path, threads: ThreadPoo
 
 def test_a_file_that_is_no_database_is_refused(path: Path, threads: ThreadPool) -> None:
     path.write_bytes(b"this is a letter to my aunt" * 100)
-    with pytest.raises(StoreLostError, match="not a database"):
+    with pytest.raises(StoreDamagedError, match="not a database"):
         open_sqlite("sqlite", path, threads)
 
 

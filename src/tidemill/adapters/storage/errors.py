@@ -19,3 +19,12 @@ class StoreDamagedError(InternalError):
             f"the database is damaged ({reason}): stop the server, look at it with `tidemill store check`, and "
             "put back a copy of the data folder"
         )
+
+
+def lost_pieces(path: str, what: str) -> str:
+    """What is said of a store that lacks commits that were acknowledged."""
+    return (
+        f"{path} lacks what was acknowledged: {what}. Its log ({path}-wal) was cut, damaged or left behind, or the "
+        "file is an older copy: put back all files of one copy. To go on with what is there, and lose the rest, remove "
+        f"{path}.mark"
+    )

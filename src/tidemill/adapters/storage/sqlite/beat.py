@@ -150,7 +150,7 @@ class SqliteBeat:
         if not changes.history:
             return ()
         db.executemany(sql["history"], history_bindings(changes))
-        last = db.last_insert_rowid()
+        self._writer.last = last = db.last_insert_rowid()
         return range(last - len(changes.history) + 1, last + 1)
 
     def _sweep(self, db: apsw.Connection, changes: Changes) -> None:

@@ -13,6 +13,7 @@ from tidemill.adapters.storage.sqlite.beat import SqliteBeat
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, open_reader, open_writer
 from tidemill.adapters.storage.sqlite.counting import Meter
 from tidemill.adapters.storage.sqlite.lock import FileLock
+from tidemill.adapters.storage.sqlite.mark import Mark
 from tidemill.adapters.storage.sqlite.queries import SqliteQueries
 from tidemill.adapters.storage.sqlite.writer import Writer
 from tidemill.adapters.storage.statements import statements
@@ -54,13 +55,14 @@ class SqliteStore(SqliteQueries):
         """Open the file, or make it. Raises StoreRefusedError or StoreLostError."""
         self._lock = None if options.vfs else FileLock(str(path))
         try:
+            self._mark = _mark(str(path), options)
             db = open_writer(str(path), Schema.STORE, options.synchronous, options.vfs, faults)
             self._reader = None if options.vfs else open_reader(str(path))
             self._id = _kept(db, "id", entropy.bytes(16))
             self._secret = _kept(db, "secret", entropy.bytes(32))
             fill_all(db)
             self._meter = _meter(options.measure, db, self._reader)
-            self._writer = Writer(db, threads, faults)
+            self._writer = Writer(db, threads, faults, self._mark)
             self._writer.refresh()
         except BaseException:
             self._release()
@@ -102,6 +104,8 @@ class SqliteStore(SqliteQueries):
         self._writer.rollback()
         if self._reader is not None:
             self._reader.close()
+        if self._mark is not None:
+            self._mark.close()
         self._writer.close()
         self._release()
 
@@ -123,6 +127,16 @@ def _kept(db: apsw.Connection, name: str, made: bytes) -> bytes:
     db.execute(sql["make"], (name, made))
     kept: bytes = fetch(db, sql["kept"], (name,))[0][0]
     return kept
+
+
+def _mark(path: str, options: SqliteOptions) -> Mark | None:
+    """With NORMAL a power cut may take what a mark says was there."""
+    if options.vfs:
+        return None
+    if options.synchronous is Synchronous.FULL:
+        return Mark(path)
+    Path(f"{path}.mark").unlink(missing_ok=True)
+    return None
 
 
 def _meter(measure: Measure, *connections: apsw.Connection | None) -> Meter | None:

@@ -16,6 +16,7 @@ import apsw
 from tidemill.adapters.storage.errors import StoreMisusedError
 from tidemill.adapters.storage.sqlite.connection import fetch, lost
 from tidemill.adapters.storage.sqlite.lanes import LaneCounts
+from tidemill.adapters.storage.sqlite.mark import Mark
 from tidemill.adapters.storage.statements import statements
 from tidemill.ports.faults import Faults
 from tidemill.ports.threads import Threads
@@ -25,8 +26,9 @@ _TRUNCATE_PAGES = 16_000  # readers kept it growing: wait for them, and cut it
 
 
 class Writer:
-    def __init__(self, db: apsw.Connection, threads: Threads, faults: Faults) -> None:
-        self._db, self._threads, self._faults = db, threads, faults
+    def __init__(self, db: apsw.Connection, threads: Threads, faults: Faults, mark: Mark | None = None) -> None:
+        self._db, self._threads, self._faults, self._mark = db, threads, faults, mark
+        self.last = mark.number if mark is not None else 0  # of the history, once this transaction is committed
         self.lanes = LaneCounts()
         self._is_stale = True
         self._is_writing = False
@@ -74,6 +76,7 @@ class Writer:
             with contextlib.suppress(apsw.Error):
                 self._db.execute("rollback")
         self.lanes.rollback()
+        self.last = self._mark.number if self._mark is not None else 0
         self._is_writing = False
         self._quiet.set()
 
@@ -124,6 +127,8 @@ class Writer:
         self._faults.reach("store.commit.before")
         self._db.execute("commit")
         self._faults.reach("store.commit.after")
+        if self._mark is not None:
+            self._mark.note(self._log_pages, self.last)
         if self._log_pages >= _CHECKPOINT_PAGES:
             self._checkpoint()
 
