@@ -14,6 +14,7 @@ from tidemill.cli.beginnings import run_of
 from tidemill.cli.main import Exit
 from tidemill.cli.options import Output, data_option, output_option, url_option
 from tidemill.cli.show import table
+from tidemill.cli.vacuum import advise, vacuum
 from tidemill.client.remote import AsyncClient
 from tidemill.client.sharing import AsyncStore
 
@@ -24,6 +25,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.group()
 def store() -> None:
     """Stores and channels of a run (--run) or of a workflow (--workflow); `check` looks at all of a data folder."""
+
+
+store.add_command(advise)
+store.add_command(vacuum)
 
 
 def _which(command: F) -> F:
