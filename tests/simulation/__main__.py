@@ -4,7 +4,6 @@ What fails is made small and written as JSON into tests/simulation/cases/, where
 """
 
 import argparse
-import logging
 import multiprocessing
 import os
 import sys
@@ -12,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.simulation.families import FAMILIES, Failure, case_of, failures_of, small_case_of
+from tests.simulation.families import FAMILIES, Failure, failures_of
 from tidemill.testing.simulation.plans import text_of_case
 
 CASES = Path(__file__).parent / "cases"
@@ -49,13 +48,11 @@ def main() -> int:
     asked.add_argument("--out", type=Path, default=CASES, help="where small cases are written")
     given = asked.parse_args()
     failed = 0
-    for family, seed, failure in found(blocks_of(given.family or [*FAMILIES], given.first, given.seeds), given.workers):
+    for family, seed, small in found(blocks_of(given.family or [*FAMILIES], given.first, given.seeds), given.workers):
         failed += 1
-        print(f"{family} {seed}: {failure}")
-        logging.disable(logging.CRITICAL)
         path = given.out / f"{family}_{seed}.json"
-        path.write_text(text_of_case(small := small_case_of(case_of(family, seed))) + "\n", "utf-8")
-        print(f"  {len(small.faults)} faults, {len(small.moves or {})} moves: {path}")
+        path.write_text(text_of_case(small) + "\n", "utf-8")
+        print(f"{family} {seed}: {small.note}\n  {len(small.faults)} faults, {len(small.moves or {})} moves: {path}")
     print(f"{failed} failed" if failed else "all hold")
     return min(failed, 1)
 

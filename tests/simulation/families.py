@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from tests.simulation import mill
+from tests.simulation import mill, together
 from tests.simulation.flows import Flows
 from tests.simulation.repertoire import Repertoire
 from tests.simulation.workflows import Small
@@ -19,27 +19,34 @@ _REPERTOIRES: dict[str, Callable[[Case], Repertoire]] = {
     "few": lambda _: FEW,
     "meddled": lambda _: mill.SMALL,
     "flows": lambda case: Flows(case.seed),
+    "together": lambda _: mill.SMALL,
 }
 _MEDDLING = {"meddled": 0.6, "flows": 0.3}
-Failure = tuple[str, int, str]  # family, seed, what was wrong
+Failure = tuple[str, int, Case]  # family, seed, and a small case; its note says what was wrong
 FAMILIES = tuple(name for name in _REPERTOIRES if name)
 
 
 def case_of(family: str, seed: int) -> Case:
-    """``few``: four runs, for thousands of seeds. ``meddled``: nine, paused and reordered. ``flows``: random graphs."""
-    case = swarm(f"{family}/{seed}" if family else str(seed), mill.HOSTS)
+    """``few``: four runs, for thousands of seeds. ``meddled``: nine, paused and reordered. ``flows``: random graphs.
+
+    ``together``: two or three servers on one store.
+    """
+    hosts = together.STRUCK if family == "together" else mill.HOSTS
+    case = swarm(f"{family}/{seed}" if family else str(seed), hosts)
     return replace(case, family=family, meddling=_MEDDLING.get(family, 0.0))
 
 
 def run(case: Case) -> Outcome:
-    return mill.run(case, _REPERTOIRES[case.family](case))
+    repertoire = _REPERTOIRES[case.family](case)
+    return together.run(case, repertoire) if case.family == "together" else mill.run(case, repertoire)
 
 
 def failures_of(block: tuple[str, int, int]) -> list[Failure]:
+    """Of a family, from a seed to before another; in a process of its own, for a simulation stops its clocks."""
     family, first, end = block
     logging.disable(logging.CRITICAL)
-    outcomes = ((seed, run(case_of(family, seed)).failure) for seed in range(first, end))
-    return [(family, seed, failure) for seed, failure in outcomes if failure]
+    cases = ((seed, case_of(family, seed)) for seed in range(first, end))
+    return [(family, seed, small_case_of(case)) for seed, case in cases if run(case).failure]
 
 
 def small_case_of(case: Case) -> Case:

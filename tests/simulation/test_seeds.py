@@ -115,7 +115,7 @@ def test_what_fails_is_made_small_and_kept(tmp_path, monkeypatch, capsys):
         return outcome if not deaths or outcome.failure else dataclasses.replace(outcome, failure="P9: it died")
 
     monkeypatch.setattr(families, "run", run_badly)
-    monkeypatch.setattr(command, "found", lambda *_: [("few", bad, "P9: it died")])
+    monkeypatch.setattr(command, "found", lambda *_: families.failures_of(("few", bad, bad + 1)))
     seeds = ((seed, case_of("few", seed).faults) for seed in range(1000))
     bad = next(seed for seed, faults in seeds if len(faults) > 2 and run_badly(case_of("few", seed)).failure)
     monkeypatch.setattr(sys, "argv", ["simulation", "--out", str(tmp_path)])

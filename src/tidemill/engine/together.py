@@ -144,8 +144,8 @@ class Together:
             self._inbox.put(Adopting(self.server_id, _us(self.settings.lease)))
         if look.next_due_at is not None:
             self._next_due = min(self._next_due or look.next_due_at, look.next_due_at)
-            if self._next_due <= self.clock.now():
-                self._inbox.ring()
+        if self._next_due is not None and self._next_due <= self.clock.now():
+            self._inbox.ring()  # also when another server has handled it: a beat sees what is next
         if look.written > self._seen:
             self._seen = look.written
             self.feed.skip_to(look.written)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.store.postgres import a_postgres
+from tests.contracts.store.simulated import simulated
 from tests.contracts.store.sqlite import open_sqlite
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.ports.store import Store
@@ -15,6 +16,9 @@ OpenStore = Callable[[], Awaitable[Store]]
 # What only SQLite promises: what it keeps in memory costs nothing to look at, and its own counts.
 on_sqlite = pytest.mark.parametrize("open_store", ["sqlite", "sqlite-one-connection"], indirect=True)
 
+# What counts its statements.
+measured = pytest.mark.parametrize("open_store", ["sqlite", "sqlite-one-connection", "postgres"], indirect=True)
+
 
 @pytest.fixture
 async def threads() -> AsyncIterator[ThreadPool]:
@@ -23,15 +27,19 @@ async def threads() -> AsyncIterator[ThreadPool]:
     pool.close()
 
 
-@pytest.fixture(params=["sqlite", "sqlite-one-connection", "postgres"])
+@pytest.fixture(params=["sqlite", "sqlite-one-connection", "postgres", "simulated"])
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path, threads: ThreadPool) -> AsyncIterator[OpenStore]:
     opened: list[Store] = []
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
+    opens: dict[str, OpenStore] = {"postgres": lambda: a_postgres(url), "simulated": simulated(threads)}
+
+    async def on_sqlite() -> Store:
+        return open_sqlite(request.param, tmp_path / "tidemill.db", threads)
 
     async def open_again() -> Store:
         for store in opened:
             await store.close()
-        opened[:] = [await a_postgres(url) if url else open_sqlite(request.param, tmp_path / "tidemill.db", threads)]
+        opened[:] = [await opens.get(request.param, on_sqlite)()]
         return opened[0]
 
     yield open_again

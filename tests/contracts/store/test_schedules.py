@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from tests.contracts.store.conftest import OpenStore
+from tests.contracts.store.conftest import OpenStore, measured
 from tests.contracts.store.sample import AT, a_fire, a_schedule, write
 from tidemill.core.rows import FIRES_KEPT, Backfill, Changes, Keys
 from tidemill.ports.store import Counts, Store
@@ -63,6 +63,7 @@ async def test_the_last_lines_of_a_history_are_kept(store: Store) -> None:
     assert len(await store.fires(b"other", 10, 10)) == 1
 
 
+@measured
 async def test_a_look_costs_the_same_whatever_is_not_due(open_store: OpenStore) -> None:
     store: Counted = await open_store()  # type: ignore[assignment]
 
