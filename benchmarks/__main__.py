@@ -20,7 +20,7 @@ from benchmarks.rounds import Rounds
 from benchmarks.systems.dbos_peer import Dbos
 from benchmarks.systems.huey_peer import Huey
 from benchmarks.systems.system import System
-from benchmarks.systems.tidemill import Tidemill
+from benchmarks.systems.tidemill import OnPostgres, Tidemill
 
 SYSTEMS: dict[str, type[System]] = {"tidemill": Tidemill, "huey": Huey, "dbos": Dbos}
 BUDGET_S, QUICK_BUDGET_S = 290.0, 75.0
@@ -43,6 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="smaller, once: about a minute, for a first look")
     parser.add_argument("--json", action="store_true", help="one JSON line per workload and system on standard output")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite", help="of ours (default: sqlite)")
     parser.add_argument("--data", type=Path, default=ROOT / ".tidemill", help="a folder on the disk to be measured")
     return parser
 
@@ -56,7 +57,8 @@ def main() -> int:
     if not sys.platform.startswith("linux"):
         parser.error("CPU and memory are read from /proc, so benchmarks run on Linux only")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
-    systems = [SYSTEMS[OURS]()] + [SYSTEMS[name]() for name in _peers(given.peer)]
+    ours = OnPostgres() if given.store == "postgres" else SYSTEMS[OURS]()
+    systems = [ours] + [SYSTEMS[name]() for name in _peers(given.peer)]
     folder = _folder(given.data)
     try:
         found = _run(given, systems, folder)

@@ -17,6 +17,7 @@ class ProcessTimes:
     pid: int
     session: int
     cpu_s: float
+    parent: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def parse_stat(text: str) -> ProcessTimes:
     """/proc/PID/stat; the name in it may hold spaces and parentheses."""
     pid, rest = text.split(" ", 1)
     fields = rest.rsplit(")", 1)[1].split()
-    return ProcessTimes(int(pid), int(fields[3]), (int(fields[11]) + int(fields[12])) / TICKS_PER_S)
+    return ProcessTimes(int(pid), int(fields[3]), (int(fields[11]) + int(fields[12])) / TICKS_PER_S, int(fields[1]))
 
 
 def parse_machine(text: str) -> float:
@@ -91,13 +92,23 @@ def snapshot(roles: Mapping[str, int]) -> Snapshot:
     cpu = dict.fromkeys(roles, 0.0)
     by_session = {pid: role for role, pid in roles.items()}
     ours = 0.0
-    for each in processes():
-        role = by_session.get(each.session)
+    there = {each.pid: each for each in processes()}
+    for each in there.values():
+        role = _role(each, there, by_session)
         if role is not None:
             cpu[role] += each.cpu_s
         if role is not None or each.pid == os.getpid():
             ours += each.cpu_s
     return Snapshot(time.perf_counter(), cpu, ours, parse_machine(Path("/proc/stat").read_text()))
+
+
+def _role(each: ProcessTimes, there: Mapping[int, ProcessTimes], by_session: Mapping[int, str]) -> str | None:
+    """That of its session, or of an ancestor's: each process of a PostgreSQL begins a session."""
+    while each.session not in by_session:
+        if each.parent not in there or each.parent == each.pid:
+            return None
+        each = there[each.parent]
+    return by_session[each.session]
 
 
 def foreign_cores(before: Snapshot, after: Snapshot) -> float:

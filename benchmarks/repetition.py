@@ -47,7 +47,7 @@ class Stand:
         self.programs.pop("worker").stop()
 
     def stop(self) -> None:
-        for role in ("client", "worker", "server"):
+        for role in ("client", "worker", "server", "postgres"):
             if role in self.programs:
                 self.programs.pop(role).stop()
 

@@ -19,6 +19,7 @@ class Tidemill:
 
     def __init__(self) -> None:
         self._port = 0
+        self._settings: dict[str, str] = {}
 
     def versions(self) -> Mapping[str, str]:
         found = {"tidemill": __version__}
@@ -35,7 +36,7 @@ class Tidemill:
     def start(self, folder: Path) -> Mapping[str, Program]:
         self._port = free_port()
         command = [*_MAIN, "server", "--port", str(self._port), "--data", str(folder / "server")]
-        server = Program("server", command, folder)
+        server = Program("server", command, folder, self._settings)
         try:
             self._await(server)
         except BaseException:
@@ -66,3 +67,29 @@ class Tidemill:
                 connection.close()
             time.sleep(0.02)
         raise ProcessEndedError(f"the server did not answer in {START_S:.0f} s")
+
+
+class OnPostgres(Tidemill):
+    """The same on a PostgreSQL of its own, with its defaults: each commit is synced."""
+
+    note = "server and one worker over a socket; PostgreSQL with fsync on the same machine; async tasks, 100 at once"
+
+    def start(self, folder: Path) -> Mapping[str, Program]:
+        told = folder / "url"
+        database = Program("postgres", ["-m", "benchmarks.database", str(told)], folder)
+        try:
+            self._settings = {"TIDEMILL_DATABASE_URL": _told(database, told)}
+            return {"postgres": database, **super().start(folder)}
+        except BaseException:
+            database.stop()
+            raise
+
+
+def _told(database: Program, told: Path) -> str:
+    until = time.monotonic() + START_S
+    while not told.exists():
+        database.check()
+        if time.monotonic() > until:
+            raise ProcessEndedError(f"the database did not start in {START_S:.0f} s")
+        time.sleep(0.02)
+    return told.read_text()

@@ -20,6 +20,7 @@ from tidemill.adapters.storage.packing import (
 )
 from tidemill.adapters.storage.postgres.connection import Record
 from tidemill.adapters.storage.postgres.loading import OF_RUN, SHARED, load_statement, take, wanted_of
+from tidemill.adapters.storage.postgres.peers import PostgresPeers
 from tidemill.adapters.storage.postgres.saving import Absent, Saving
 from tidemill.adapters.storage.postgres.turns import Turns
 from tidemill.adapters.storage.statements import statements
@@ -31,8 +32,9 @@ from tidemill.ports.store import HeldElsewhereError
 
 
 class PostgresBeat:
-    def __init__(self, turns: Turns, at: Instant, server: bytes, ended: Callable[[], None]) -> None:
-        self._turns, self.at, self._server, self._ended = turns, at, server, ended
+    def __init__(self, turns: Turns, at: Instant, peers: PostgresPeers, ended: Callable[[], None]) -> None:
+        self._turns, self.at, self._ended = turns, at, ended
+        self._server, self._is_alone = peers.id, peers.are_none
         self._sql = statements("postgres/sql/beat")
         self._held: set[RunId] = set()
         self._absent: Absent = set()
@@ -61,8 +63,11 @@ class PostgresBeat:
         if not lanes:
             return []
         found = dict[Lane, list[Queued]]()
-        for row in self._queued(await self._fetch(self._sql["heads"], lanes, limit)):
+        depth = limit if self._is_alone else 2 * limit + 64
+        for row in self._queued(await self._fetch(self._sql["heads"], lanes, limit, depth)):
             found.setdefault(row.lane, []).append(row)
+        if self._is_alone:
+            return [row for lane in lanes for row in found.get(lane, ())]
         if silent := [lane for lane in lanes if lane not in found]:
             self.passed_over = self.passed_over or (await self._fetch(self._sql["waits_elsewhere"], silent))[0][0]
         return [row for lane in lanes for row in found.get(lane, ())[:limit]]

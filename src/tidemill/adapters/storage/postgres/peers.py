@@ -40,6 +40,11 @@ class PostgresPeers:
         self._others = 0
         self._looks = 0
 
+    @property
+    def are_none(self) -> bool:
+        """As the last look said; who came since then is known a second later."""
+        return self._looks > 0 and self._others == 0
+
     async def look(self) -> Look:
         ((at, others, duties, kinds, epochs, *rest),) = await self._fetch("look", self.id, LEASE_US)
         self._others = others

@@ -30,7 +30,7 @@ class PostgresStore(PostgresQueries):
 
     def __init__(self, access: Access, kept: dict[str, bytes], server: bytes, faults: Faults) -> None:
         self.access = access
-        self._id, self._secret, self._server = kept["id"], kept["secret"], server
+        self._id, self._secret = kept["id"], kept["secret"]
         self._meter = Meter()
         self.peers = PostgresPeers(access, server, self._meter)
         self._turns = Turns(Line(access, BEATS, self._meter), self._meter, faults)
@@ -50,7 +50,7 @@ class PostgresStore(PostgresQueries):
         if self._beat is not None:
             raise StoreMisusedError("a beat is open already")
         at = await self._turns.begin(wait_for)
-        self._beat = PostgresBeat(self._turns, at, self._server, self._ended)
+        self._beat = PostgresBeat(self._turns, at, self.peers, self._ended)
         return self._beat
 
     def counts(self) -> Counts:

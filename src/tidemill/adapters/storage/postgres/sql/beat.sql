@@ -11,7 +11,7 @@ with seen as materialized (
   select l.n, q.place, q.run, q.path, q.lane
   from unnest($1::bytea[]) with ordinality l(lane, n)
   cross join lateral (
-    select * from queue where queue.lane = l.lane order by place, run, path limit 2 * $2 + 64) q),
+    select * from queue where queue.lane = l.lane order by place, run, path limit $3) q),
 held as materialized (
   select r.id from (select run, min(place) as place from seen group by run) s join run r on r.id = s.run
   order by s.place, r.id limit $2 * cardinality($1::bytea[]) for update of r skip locked)
