@@ -22,7 +22,8 @@ from tidemill.ports.faults import ServerPoint, StorePoint, WorkerPoint
 DIED = 137
 WITHIN_S = 60.0
 MIGRATIONS = tuple(point for point in get_args(StorePoint) if "migrate" in point)
-SERVER = tuple(point for point in (*get_args(StorePoint), *get_args(ServerPoint)) if point not in MIGRATIONS)
+APART = (*MIGRATIONS, "blob.delete.before", "blob.delete.after")  # of those test_kill_keeping.py
+SERVER = tuple(point for point in (*get_args(StorePoint), *get_args(ServerPoint)) if point not in APART)
 WORKER = tuple(point for point in get_args(WorkerPoint) if not point.startswith("environment."))
 ONCE = ("address.", "store.checkpoint.")  # what a short life does only once
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from tests.server.http import Answer, Http
 from tests.server.mill import Mill
+from tests.server.test_graphs import sums
 from tests.server.test_runs import RUNS, submit
-from tidemill.core.ids import parse_digest, parse_run_id
+from tidemill.core.ids import digest_of, digest_text, parse_digest, parse_run_id
 
 LARGE = "x" * 40_000
 
@@ -194,3 +197,28 @@ async def test_a_submission_that_names_a_blob_that_goes_is_told_to_upload_it(ser
     for _ in range(2):
         await served.keeper().round()
     assert (await working.get(f"/api/v1/runs/{run}/artifacts/loud.txt")).body == b"A FILE"
+
+
+@pytest.mark.promise("P11")
+async def test_files_of_constants_and_of_schedules_stay_though_no_run_names_them(served: Mill, working: Http) -> None:
+    one, two = [await upload(working, data) for data in (b"a constant", b"an input")]
+    files = [{"$file": digest, "size": 10, "media_type": "text/plain", "name": "a.txt"} for digest in (one, two)]
+    plain = msgspec.json.decode(sums.compiled.document)
+    document = msgspec.json.encode({**plain, "states": constant_in(plain["states"], files[0])}, order="sorted")
+    published = await working("PUT", f"/api/v1/graphs/{digest_text(digest_of(document))}", document)
+    assert published.status == 201, published
+    schedule = {"target": "media.shout", "input": {"file": files[1]}, "every_s": 86_400}
+    answer = await working("PUT", "/api/v1/schedules/loud", schedule)
+    assert answer.status in {200, 201}, answer
+    for _ in range(3):
+        await served.keeper().round()
+    for digest in (one, two):
+        assert (await working("HEAD", f"/api/v1/blobs/{digest}")).status == 200
+
+
+def constant_in(states: dict[str, Any], value: object) -> dict[str, Any]:
+    """The same with one more node, of a constant that nobody uses."""
+    ((name, state),) = states.items()
+    graph = state["body"]
+    node = {"type": "constant", "value": value, "schema": {}}
+    return {name: {**state, "body": {**graph, "nodes": {**graph["nodes"], "file": node}}}}

@@ -11,6 +11,16 @@ from tidemill.core.values import refs_in
 _pack = msgspec.msgpack.Encoder().encode
 
 
+def graph_holder(graph: Digest) -> RunId:
+    """Who names the files of a graph's constants: the graph, for good."""
+    return RunId(b"g" + graph)
+
+
+def schedule_holder(schedule: bytes) -> RunId:
+    """Who names the files of a schedule's input."""
+    return RunId(b"s" + schedule)
+
+
 def name_blobs(draft: Draft, holder: RunId, digests: Iterable[bytes]) -> list[Digest]:
     """Note that a run names blobs; give those that are not there, which it cannot."""
     wanted = list(dict.fromkeys(Digest(each) for each in digests))

@@ -15,9 +15,11 @@ from tidemill.core.events import (
     RunChanged,
     SignalSent,
 )
-from tidemill.core.ids import RunId, SessionId
+from tidemill.core.ids import Digest, RunId, SessionId
+from tidemill.core.naming import graph_holder
 from tidemill.core.rows import Changes, GraphRow, Keys, Pause
 from tidemill.core.run import Ended, Run
+from tidemill.core.values import Encoding, refs_in
 from tidemill.engine.answers import Answers, failer
 from tidemill.engine.beats import Beats
 from tidemill.engine.inbox import Arrival, Decision, Urgency
@@ -132,10 +134,18 @@ class Engine(Beats):
         row, workflow = row_of(document, self.clock.now())
         unverified = unverified_of(workflow, self.catalog)
         known = await self.graphs.layout(row.digest)
+        await self.name_files(row)
         if known is None or self.graphs.by_name(row.name) != row.digest:
             await self.record(Changes(graphs=[row]))
             self.graphs.add(GraphRow(row.digest, b"", row.name, row.created_at), workflow)
         return Published(row.digest, row.name, unverified)
+
+    async def name_files(self, row: GraphRow) -> None:
+        """Have the files of a graph's constants stay, as far as they are here."""
+        named = [Digest(each) for each in refs_in(row.document, Encoding.JSON)]
+        known = (await self._store.rows(Keys(blobs=named))).blobs if named else {}
+        if there := [(graph_holder(row.digest), digest) for digest, size in known.items() if size is not None]:
+            await self.record(Changes(blob_refs=there))
 
     def watch(self, token: str) -> Watch:
         return self._watches.open(token)

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 from tidemill.core.commands import Command, RefuseSubmit
 from tidemill.core.errors import UnavailableError
 from tidemill.core.events import CancelRequested, Event
-from tidemill.core.ids import Instant, RunId
+from tidemill.core.ids import Digest, Instant, RunId
+from tidemill.core.naming import schedule_holder
 from tidemill.core.overlay import Overlay
 from tidemill.core.rows import Fire, FireKind, Keys, Schedule
 from tidemill.core.run import Run
 from tidemill.core.schedules import Verdict
+from tidemill.core.values import Encoding, refs_in
 
 _log = logging.getLogger("tidemill.engine")
 
@@ -66,7 +68,21 @@ async def reschedule(
             refused[event.run] = why
     verdict = replace(verdict, fires=tuple(_told(each, refused) for each in verdict.fires))
     _lay(overlay, row, verdict)
+    await _name_files(overlay, row, verdict, load)
     return verdict
+
+
+async def _name_files(
+    overlay: Overlay, before: Schedule | None, verdict: Verdict, load: Callable[[Keys], Awaitable[None]]
+) -> None:
+    """The files of its input stay while it is there; who submits them says so if they are not."""
+    row = verdict.row
+    if row is None or (before is not None and before.call == row.call):
+        return
+    if named := [Digest(each) for each in refs_in(row.call.input, Encoding.JSON)]:
+        await load(Keys(blobs=named))
+        there = [digest for digest in named if overlay.blobs[digest] is not None]
+        overlay.blob_refs.update(dict.fromkeys((schedule_holder(row.id), digest) for digest in there))
 
 
 def _mark(row: Schedule | None) -> tuple[bytes, int]:

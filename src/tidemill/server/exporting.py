@@ -1,15 +1,16 @@
 """A run that ended as one file, in a stream (wire/exports.py)."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tidemill.core.ids import Digest, text_of
-from tidemill.core.rows import Changes
+from tidemill.core.rows import Changes, Keys
 from tidemill.core.run import Ended, Run
+from tidemill.core.values import Encoding, refs_in
 from tidemill.core.version import VERSION as OURS
 from tidemill.engine.engine import Engine
 from tidemill.ports.blobs import Blobs
@@ -64,27 +65,39 @@ class _File:
         """Each by name; a blob in pieces under no name."""
         times = (time_text(run.created_at), time_text(run.ended_at))
         yield HEAD, _json(RunHead(FORMAT, VERSION, text_of(run.id), run.workflow, run.status, *times, OURS))
-        for digest in dict.fromkeys([run.graph, *([run.fork.graph] if run.fork else [])]):
-            row = await self._engine.queries.graph(digest)
+        named: dict[Digest, None] = {}
+        for graph in dict.fromkeys([run.graph, *([run.fork.graph] if run.fork else [])]):
+            row = await self._engine.queries.graph(graph)
             if row is not None:
-                yield f"graphs/{digest.hex()}.json", row.document
-        async for piece in self._of_blobs(run):
+                yield f"graphs/{graph.hex()}.json", row.document
+                named |= dict.fromkeys(Digest(each) for each in refs_in(row.document, Encoding.JSON))
+        async for piece in self._of_blobs(run, named):
             yield "", piece
         async for number, part in _numbered(self._parts(run)):
             yield f"rows/{number:06}.msgpack", _pack(part)
         async for number, lines in _numbered(self._lines(run)):
             yield f"logs/{number:06}.msgpack", _pack(lines)
 
-    async def _of_blobs(self, run: Run) -> AsyncIterator[bytes]:
+    async def _of_blobs(self, run: Run, of_graphs: Iterable[Digest]) -> AsyncIterator[bytes]:
+        known = (await self._engine.queries.rows(Keys(blobs=list(of_graphs)))).blobs
+        rest = {digest: size for digest, size in known.items() if size is not None}
         async for changes in self._changes(run):
             for digest, size in changes.blobs.items():
-                self._blob_count += 1
-                yield header(f"blobs/{digest.hex()}", size)
-                async for piece in self._blobs.read(Digest(digest)):
+                rest.pop(digest, None)
+                async for piece in self._blob(digest, size):
                     yield piece
-                yield padding(size)
             if not changes.blobs and not changes.runs:
-                return  # they come first
+                break  # they come first
+        for digest, size in rest.items():
+            async for piece in self._blob(digest, size):
+                yield piece
+
+    async def _blob(self, digest: Digest, size: int) -> AsyncIterator[bytes]:
+        self._blob_count += 1
+        yield header(f"blobs/{digest.hex()}", size)
+        async for piece in self._blobs.read(digest):
+            yield piece
+        yield padding(size)
 
     async def _parts(self, run: Run) -> AsyncIterator[RunRows]:
         async for changes in self._changes(run):

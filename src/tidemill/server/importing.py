@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from tidemill.core.documents import DocumentError
 from tidemill.core.ids import BadIdError, Digest, RunId, parse_run_id, text_of
-from tidemill.core.rows import Changes, Keys
+from tidemill.core.rows import Changes, GraphRow, Keys
 from tidemill.core.run import Ended, Hidden, Run
 from tidemill.core.wait_rows import Closed, Outcome
 from tidemill.engine.engine import Engine
@@ -66,6 +66,7 @@ class _Importing:
         self._engine, self._blobs, self._logs, self._blob_limit = engine, blobs, logs, blob_limit
         self._digests: dict[str, str] = {}
         self._blob_count = self._row_count = 0
+        self._graphs: list[GraphRow] = []
         self._run: RunId = RunId(b"")
         self._hidden: Run | None = None  # the row that is there while rows come
 
@@ -133,6 +134,7 @@ class _Importing:
         row, workflow = row_of(document, LONG_AGO)
         if row.digest != digest:
             raise BadArchiveError(f"the graph {digest.hex()} has another digest")
+        self._graphs.append(row)
         if await self._engine.queries.graph(row.digest) is None:
             await self._engine.record(Changes(graphs=[row]))
             self._engine.graphs.look_at(row.digest, workflow)
@@ -164,6 +166,8 @@ class _Importing:
     async def _end(self, head: RunHead) -> Imported:
         if self._hidden is None:
             raise BadArchiveError("it has no rows")
+        for graph in self._graphs:
+            await self._engine.name_files(graph)
         run = replace(self._hidden, hidden=None, hidden_at=self._engine.clock.now())  # its age counts from now on
         await self._engine.record(Changes(runs=[run], tagged={run.id: run.tags}))
         self._hidden = None

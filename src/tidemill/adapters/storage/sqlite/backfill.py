@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 import apsw
 
-from tidemill.adapters.storage.packing import dates_of, tag_bindings, unpack_run
+from tidemill.adapters.storage.packing import dates_of, tag_bindings, unpack_graph, unpack_run, unpack_schedule
 from tidemill.adapters.storage.sqlite.connection import fetch
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.chunks import unpack
+from tidemill.core.naming import graph_holder, schedule_holder
 from tidemill.core.run import Run
-from tidemill.core.values import blobs_of
+from tidemill.core.values import Encoding, blobs_of, refs_in
 
 _BITE = 1000
 
@@ -25,6 +26,7 @@ def fill_all(db: apsw.Connection) -> None:
         with db:
             _each_run(db, _date)
             _name_chunks(db)
+            _name_files(db)
             db.execute(sql["date"])
 
 
@@ -46,6 +48,17 @@ def _tag(db: apsw.Connection, runs: Sequence[Run]) -> None:
 def _date(db: apsw.Connection, runs: Sequence[Run]) -> None:
     dates = [(*dates_of(run), run.id) for run in runs]
     db.executemany(statements("sqlite/sql/open")["set_dates"], [each for each in dates if each[0] or each[1]])
+
+
+def _name_files(db: apsw.Connection) -> None:
+    """Files of constants and of schedules' inputs were not named either."""
+    sql = statements("sqlite/sql/open")
+    graphs = [unpack_graph(packed) for (packed,) in fetch(db, sql["graphs"])]
+    schedules = [unpack_schedule(packed) for (packed,) in fetch(db, sql["schedules"])]
+    texts = [(graph_holder(row.digest), row.document) for row in graphs]
+    texts += [(schedule_holder(row.id), row.call.input) for row in schedules]
+    named = [(holder, digest) for holder, text in texts for digest in refs_in(text, Encoding.JSON)]
+    db.executemany(sql["name_if_there"], named)
 
 
 def _name_chunks(db: apsw.Connection) -> None:
