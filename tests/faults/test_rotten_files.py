@@ -1,16 +1,20 @@
 """Files that rot: damage is said, by the server and by `tidemill store check`, and never shown as if it were right."""
 
+import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
+from tests.cli.processes import until
 from tests.faults import everything
 from tests.faults.processes import COMMAND, Mill
-from tests.faults.workload import Workload
+from tests.faults.workload import OCTETS, Errand, Workload
 
 FILLED = "Q" * 200
 
@@ -49,18 +53,70 @@ def test_a_damaged_blob_is_named_by_the_check_and_given_to_nobody(mill: Mill) ->
     with mill, mill.telling():
         work = worked(mill)
         assert check(mill.data) == (0, [])
-        [blob] = [path for path in (mill.data / "blobs").glob("??/*") if path.is_file()]
+        [blob] = blobs(mill)
+        whole = blob.read_bytes()
         flip(blob, 50_000)
         run = next(run for run, kind in work.acknowledged.items() if kind == "large")
-        with pytest.raises(HTTPError) as caught:
-            urlopen(f"{mill.url}/api/v1/runs/{run}/result", timeout=30)  # loopback
-        with caught.value as error:
-            assert error.code >= 500
-        code, said = check(mill.data)
-        assert (code, len(said)) == (1, 1)
-        assert blob.name in said[0]
+        assert f"blob sha256:{blob.name} is damaged on disk" in refused(mill, f"/runs/{run}/result")
+        assert blob.name in refused(mill, f"/blobs/sha256:{blob.name}")
+        assert check(mill.data) == (
+            1,
+            [f"the blob sha256:{blob.name} is damaged: it has {len(whole):,} bytes, and had {len(whole):,}"],
+        )
         blob.unlink()
+        assert blob.name in refused(mill, f"/runs/{run}/result")
         assert check(mill.data) == (1, [f"the blob sha256:{blob.name} cannot be read: No such file or directory"])
+        blob.write_bytes(whole)  # a copy is put back
+        assert work.ended(run)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("size", [30_000, 3_000_000])
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_a_step_whose_input_is_gone_fails_at_once_and_says_which(mill: Mill, how: str, size: int) -> None:
+    """To try again would find nothing either; once the bytes are sent anew, it works."""
+    with mill, mill.telling():
+        work = Workload(mill.url)
+        data = os.urandom(size)
+        file = {"$file": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": size}
+        work.pending.append(Errand("POST", "/blobs", data, OCTETS))
+        assert work.send()
+        [blob] = blobs(mill)
+        if how == "missing":
+            blob.unlink()
+        else:
+            flip(blob, size - 5)
+        work.add("weigh", {"task": "mill.weigh"}, {"file": file})
+        assert work.send()
+        [run] = work.acknowledged
+        failure = ended(work, run)["failure"]
+        assert failure["code"] == "permanent"
+        assert f"the input 'file' of run {run} cannot be read from the server" in failure["message"]
+        assert blob.name in failure["message"]
+        assert len(work.get(f"/runs/{run}/attempts")["attempts"]) == 1
+        work.pending.append(Errand("POST", "/blobs", data, OCTETS))
+        work.add("weigh", {"task": "mill.weigh"}, {"file": file})
+        assert work.send()
+        again = next(each for each in work.acknowledged if each != run)
+        assert work.ended(again)["value"].startswith(f"weigh {size} ")
+        assert check(mill.data) == (0, [])
+
+
+def blobs(mill: Mill) -> list[Path]:
+    return [path for path in (mill.data / "blobs").glob("??/*") if path.is_file()]
+
+
+def ended(work: Workload, run: str) -> Any:
+    """A run that does not succeed."""
+    return until(lambda: found if (found := work.get(f"/runs/{run}")).get("ended_at") else None, lambda: "it to end")
+
+
+def refused(mill: Mill, path: str) -> str:
+    """What is said of something that is gone."""
+    with pytest.raises(HTTPError) as caught:
+        urlopen(f"{mill.url}/api/v1{path}", timeout=30)  # loopback
+    with caught.value as error:
+        assert error.code == 404
+        return str(error.read().decode())
 
 
 def test_a_damaged_row_is_said_and_the_other_runs_go_on(mill: Mill) -> None:

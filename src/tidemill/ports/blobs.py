@@ -18,6 +18,14 @@ class BlobDamagedError(InputError):
     """What arrived is not what its digest or size says."""
 
 
+class BlobRottenError(BlobMissingError, BlobDamagedError):
+    """What is stored under a digest is something else: as good as missing, until it is written anew."""
+
+    def __init__(self, digest: bytes) -> None:
+        InputError.__init__(self, f"blob sha256:{digest.hex()} is damaged on disk")
+        self.digest = digest
+
+
 class Blobs(Protocol):
     @durable("blob.write.before", "blob.rename.before", "blob.rename.after")
     async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
@@ -30,10 +38,15 @@ class Blobs(Protocol):
         ...
 
     def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Bytes ``start`` to ``end`` (exclusive). Raises BlobMissingError."""
+        """Bytes ``start`` to ``end`` (exclusive). Raises BlobMissingError.
+
+        When it is all of them, they are checked: BlobRottenError comes before the last ones.
+        """
         ...
 
-    async def size(self, digest: Digest) -> int | None: ...
+    async def size(self, digest: Digest) -> int | None:
+        """None when there is no such blob, or one that was found to be damaged."""
+        ...
 
     async def stored(self, after: bytes, limit: int) -> Sequence[tuple[Digest, int]]:
         """Digests of what is stored that are greater than ``after``, in order, each with a stamp.

@@ -77,7 +77,7 @@ class BlobRoutes:
         headers["content-length"] = str(end - start)
         if wanted:
             headers["content-range"] = f"bytes {start}-{end - 1}/{size}"
-        chunks: AsyncIterator[bytes] = self._blobs.read(digest, start, end)
+        chunks = await _begun(self._blobs.read(digest, start, end))
         return self._streams.answer(chunks, headers["content-type"], headers, 206 if wanted else 200)
 
     async def _size(self, digest: Digest) -> int:
@@ -87,6 +87,18 @@ class BlobRoutes:
         if size is None:
             raise refuse("unknown_blob", f"no blob {digest_text(digest)}")
         return size
+
+
+async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """What is missing or damaged from the first byte on is said instead of an answer."""
+    first = await anext(chunks, b"")
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return all_of_it()
 
 
 def _range(request: Request, tag: str, size: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tidemill.core.bodies import Encoded, LocalFile
 from tidemill.core.errors import UnavailableError
-from tidemill.core.ids import digest_of
+from tidemill.core.ids import RunId, digest_of, text_of
 from tidemill.core.values import (
     INLINE_LIMIT_BYTES,
     Argument,
@@ -22,9 +22,10 @@ from tidemill.core.values import (
     Value,
     refs_in,
 )
-from tidemill.ports.blobs import BlobDamagedError
+from tidemill.ports.blobs import BlobDamagedError, BlobMissingError
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.files import Files
+from tidemill.sdk.errors import PermanentError
 from tidemill.wire.worker import FRAME_VALUES_BYTES
 from tidemill.worker.fetcher import Fetcher
 
@@ -53,6 +54,13 @@ def is_small(outputs: Mapping[str, Encoded]) -> bool:
     return size <= FRAME_VALUES_BYTES
 
 
+class InputGoneError(PermanentError):
+    """Bytes that an input names are not there any more: to try again would find nothing either."""
+
+    def __init__(self, name: str, run: bytes, error: BlobMissingError) -> None:
+        super().__init__(f"the input {name!r} of run {text_of(RunId(run))} cannot be read from the server: {error}")
+
+
 class Exchange:
     """On the control loop."""
 
@@ -61,7 +69,13 @@ class Exchange:
 
     async def fetch(self, run: bytes, inputs: Mapping[str, Argument]) -> dict[str, Argument]:
         """The same arguments with every value inline, and the files that they name on this machine."""
-        return {name: await self._fetch(run, argument) for name, argument in inputs.items()}
+        found: dict[str, Argument] = {}
+        for name, argument in inputs.items():
+            try:
+                found[name] = await self._fetch(run, argument)
+            except BlobMissingError as error:
+                raise InputGoneError(name, run, error) from error
+        return found
 
     async def _fetch(self, run: bytes, argument: Argument) -> Argument:
         match argument:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.blobs.conftest import OpenBlobs
-from tests.contracts.blobs.test_blobs import LIMIT, stream
+from tests.contracts.blobs.test_blobs import LIMIT, read, stream
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.ids import digest_of
-from tidemill.ports.blobs import BlobDamagedError
+from tidemill.ports.blobs import BlobDamagedError, BlobRottenError
 from tidemill.ports.store import StoreFullError, StoreLostError
 
 
@@ -65,3 +65,31 @@ async def test_a_disk_that_refuses_leaves_nothing_and_can_be_used_again(
     disk.fault = 0
     assert await blobs.write(stream(b"abc"), None, LIMIT) == (digest_of(b"abc"), 3)
     threads.close()
+
+
+@pytest.mark.parametrize("size", [3, 1 << 20, 3_000_000])
+async def test_what_is_damaged_on_disk_is_given_to_nobody_until_it_is_written_anew(
+    open_blobs: OpenBlobs, tmp_path: Path, size: int
+) -> None:
+    blobs, data = open_blobs(), bytes(size)
+    digest, _ = await blobs.write(stream(data), None, LIMIT)
+    path = tmp_path / "blobs" / digest.hex()[:2] / digest.hex()
+    path.write_bytes(data[:-1] + b"x")
+    for end in (None, size):
+        with pytest.raises(BlobRottenError, match=digest.hex()):
+            await read(blobs, digest, 0, end)
+    assert await blobs.size(digest) is None
+    assert await blobs.write(stream(data), digest, LIMIT) == (digest, size)
+    assert await read(blobs, digest) == data
+    assert await blobs.size(digest) == size
+
+
+async def test_a_copy_that_is_put_back_is_taken(open_blobs: OpenBlobs, tmp_path: Path) -> None:
+    blobs = open_blobs()
+    digest, _ = await blobs.write(stream(b"abc"), None, LIMIT)
+    path = tmp_path / "blobs" / digest.hex()[:2] / digest.hex()
+    path.write_bytes(b"abd")
+    with pytest.raises(BlobRottenError):
+        await blobs.fetch(digest, LIMIT)
+    path.write_bytes(b"abc")
+    assert await blobs.fetch(digest, LIMIT) == b"abc"

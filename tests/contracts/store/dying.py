@@ -12,6 +12,7 @@ from tidemill.adapters.system.disk import OsDisk
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.faults import CrashFaults
 from tidemill.adapters.system.threads import ThreadPool
+from tidemill.core.ids import digest_of
 from tidemill.core.rows import Changes, Entry, History
 from tidemill.core.values import Inline
 
@@ -48,6 +49,8 @@ async def main(what: str, folder: Path, plan: str) -> None:
         for number in range(1, 4):
             await blobs.write(_halves(blob_of(number)), None, 1 << 24)
             print(number, flush=True)
+        for number in range(1, 4):
+            await blobs.delete(digest_of(blob_of(number)))
 
 
 async def _halves(data: bytes) -> AsyncIterator[bytes]:

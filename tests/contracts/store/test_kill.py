@@ -20,7 +20,13 @@ from tidemill.core.rows import Keys
 
 STORE_POINTS = [f"store.{point}:{n}" for point in ("save.before", "commit.before", "commit.after") for n in (1, 7)]
 CHECKPOINTS = ["store.checkpoint.before:1", "store.checkpoint.after:2"]
-BLOB_POINTS = ["blob.write.before:2", "blob.sync.before:1", "blob.rename.before:2", "blob.rename.after:2"]
+BLOB_POINTS = [
+    "blob.write.before:2",
+    "blob.write.after:2",
+    "blob.sync.before:1",
+    "blob.rename.before:2",
+    "blob.rename.after:2",
+]
 
 
 def run_until_it_dies(what: str, folder: Path, plan: str) -> int:
@@ -49,6 +55,17 @@ async def test_a_killed_store_holds_each_acknowledged_beat_whole(tmp_path: Path,
     assert [row for _, row in await store.feed(0, None, 100)] == [beat_of(n + 1).history[0] for n in range(there)]
     assert sum(count.waiting for count in await store.queue_counts()) == (1 if there else 0)
     await store.close()
+    threads.close()
+
+
+@pytest.mark.parametrize("plan", ["blob.delete.before:2", "blob.delete.after:2"])
+async def test_a_killed_remover_of_blobs_leaves_each_whole_or_gone(tmp_path: Path, plan: str) -> None:
+    assert run_until_it_dies("blobs", tmp_path, plan) == 3
+    threads = ThreadPool()
+    blobs = FolderBlobs(OsDisk(tmp_path / "blobs"), threads)
+    there = [number for number in range(1, 4) if await blobs.size(digest_of(blob_of(number))) is not None]
+    assert there == ([2, 3] if ".before" in plan else [3])
+    assert [await read(blobs, digest_of(blob_of(number))) for number in there] == [blob_of(n) for n in there]
     threads.close()
 
 

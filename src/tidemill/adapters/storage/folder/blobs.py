@@ -6,6 +6,7 @@ What a crash left in `parts/` is removed at the next start.
 
 import errno
 import hashlib
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -13,13 +14,15 @@ from itertools import count
 from typing import TypeVar
 
 from tidemill.core.ids import Digest
-from tidemill.ports.blobs import BlobDamagedError, BlobMissingError
+from tidemill.ports.blobs import BlobDamagedError, BlobMissingError, BlobRottenError
 from tidemill.ports.disk import Disk
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.store import StoreFullError, StoreLostError
 from tidemill.ports.threads import Threads
 
 T = TypeVar("T")
+
+_log = logging.getLogger("tidemill")
 
 _PARTS = "parts/"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -33,11 +36,13 @@ class FolderBlobs:
     def __init__(self, disk: Disk, threads: Threads, faults: Faults = NO_FAULTS) -> None:
         self._disk, self._threads, self._faults = disk, threads, faults
         self._numbers = count(1)
+        self._rotten: set[Digest] = set()
         for name in disk.list(_PARTS):
             disk.delete(name)
 
     async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
         part = _Part(self._disk, self._faults, f"{_PARTS}{next(self._numbers)}", limit)
+        part.rotten = self._rotten
         try:
             async for chunk in chunks:
                 if part.gather(chunk) >= _GATHER_BYTES:
@@ -50,19 +55,25 @@ class FolderBlobs:
 
     async def read(self, digest: Digest, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         name = _name(digest)
+        await self._refuse_rotten(digest)
+        is_whole = start == 0 and (end is None or end == self._disk.size(name))
+        found = hashlib.sha256() if is_whole else None
         while end is None or start < end:
             size = _READ_BYTES if end is None else min(_READ_BYTES, end - start)
-            data = await self._call("blob.read", partial(_read, self._disk, name, start, size))
+            data = await self._call("blob.read", partial(_read, self._disk, name, start, size, found))
             if data is None:
                 raise BlobMissingError(digest)
+            start += len(data)
+            is_last = len(data) < size or start == end
+            if is_last and found is not None and found.digest() != digest:
+                raise self._rot(digest)
             if data:
                 yield data
-            if len(data) < size:
+            if is_last:
                 return
-            start += len(data)
 
     async def size(self, digest: Digest) -> int | None:
-        return self._disk.size(_name(digest))
+        return None if digest in self._rotten else self._disk.size(_name(digest))
 
     async def stored(self, after: bytes, limit: int) -> Sequence[tuple[Digest, int]]:
         found: list[tuple[Digest, int]] = []
@@ -81,11 +92,29 @@ class FolderBlobs:
         self._faults.reach("blob.delete.after")
 
     async def fetch(self, digest: Digest, limit: int) -> bytes:
-        """Also checks it. Raises BlobMissingError, or BlobDamagedError (longer than the limit, or not its digest)."""
-        data = await self._call("blob.read", partial(_read_checked, self._disk, digest, limit))
+        """Also checks it. Raises BlobMissingError, BlobRottenError, or BlobDamagedError (longer than the limit)."""
+        await self._refuse_rotten(digest)
+        found = hashlib.sha256()
+        data = await self._call("blob.read", partial(_read, self._disk, _name(digest), 0, limit + 1, found))
         if data is None:
             raise BlobMissingError(digest)
+        if len(data) > limit:
+            raise BlobDamagedError(f"blob sha256:{digest.hex()} has more than {limit} bytes")
+        if found.digest() != digest:
+            raise self._rot(digest)
         return data
+
+    async def _refuse_rotten(self, digest: Digest) -> None:
+        if digest in self._rotten:
+            if not await self._call("blob.read", partial(_is_right, self._disk, digest)):
+                raise BlobRottenError(digest)
+            self._rotten.discard(digest)  # somebody put back a copy
+
+    def _rot(self, digest: Digest) -> BlobRottenError:
+        """It counts as missing from now on, so that whoever has it may write it anew."""
+        self._rotten.add(digest)
+        _log.error("blob sha256:%s is damaged on disk: put back a copy of that file", digest.hex())
+        return BlobRottenError(digest)
 
     async def _call(self, name: str, function: Callable[[], T]) -> T:
         try:
@@ -106,6 +135,7 @@ class _Part:
         self._hash = hashlib.sha256()
         self._is_written = False
         self.size = 0
+        self.rotten: set[Digest] = set()  # what these name is written anew
 
     @property
     def digest(self) -> Digest:
@@ -127,7 +157,7 @@ class _Part:
         data = self._take()
         if wanted is not None and self.digest != wanted:
             raise BlobDamagedError(f"sha256:{wanted.hex()} was announced, and sha256:{self.digest.hex()} came")
-        if self._disk.size(_name(self.digest)) == self.size:
+        if self._disk.size(_name(self.digest)) == self.size and self.digest not in self.rotten:
             self._disk.touch(_name(self.digest))
             self.discard()
             return
@@ -138,6 +168,7 @@ class _Part:
         self._faults.reach("blob.rename.before")
         self._disk.rename(self._name, _name(self.digest))
         self._is_written = False
+        self.rotten.discard(self.digest)
         self._faults.reach("blob.rename.after")
 
     def discard(self) -> None:
@@ -174,19 +205,18 @@ def _stored(disk: Disk, first: int, after: bytes) -> list[tuple[Digest, int]]:
     return found
 
 
-def _read(disk: Disk, name: str, start: int, size: int) -> bytes | None:
+def _read(disk: Disk, name: str, start: int, size: int, found: "hashlib._Hash | None") -> bytes | None:
     try:
-        return disk.read(name, start, size)
+        data = disk.read(name, start, size)
     except FileNotFoundError:
         return None
-
-
-def _read_checked(disk: Disk, digest: Digest, limit: int) -> bytes | None:
-    data = _read(disk, _name(digest), 0, limit + 1)
-    if data is None:
-        return None
-    if len(data) > limit:
-        raise BlobDamagedError(f"blob sha256:{digest.hex()} has more than {limit} bytes")
-    if hashlib.sha256(data).digest() != digest:
-        raise BlobDamagedError(f"blob sha256:{digest.hex()} is damaged on disk")
+    if found is not None:
+        found.update(data)
     return data
+
+
+def _is_right(disk: Disk, digest: Digest) -> bool:
+    found, start = hashlib.sha256(), 0
+    while data := _read(disk, _name(digest), start, _READ_BYTES, found):
+        start += len(data)
+    return found.digest() == digest
