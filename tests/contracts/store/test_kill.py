@@ -82,5 +82,5 @@ async def test_a_killed_blob_writer_leaves_whole_blobs_and_no_parts(tmp_path: Pa
         if await blobs.size(digest) is not None:
             assert await read(blobs, digest) == blob_of(number)
             there += 1
-    assert there == acknowledged + (".after" in plan)
+    assert there == acknowledged + ("rename.after" in plan)
     threads.close()
