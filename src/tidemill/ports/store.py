@@ -74,7 +74,7 @@ class HeldElsewhereError(UnavailableError):
 class Beat(Protocol):
     @property
     def at(self) -> Instant:
-        """When it began, by the clock of the store; by that of its caller where the store has none."""
+        """When it began, as its caller said, whose clock keeps to that of the store where it has one (`Look.at`)."""
         ...
 
     async def load(self, keys: Keys) -> Rows:

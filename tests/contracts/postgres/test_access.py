@@ -16,7 +16,7 @@ from tidemill.adapters.storage.postgres.store import open_postgres
 from tidemill.adapters.storage.statements import migrations
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.core.rows import Changes, Keys
-from tidemill.ports.store import RunFilter, StoreLostError
+from tidemill.ports.store import RunFilter, Store, StoreLostError
 
 SECRET = "p@ss/w:rd%"
 
@@ -85,7 +85,7 @@ async def test_too_many_connections_are_said(own_postgres: PostgresServer) -> No
     own_postgres.start(max_connections="5", superuser_reserved_connections="0", autovacuum="off", max_wal_senders="0")
     stores = [await a_postgres(own_postgres.url()) for _ in range(6)]
     try:
-        beats = await asyncio.gather(*(store.begin(0) for store in stores), return_exceptions=True)
+        beats = await asyncio.gather(*map(look, stores), return_exceptions=True)
         refused = [str(beat) for beat in beats if isinstance(beat, StoreLostError)]
         assert refused
         assert all("has no connection left: raise its max_connections" in text for text in refused)
@@ -148,3 +148,9 @@ async def test_each_version_that_is_here_will_do(bins: object) -> None:
         await store.close()
     finally:
         server.close()
+
+
+async def look(store: Store) -> None:
+    """In a beat, which stays open."""
+    beat = await store.begin(0)
+    await beat.load(Keys(runs=[R1]))

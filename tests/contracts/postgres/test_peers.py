@@ -132,9 +132,11 @@ async def test_a_database_that_restarts_is_found_again(own_postgres: PostgresSer
         await asyncio.to_thread(own_postgres.kill)
         with pytest.raises(StoreLostError):
             await open_beat.commit()
-        for call in (store.begin(0), store.runs(RunFilter()), store.peers.look(), logs.append([line])):
+        lost = await store.begin(0)
+        for call in (lost.load(Keys(runs=[R1])), store.runs(RunFilter()), store.peers.look(), logs.append([line])):
             with pytest.raises(StoreLostError, match=r"is not listening|failed|lost|closed"):
                 await call
+        await lost.rollback()
         await asyncio.to_thread(own_postgres.start)
         beat = await store.begin(0)
         assert (await beat.load(Keys(runs=[R1, run_id(2)]))).runs == {R1: a_run(), run_id(2): None}

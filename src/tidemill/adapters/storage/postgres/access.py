@@ -35,7 +35,7 @@ class Purpose(Struct, frozen=True):
     idle_s: float = 5.0  # in a transaction: a server that froze holds its runs for so long
 
 
-BEATS = Purpose("beats", statement_s=10.0)
+BEATS = Purpose("beats", statement_s=10.0, lock_s=0.1)  # a frozen server's lock holds up a beat no longer
 PEERS = Purpose("peers", statement_s=5.0)
 QUERIES = Purpose("queries", statement_s=30.0)
 LOGS = Purpose("logs", statement_s=30.0)

@@ -38,7 +38,7 @@ class PostgresBeat:
         self._sql = statements("postgres/sql/beat")
         self._held: set[RunId] = set()
         self._absent: Absent = set()
-        self._saving = Saving(turns.line, turns.meter, self._absent)
+        self._saving = Saving(turns, turns.meter, self._absent)
         self._is_open = True
         self.passed_over = False
 
@@ -171,7 +171,7 @@ class PostgresBeat:
 
     async def _fetch(self, sql: str, *bound: object) -> list[Record]:
         self._check_open()
-        return await self._turns.line.fetch(sql, *bound)
+        return await self._turns.fetch(sql, *bound)
 
     def _check_open(self) -> None:
         if not self._is_open:

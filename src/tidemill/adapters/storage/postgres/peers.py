@@ -18,6 +18,7 @@ from tidemill.ports.peers import Duty, Kind, Look, News
 from tidemill.ports.store import StoreLostError
 
 LEASE_US = 3_000_000
+DUTY_US = 2_000_000  # who takes over does so at a look after its end: within 3 s
 _FORGOTTEN_US = 3_600_000_000  # a server that is dead for so long leaves no trace
 _TIDY_EVERY = 600  # looks
 _ENDED = 120  # runs in one word: it may have 8,000 bytes
@@ -46,7 +47,7 @@ class PostgresPeers:
         return self._looks > 0 and self._others == 0
 
     async def look(self) -> Look:
-        ((at, others, duties, kinds, epochs, *rest),) = await self._fetch("look", self.id, LEASE_US)
+        ((at, others, duties, kinds, epochs, *rest),) = await self._fetch("look", self.id, LEASE_US, DUTY_US)
         self._others = others
         self._looks += 1
         if self._looks % _TIDY_EVERY == 0 and duties:

@@ -20,8 +20,9 @@ from tidemill.adapters.storage.packing import (
     stale_fires,
     tag_bindings,
 )
-from tidemill.adapters.storage.postgres.connection import Line, Meter
+from tidemill.adapters.storage.postgres.connection import Meter
 from tidemill.adapters.storage.postgres.loading import parameters, shifted
+from tidemill.adapters.storage.postgres.turns import Turns
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import RunId
 from tidemill.core.rows import Changes
@@ -69,7 +70,7 @@ Absent = set[tuple[str, Any]]
 class Saving:
     """The writes of one beat. ``absent`` is the beat's own set: what is made leaves it."""
 
-    def __init__(self, line: Line, meter: Meter, absent: Absent) -> None:
+    def __init__(self, line: Turns, meter: Meter, absent: Absent) -> None:
         self._line, self._meter, self._absent = line, meter, absent
         self._next = 0  # number of a history row
 

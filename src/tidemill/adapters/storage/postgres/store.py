@@ -49,8 +49,8 @@ class PostgresStore(PostgresQueries):
     async def begin(self, now: Instant, wait_for: RunId | None = None) -> PostgresBeat:
         if self._beat is not None:
             raise StoreMisusedError("a beat is open already")
-        at = await self._turns.begin(wait_for)
-        self._beat = PostgresBeat(self._turns, at, self.peers, self._ended)
+        await self._turns.begin(wait_for)
+        self._beat = PostgresBeat(self._turns, now, self.peers, self._ended)
         return self._beat
 
     def counts(self) -> Counts:

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from tidemill.adapters.storage.postgres.connection import Line, Meter
+from tidemill.adapters.storage.postgres.connection import Line, Meter, Record
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.errors import UnavailableError
-from tidemill.core.ids import Instant, RunId
+from tidemill.core.ids import RunId
 from tidemill.ports.faults import Faults
 from tidemill.ports.store import HeldElsewhereError, StoreLostError
 
@@ -18,19 +18,20 @@ class Turns:
         self._is_writing = False
         self._committing: asyncio.Task[None] | None = None
 
-    async def begin(self, wait_for: RunId | None) -> Instant:
-        """Open a transaction; gives the time of the database."""
+    async def begin(self, wait_for: RunId | None) -> None:
+        """A turn begins; its transaction does with its first statement, so that one without any costs nothing."""
         await self.settled()
-        await self.line.ready()
-        await self._begin()
         if wait_for is not None:
             try:
-                await self.line.fetch(self._sql["wait_for"], wait_for)
+                await self.fetch(self._sql["wait_for"], wait_for)
             except HeldElsewhereError:  # it waited as long as it may
                 await self.rollback()
-                await self._begin()
-        at: Instant = (await self.line.fetch(self._sql["at"]))[0][0]
-        return at
+
+    async def fetch(self, sql: str, *bound: object) -> list[Record]:
+        if not self._is_open:
+            await self.line.ready()
+            await self._begin()
+        return await self.line.fetch(sql, *bound)
 
     def note_writes(self) -> None:
         """What the transaction did is worth a commit."""

@@ -1,5 +1,3 @@
--- @at
-select (extract(epoch from clock_timestamp()) * 1000000)::bigint;
 -- @wait_for
 select 1 from run where id = $1 for update;
 -- @hold

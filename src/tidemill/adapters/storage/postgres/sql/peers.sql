@@ -4,7 +4,7 @@ alive as (
   insert into server (id, lease_until_at) select $1, at + $2 from moment
   on conflict (id) do update set lease_until_at = excluded.lease_until_at),
 mine as (
-  update duty set holder = $1, lease_until_at = at + $2 from moment
+  update duty set holder = $1, lease_until_at = at + $3 from moment
   where holder = $1 or lease_until_at <= at returning name)
 select at,
   (select count(*) from server where id <> $1 and lease_until_at > at),
