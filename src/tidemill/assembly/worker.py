@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -22,6 +23,7 @@ from tidemill.adapters.backends.inline.backend import InlineBackend
 from tidemill.adapters.backends.inline.body import Surroundings
 from tidemill.adapters.backends.process.backend import ProcessBackend
 from tidemill.adapters.backends.process.launch import Command
+from tidemill.adapters.environments.about import digest_in
 from tidemill.adapters.files.local import LocalFiles
 from tidemill.adapters.system.capture import captured_output
 from tidemill.adapters.system.clock import SystemClock
@@ -189,6 +191,7 @@ def _worker_settings(name: str, settings: Settings, workers: list[Worker]) -> Wo
         offers=offers,
         version=VERSION,
         host=socket.gethostname(),
+        environment=digest_in(Path(sys.prefix)),
         pid=os.getpid(),
     )
 

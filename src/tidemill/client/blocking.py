@@ -169,6 +169,7 @@ class Run(Generic[R_co]):
     steps = _of_run(AsyncRun.steps)
     step = _of_run(AsyncRun.step)
     attempts = _of_run(AsyncRun.attempts)
+    attempt = _of_run(AsyncRun.attempt)
     logs = _of_run(AsyncRun.logs)
     artifacts = _of_run(AsyncRun.artifacts)
     visits = _of_run(AsyncRun.visits)

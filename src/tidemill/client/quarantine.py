@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
+from tidemill.client.calls import escaped
 from tidemill.client.control import Control, Controlled
 from tidemill.client.transport import checked
 from tidemill.core.events import Verdict
 from tidemill.wire.api import MSGPACK
+from tidemill.wire.attempts import AttemptRecord
 from tidemill.wire.exports import Imported
 from tidemill.wire.quarantine import QuarantinePage, QuarantineRequest, QuarantineView
 
@@ -37,6 +39,14 @@ class Judged(Controlled):
             await checked(reply, self._core.calls.transport.url)
             async for chunk in reply.chunks():
                 yield chunk
+
+    async def attempt(self, step: str, number: int) -> AttemptRecord:
+        """One attempt with its inputs, events, first log lines, host, environment, times, memory and outcome.
+
+        Raises:
+            NotFoundError: the run has no such attempt.
+        """
+        return await self._core.calls.get(f"/runs/{self.id}/attempts/{number}/{escaped(step)}", AttemptRecord)
 
     async def _judge(self, verdict: Verdict, steps: tuple[str, ...], by: str) -> Sequence[QuarantineView]:
         asked = QuarantineRequest(verdict, run=self.id, steps=steps, by=by)

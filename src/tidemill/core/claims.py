@@ -114,6 +114,8 @@ def _start(mover: Mover, step: Step, node: TaskNode, claim: Claim) -> Leasing:
         limits=verdict.limits,
         implementation=claim.implementation,
         granted=claim.granted,
+        host=claim.on[0],
+        environment=claim.on[1],
         queued_us=draft.at - step.state.since_at if isinstance(step.state, Ready) else 0,
     )
     _supersede(mover, step, node)

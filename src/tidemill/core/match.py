@@ -30,6 +30,7 @@ class Offer(Struct):
     held: int
     exclusive: bool = False  # it runs a step that must have no neighbour
     stock: Stock | None = None
+    on: tuple[str, str] = ("", "")  # host, environment
 
     def takes(self, lane: Lane) -> bool:
         pool = self.lanes.get(lane)
@@ -76,6 +77,7 @@ class Claim(Struct, frozen=True, gc=False):
     worker: str
     implementation: str = ""
     granted: Granted | None = None
+    on: tuple[str, str] = ("", "")
 
 
 def match(
@@ -106,7 +108,7 @@ def match(
         offer = _choose(able, avoid.get((queued.run, queued.path), ""), lane)
         implementation, granted = offer.take(lane)
         offer.exclusive = lane in lone
-        claims.append(Claim(queued, offer.session, offer.worker, implementation, granted))
+        claims.append(Claim(queued, offer.session, offer.worker, implementation, granted, offer.on))
         if at + 1 < len(waiting[lane]):
             following = waiting[lane][at + 1]
             heapreplace(heads, (following.order, following.run, lane, at + 1))

@@ -174,6 +174,7 @@ class Session(Struct, frozen=True, gc=False):
     pid: int = 0
     offers: Capability = Capability()
     server: bytes = b""  # that it is connected to, where there are several
+    environment: str = ""  # its digest
 
 
 class History(Struct, frozen=True, gc=False):

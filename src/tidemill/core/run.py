@@ -377,6 +377,8 @@ class Attempt(Struct, frozen=True, gc=False):
     granted: Granted | None = None  # of its worker's resources, where the task requires some
     wrote: int = 0  # the number of its last write to a store or channel
     written: Written = Written()  # the answer to that
+    host: str = ""
+    environment: str = ""  # its digest, of its worker's
 
     @property
     def is_live(self) -> bool:

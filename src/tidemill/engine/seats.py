@@ -111,6 +111,7 @@ class Seat:
             return None
         served = self._open_now(pauses)
         offer = Offer(self.session.id, self.session.worker, served.pools, credit, len(self.held))
+        offer.on = self.session.host, self.session.environment
         if served.choices:
             offer.stock = Stock(served.choices, self.session.offers, self.free.copy())
         return offer

@@ -17,6 +17,7 @@ from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.logs import Logs
 from tidemill.server.approvals import Approvals
+from tidemill.server.attempts import Attempts
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.breaks import Breaks
 from tidemill.server.control import Control
@@ -170,6 +171,7 @@ def _parts(backing: Backing, streams: Streams, settings: WebSettings) -> Parts:
         inbound=Inbound(engine, intake, uploads, backing.entropy),
         control=Control(engine),
         quarantine=Quarantine(engine),
+        attempts=Attempts(engine, plains, backing.logs),
         exports=Exports(engine, blobs, backing.logs, streams),
         imports=Imports(engine, blobs, backing.logs, blob_limit),
     )

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from tidemill.core.run import STATUSES
 from tidemill.core.statuses import RUN_WORDS, STEP_STATUSES, STEP_WORDS, known_words
 from tidemill.server.approvals import KINDS, Approvals
+from tidemill.server.attempts import Attempts
 from tidemill.server.blobs import BlobRoutes
 from tidemill.server.bodies import OCTETS
 from tidemill.server.breaks import Breaks
@@ -43,6 +44,7 @@ from tidemill.wire import control as controls
 from tidemill.wire import forks as bodies
 from tidemill.wire import quarantine as judged
 from tidemill.wire import schedules as wire
+from tidemill.wire.attempts import AttemptRecord
 from tidemill.wire.data import DataChange, DataPage, DataView
 from tidemill.wire.exports import Imported
 from tidemill.wire.sharing import ChannelPage, EntryView, SharedAsk, StorePage, StoreValue
@@ -102,6 +104,7 @@ class Parts:
     control: Control
     quarantine: Quarantine
     exports: Exports
+    attempts: Attempts
     imports: Imports
 
 
@@ -133,6 +136,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         LIMIT,
     )
     wait = Query("wait", "Seconds to wait for the end", "number")
+    one_attempt = "/runs/{run}/attempts/{number}/{path:path}"
     path, step = Query("path", "Of this step"), Query("step", "The step that published it")
     timeline = Query("timeline", "Whether to draw when its steps ran, and not its graph", "boolean")
     paths = Query("path", "These steps only; may be repeated", is_list=True)
@@ -156,6 +160,7 @@ def _of_runs(parts: Parts) -> tuple[Endpoint, ...]:
         *_shared(parts.shared),
         Endpoint("GET", "/runs/{run}/steps", runs.steps, "Its steps, by path", api.StepPage, query=of_steps),
         Endpoint("GET", "/runs/{run}/attempts", runs.attempts, "Attempts", api.AttemptList, query=(path, LIMIT)),
+        Endpoint("GET", one_attempt, parts.attempts.record, "One attempt: inputs, events, logs", AttemptRecord),
         Endpoint("GET", "/runs/{run}/picture", parts.pictures.picture, "A picture of it", SVG, query=(timeline,)),
         Endpoint("GET", "/runs/{run}/why", runs.why, "Why it waits", api.WhyAnswer),
         Endpoint("GET", "/runs/{run}/artifacts", runs.artifacts, "Files that it published", api.ArtifactList),

@@ -20,8 +20,8 @@ from tidemill.server.epochs import Place as ItemPlace
 from tidemill.server.logsearch import Place, Wanted, find, wanted
 from tidemill.server.problems import refuse
 from tidemill.server.streaming import EVENTS, KEEP_ALIVE_S, SILENCE, Streams, beating, sse
-from tidemill.server.views import emitted_view, time_text
-from tidemill.wire.api import FRAMES, EmittedPage, LogLineView, LogPage
+from tidemill.server.views import emitted_view, line_view
+from tidemill.wire.api import FRAMES, EmittedPage, LogPage
 
 ROWS = 64  # of stream items, read at once
 PAGE, MOST = 500, 5000
@@ -144,7 +144,7 @@ class Tails:
             return self._streams.live(self._log_messages(Place(run.id, path, after), wanted(request)), EVENTS)
         limit = max(parameters.number(request, "limit", PAGE, MOST), 1)
         rows, last = await find(self._logs, Place(run.id, path, after), wanted(request), limit)
-        return answer(request, LogPage(tuple(_line(number, row) for number, row in rows), last))
+        return answer(request, LogPage(tuple(line_view(number, row) for number, row in rows), last))
 
     async def _log_messages(self, place: Place, which: Wanted) -> AsyncIterator[bytes]:
         yield SILENCE
@@ -163,12 +163,8 @@ class Tails:
                 yield SILENCE
 
 
-def _line(number: int, row: LogRow) -> LogLineView:
-    return LogLineView(number, row.path, row.number, time_text(row.at), row.level, row.logger, row.text)
-
-
 def _log_message(rows: Sequence[tuple[int, LogRow]], after: int) -> bytes:
-    return sse("lines", [_line(number, row) for number, row in rows], after)
+    return sse("lines", [line_view(number, row) for number, row in rows], after)
 
 
 def _place(request: Request) -> ItemPlace:

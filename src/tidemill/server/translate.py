@@ -47,6 +47,7 @@ def session_of(hello: Hello, at: Instant, started_at: Instant, lease_us: int) ->
         host=hello.host,
         pid=hello.pid,
         offers=hello.offers,
+        environment=hello.environment,
     )
 
 

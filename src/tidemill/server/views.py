@@ -30,10 +30,12 @@ from tidemill.core.run import (
 from tidemill.core.telling import Measure, Took
 from tidemill.core.traces import trace_id
 from tidemill.core.url_names import url_name
+from tidemill.ports.logs import LogRow
 from tidemill.wire.api import (
     AttemptView,
     EmittedView,
     GraphView,
+    LogLineView,
     MeasureView,
     RunView,
     StepView,
@@ -134,6 +136,8 @@ def attempt_view(attempt: Attempt) -> AttemptView:
         queued_s=attempt.queued_us / 1_000_000,
         **_took(attempt.took),
         metrics=tuple(map(_measure_view, attempt.measures)),
+        host=attempt.host,
+        environment=attempt.environment,
     )
 
 
@@ -149,6 +153,10 @@ def _measure_view(measure: Measure) -> MeasureView:
     if measure.count == 1:
         return MeasureView(measure.name, measure.last, measure.unit, 1, measure.last)
     return MeasureView(*structs.astuple(measure))
+
+
+def line_view(number: int, row: LogRow) -> LogLineView:
+    return LogLineView(number, row.path, row.number, time_text(row.at), row.level, row.logger, row.text)
 
 
 def emitted_view(row: Emitted) -> EmittedView:

@@ -180,6 +180,8 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     store_s: float | None = None
     peak_memory_bytes: int | None = None  # of the process that ran it, since that began
     metrics: tuple[MeasureView, ...] = ()
+    host: str = ""
+    environment: str = ""  # digest of what its worker runs in: of the lock file's packages, or the image
 
 
 class WorkerView(Struct, frozen=True, omit_defaults=True):

@@ -72,6 +72,7 @@ class Hello(Struct, frozen=True, array_like=True, tag="hello"):
     pid: int = 0
     labels: dict[str, str] = field(default_factory=dict)
     offers: Capability = Capability()
+    environment: str = ""  # digest of the environment that it runs in, or of its image; "" where nobody knows
 
 
 class Credit(Struct, frozen=True, gc=False, array_like=True, tag="credit"):

@@ -310,6 +310,7 @@ def _introduction(settings: WorkerSettings, tasks: tuple[TaskDefinition, ...], i
         pid=settings.pid,
         labels=settings.labels,
         offers=settings.offers,
+        environment=settings.environment,
     )
     if (size := len(greeting(hello))) > FRAME_LIMIT_BYTES:
         text = f"what this worker says of its {len(tasks)} tasks has {size:,} bytes, and a server takes"

@@ -63,4 +63,5 @@ class WorkerSettings:
     offers: Capability = field(default_factory=Capability)
     version: str = ""
     host: str = ""
+    environment: str = ""  # digest of the one that it runs in
     pid: int = 0

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from tidemill.adapters.environments import ourselves
+from tidemill.adapters.environments.about import ABOUT
 from tidemill.adapters.environments.recipe import digest_of, made_of, pinned, project_of
 from tidemill.adapters.environments.uv import run_uv
 from tidemill.ports.environments import EnvironmentFaultError, Hear, Kept, MadeOf, Recipe
 from tidemill.ports.faults import NO_FAULTS, Faults
 
-_ABOUT = "tidemill-environment.json"
 _LOOK_S = 0.2
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
@@ -89,7 +89,7 @@ class UvEnvironments:
         uv = partial(run_uv, folder=recipe.folder, hear=hear, held=[file])
         await uv(["venv", "--relocatable", "--quiet", "--python", recipe.python, str(part)])
         await _fill(recipe, part, uv)
-        (part / _ABOUT).write_text(json.dumps({"folder": str(recipe.folder), "made_of": recipe.made_of.value}), "utf-8")
+        (part / ABOUT).write_text(json.dumps({"folder": str(recipe.folder), "made_of": recipe.made_of.value}), "utf-8")
         self._faults.reach("environment.sync.before")
         await asyncio.to_thread(os.sync)  # what has the name is whole, also after a power cut
         self._faults.reach("environment.rename.before")
@@ -104,7 +104,7 @@ class UvEnvironments:
     def _look(self, digest: str) -> Kept:
         path = self._folder / digest
         try:
-            folder = str(json.loads((path / _ABOUT).read_text("utf-8"))["folder"])
+            folder = str(json.loads((path / ABOUT).read_text("utf-8"))["folder"])
         except (OSError, ValueError, KeyError):
             folder = ""
         size = _size(path) + _size(self._folder / f"{digest}.part")
