@@ -29,13 +29,13 @@ ONCE = ("address.", "store.checkpoint.")  # what a short life does only once
 
 
 @contextmanager
-def at_work(folder: Path) -> Iterator[tuple[Mill, Workload]]:
+def at_work(folder: Path, **environment: str) -> Iterator[tuple[Mill, Workload]]:
     """A server and a worker that know the tasks, and a schedule."""
-    mill = Mill(folder, Path(everything.__file__))
+    mill = Mill(folder, Path(everything.__file__), **environment)
     mill.worker.environment["TIDEMILL_RECONNECT_S"] = "0.3"
     with mill.telling():
         for point in MIGRATIONS:
-            die(mill.server, f"{point}:3")
+            die(mill.server, f"{point}:1")
         with mill, Client(mill.url) as client:
             client.submit(everything.spread, x=1, xs=[1]).result(timeout=60)  # the graph is published
             work = Workload(mill.url)
@@ -104,6 +104,16 @@ def test_what_was_acknowledged_survives_a_worker_that_dies_at_every_point(tmp_pa
         finish(mill, work)
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.promise("P1", "P2", "P3", "P4", "P6", "P7", "P10", "P11")
+def test_what_was_acknowledged_survives_a_server_on_postgresql_that_dies_at_every_point(
+    tmp_path: Path, empty_postgres_url: str
+) -> None:
+    with at_work(tmp_path, TIDEMILL_DATABASE_URL=empty_postgres_url) as (mill, work):
+        kill_server(mill, work, [f"{point}:1" for point in SERVER if not point.startswith(ONCE)])
+        finish(mill, work)
+
+
 def kill_worker(mill: Mill, work: Workload, plans: list[str]) -> None:
     """A worker dies of each plan, and one in between ends what it left: three that die of one step would be its end."""
     mill.worker.kill()
@@ -124,6 +134,18 @@ def kill_worker(mill: Mill, work: Workload, plans: list[str]) -> None:
 @pytest.mark.promise("P1", "P2", "P3", "P4", "P6", "P7", "P10", "P11")
 def test_a_server_may_die_again_and_again_at_one_point(tmp_path: Path, point: str) -> None:
     with at_work(tmp_path) as (mill, work):
+        kill_server(mill, work, [f"{point}:{number}" for number in (2, 3, 5, 8, 13)])
+        finish(mill, work)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("point", [point for point in SERVER if point.startswith("store.") and "check" not in point])
+@pytest.mark.promise("P1", "P2", "P3", "P4", "P6", "P7", "P10", "P11")
+def test_a_server_on_postgresql_may_die_again_and_again_at_one_point(
+    tmp_path: Path, empty_postgres_url: str, point: str
+) -> None:
+    with at_work(tmp_path, TIDEMILL_DATABASE_URL=empty_postgres_url) as (mill, work):
         kill_server(mill, work, [f"{point}:{number}" for number in (2, 3, 5, 8, 13)])
         finish(mill, work)
 
