@@ -234,6 +234,8 @@ async def test_a_result_of_an_attempt_that_was_overtaken_is_turned_away(mill: Mi
     assert (await again.hear(wire.Stale)).attempts == (ref,)
     await other.succeed(second)
     assert (await mill.ended(run)).status == "succeeded"
+    history = [(each.kind, each.number) for _, row in await mill.store.feed(0, run, 100) for each in row.events]
+    assert history.count(("result_overtaken", ref.number)) == 1
 
 
 async def test_a_report_frees_its_slot_even_when_the_attempt_was_given_up(mill: Mill) -> None:

@@ -29,7 +29,7 @@ from tidemill.core.retry import (
     is_too_late,
     is_tried_again,
 )
-from tidemill.core.rows import Artifact, StreamItems, Timer, TimerKind
+from tidemill.core.rows import Artifact, Entry, StreamItems, Timer, TimerKind
 from tidemill.core.rules import OnLost
 from tidemill.core.run import (
     ADJUSTMENTS_KEPT,
@@ -38,6 +38,7 @@ from tidemill.core.run import (
     AttemptEnded,
     Code,
     End,
+    Ended,
     Failure,
     Held,
     Ready,
@@ -55,6 +56,7 @@ Told = AttemptSucceeded | AttemptFailed
 
 GRACE = timedelta(seconds=10)
 _RAN = {End.SUCCEEDED, End.FAILED}
+_GIVEN_UP = {End.LOST, End.PRESUMED}  # nobody knows whether they did their work
 
 
 class Report:
@@ -127,8 +129,16 @@ def _answer(draft: Draft, run: RunId, path: Path, number: int) -> None:
     """A report that changes nothing: acknowledged again if one of this attempt is recorded, else turned away."""
     attempt = draft.attempt(run, path, number)
     known = attempt.state if attempt else None
-    recorded = isinstance(known, AttemptEnded) and known.end not in {End.LOST, End.PRESUMED}
+    recorded = isinstance(known, AttemptEnded) and known.end not in _GIVEN_UP
     draft.order(Acknowledge(run, path, number) if recorded else TurnAway(run, path, number))
+
+
+def _note_late(draft: Draft, event: AttemptSucceeded) -> None:
+    """The work was done, and is not what counts: the history of a run that goes on says so."""
+    attempt, run = draft.attempt(event.run, event.path, event.number), draft.run(event.run)
+    given_up = attempt is not None and isinstance(attempt.state, AttemptEnded) and attempt.state.end in _GIVEN_UP
+    if given_up and run is not None and not isinstance(run.state, Ended):
+        draft.note(event.run, Entry("result_overtaken", event.path, event.number))
 
 
 def started(draft: Draft, event: AttemptStarted) -> None:
@@ -148,6 +158,7 @@ def succeeded(draft: Draft, event: AttemptSucceeded) -> None:
     report = report_of(draft, event.run, event.path, event.number)
     if report is None:
         _answer(draft, event.run, event.path, event.number)
+        _note_late(draft, event)
         return
     fault = _fault_of(report, event.outputs)
     missing = [] if fault else _record_blobs(draft, event.run, event.outputs, event.artifacts)
