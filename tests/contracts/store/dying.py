@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.contracts.store.postgres import a_postgres
 from tests.contracts.store.sample import LANE, a_queued, a_run, a_step, run_id, write
 from tidemill.adapters.storage.folder.blobs import FolderBlobs
 from tidemill.adapters.storage.sqlite.store import SqliteStore
@@ -15,6 +16,7 @@ from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.ids import digest_of
 from tidemill.core.rows import Changes, Entry, History
 from tidemill.core.values import Inline
+from tidemill.ports.store import Store
 
 BEATS = 12
 VALUES = 64  # of 16 KiB: enough for a checkpoint every few beats
@@ -36,11 +38,16 @@ def blob_of(number: int) -> bytes:
     return bytes([number]) * 1_500_000
 
 
-async def main(what: str, folder: Path, plan: str) -> None:
+async def main(what: str, place: str, plan: str) -> None:
     threads = ThreadPool()
     faults = CrashFaults(plan)
+    folder = Path(place)
     if what == "store":
-        store = SqliteStore(folder / "tidemill.db", threads, OsEntropy(), faults)
+        store: Store = (
+            await a_postgres(place, faults)
+            if place.startswith("postgresql:")
+            else SqliteStore(folder / "tidemill.db", threads, OsEntropy(), faults)
+        )
         for number in range(1, BEATS + 1):
             await write(store, beat_of(number))
             print(number, flush=True)
@@ -59,4 +66,4 @@ async def _halves(data: bytes) -> AsyncIterator[bytes]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3]))
