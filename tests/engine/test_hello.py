@@ -14,6 +14,7 @@ from tidemill.wire import worker as wire
 
 INSTANCE = b"i" * 16
 OTHER = b"o" * 16
+STRANGER = wire.AttemptRef(b"x" * 16, "noop", 1)
 
 
 async def test_a_welcome_says_what_both_sides_go_by(mill: Mill) -> None:
@@ -242,6 +243,55 @@ async def test_a_worker_that_does_not_get_what_it_is_sent_is_cut_off(mill: Mill)
     for _ in range(3):
         await deaf.say(wire.Heartbeat(received=0))
     assert await deaf.is_cut_off()
+
+
+@pytest.mark.feature("K7")
+async def test_what_two_heartbeats_do_not_list_is_ready_again(mill: Mill) -> None:
+    run = await mill.started()
+    peer = await mill.worker(1)
+    ref = await peer.take()
+    await peer.say(wire.Heartbeat(1, held=()))
+    await peer.say(wire.Heartbeat(1, held=(ref,)))
+    await peer.say(wire.Heartbeat(1, held=()))
+    await peer.say(wire.Started(STRANGER))
+    await peer.hear(wire.Stale)
+    assert isinstance((await mill.step(run)).state, Held), "it was left out once, and once again"
+    await peer.say(wire.Heartbeat(1, held=()))
+    assert (await mill.seen(run, "attempt_lost"))["why"] == "not_listed"
+    other = await mill.worker(1)
+    await other.succeed(await other.take())
+    assert (await mill.ended(run)).status == "succeeded"
+
+
+@pytest.mark.feature("K7")
+async def test_what_is_on_its_way_is_not_missed(mill: Mill) -> None:
+    run = await mill.started()
+    peer = await mill.worker(1)
+    for _ in range(2):  # before it has come
+        await peer.say(wire.Heartbeat(0, held=()))
+    ref = await peer.take()
+    await peer.succeed(ref)
+    assert (await mill.attempt(ref)).number == 1
+    assert (await mill.ended(run)).status == "succeeded"
+
+
+@pytest.mark.feature("K7")
+async def test_of_what_is_not_its_any_more_a_worker_hears_after_two_heartbeats(mill: Mill) -> None:
+    peer = await mill.worker(0)
+    for _ in range(2):
+        await peer.say(wire.Heartbeat(0, held=(STRANGER,)))
+    assert (await peer.hear(wire.Stale)).attempts == (STRANGER,)
+
+
+@pytest.mark.feature("K7")
+async def test_a_worker_that_says_nothing_of_what_it_holds_is_believed(mill: Mill) -> None:
+    run = await mill.started()
+    peer = await mill.worker(1)
+    ref = await peer.take()
+    for _ in range(3):
+        await peer.say(wire.Heartbeat(1))
+    await peer.succeed(ref)
+    assert (await mill.ended(run)).status == "succeeded"
 
 
 def named(*names: str) -> tuple[TaskDefinition, ...]:

@@ -389,4 +389,4 @@ class Lost(Enum):
     """Why an attempt's worker no longer holds it."""
 
     LEASE_EXPIRED = "lease_expired"
-    NOT_LISTED = "not_listed"  # a hello of its worker did not name it
+    NOT_LISTED = "not_listed"  # a hello of its worker, or two heartbeats, did not name it

@@ -38,6 +38,7 @@ from tidemill.engine.inbox import Decision, Departure, Greeting, Recording, Urge
 from tidemill.engine.orders import Ephemeral
 from tidemill.engine.seats import REPLACED, Dismissal, Notice, Seat
 from tidemill.ports.logs import Logs
+from tidemill.server.comparison import Comparison
 from tidemill.server.logbook import Logbook
 from tidemill.server.outbox import Outbox
 from tidemill.server.translate import (
@@ -100,7 +101,7 @@ class Conversation:
         self._logbook = Logbook(logs, engine.feed)
         self._seat: Seat | None = None
         self._session = SessionId(hello.instance)
-        self._behind: list[int] = []  # attempts sent, at the last heartbeats
+        self._comparison = Comparison()
         self._is_over = False
 
     async def hold(self, first: Sequence[ToServer]) -> None:
@@ -155,8 +156,7 @@ class Conversation:
             if not greeted.done():
                 greeted.set_result((keep, stale))
 
-        gone = tuple(seat.session for seat in replaced)
-        engine.put(Greeting(session, gone, listed, changes, done, failer(greeted)))
+        engine.put(Greeting(session, tuple(seat.session for seat in replaced), listed, changes, done, failer(greeted)))
         keep, stale = await greeted
         kept = [(each.run, each.path, each.number) for each in keep]
         await self._link.send(encode_frame([welcome_of(engine.settings, engine.store_id, kept, stale)]))
@@ -237,8 +237,8 @@ class Conversation:
             case Credit(granted=granted):
                 seat.grant(granted)
                 self._engine.ring()
-            case Heartbeat(received=received):
-                self._hear(seat, received)
+            case Heartbeat():
+                self._hear(seat, message)
             case Progress(attempt=ref):
                 self._progress(message)
             case Chunk(attempt=ref, first=first, items=items):
@@ -279,12 +279,13 @@ class Conversation:
             row = self._engine.seats.extend(seat, now + lease)
             self._engine.put(Recording(Changes(extended=[row])), Urgency.SOON)
 
-    def _hear(self, seat: Seat, received: int) -> None:
-        """A worker that has not received what was sent two heartbeats ago is deaf: let it say hello anew."""
-        if len(self._behind) > 1 and received < self._behind[0]:
-            _log.warning("worker %s received %d of %d attempts", seat.session.worker, received, self._behind[0])
+    def _hear(self, seat: Seat, beat: Heartbeat) -> None:
+        """A deaf worker says hello anew; what it lost goes back, and of what is not its any more it hears."""
+        if self._comparison.is_deaf(beat.received, sent := seat.sent.get("", 0)):
+            _log.warning("worker %s received %d of %d attempts", seat.session.worker, beat.received, sent)
             raise _OverError
-        self._behind = [*self._behind[-1:], seat.sent.get("", 0)]
+        for fact in self._comparison.facts(beat, seat.held, sent):
+            self._decide(fact)
 
     def _progress(self, message: Progress) -> None:
         ref = message.attempt

@@ -90,6 +90,7 @@ class Heartbeat(Struct, frozen=True, gc=False, array_like=True, tag="heartbeat")
 
     received: int
     details: tuple[tuple[AttemptRef, str], ...] = ()  # what tasks said through ctx.heartbeat
+    held: tuple[AttemptRef, ...] | None = None  # all that it holds, results not acknowledged too; None: it does not say
 
 
 class Progress(Struct, frozen=True, gc=False, array_like=True, tag="progress"):

@@ -36,7 +36,8 @@ class Roster:
             if attempt.voice and attempt.voice.details is not None:
                 details.append((attempt.ref, attempt.voice.details))
                 attempt.voice.details = None
-        return Heartbeat(self._slots.received, tuple(details))
+        held = dict.fromkeys([*self._holdings.live, *self._parts.reports.attempts])
+        return Heartbeat(self._slots.received, tuple(details), tuple(held))
 
     def take(self, assign: Assign) -> None:
         parts, task = self._parts, self._tasks.get(target_of(assign.task, assign.implementation))
