@@ -11,6 +11,7 @@ from tests.server.http import Answer, Http
 from tests.server.mill import Mill
 from tests.server.test_graphs import sums
 from tests.server.test_runs import RUNS, submit
+from tidemill import Worker
 from tidemill.core.ids import digest_of, digest_text, parse_digest, parse_run_id
 
 LARGE = "x" * 40_000
@@ -222,3 +223,30 @@ def constant_in(states: dict[str, Any], value: object) -> dict[str, Any]:
     graph = state["body"]
     node = {"type": "constant", "value": value, "schema": {}}
     return {name: {**state, "body": {**graph, "nodes": {**graph["nodes"], "file": node}}}}
+
+
+memory = Worker("memory")
+CALLS: list[int] = []
+
+
+@memory.task(cache=3600.0)
+def large(x: int) -> str:
+    CALLS.append(x)
+    return str(x) * 40_000
+
+
+@pytest.mark.promise("P11")
+async def test_a_recorded_result_whose_bytes_went_is_made_anew(served: Mill, http: Http) -> None:
+    CALLS.clear()
+    async with served.worker(memory):
+        first = await ended(http, "memory.large", x=1)
+        assert (await http.get(f"{RUNS}/{await ended(http, 'memory.large', x=1)}/result")).json["value"] == "1" * 40_000
+        assert CALLS == [1]
+        await http.post(f"{RUNS}/bulk", {"action": "remove"})
+        for _ in range(2):
+            await served.keeper().round()
+        assert await stored(served) == 0
+        again = await ended(http, "memory.large", x=1)
+        assert (await http.get(f"{RUNS}/{again}/result")).json["value"] == "1" * 40_000
+        assert CALLS == [1, 1]
+        assert first != again

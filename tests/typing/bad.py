@@ -44,6 +44,7 @@ from stubs import Draft, Verdict, judge, notes, parts, pdf, shorten
 
 from tidemill import ReadStore, Receiver, Sender, Shared, Store, WriteStore
 from tidemill import webhooks
+from tidemill.client.blocking import Run
 from tidemill import Retries as RetryRules
 from tidemill.testing.simulate import simulate
 from tidemill import (
@@ -434,3 +435,8 @@ def simulated() -> None:
 def retried() -> None:
     RetryRules(by_code={"timeout": "never"})  # E
     RetryRules(within="soon")  # E
+
+
+def kept(run: Run[int]) -> None:
+    run.attempt("shorten")  # E
+    run.release(1)  # E

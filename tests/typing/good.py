@@ -826,3 +826,12 @@ WORKFLOWS = (article, printed, album, atlas, chain, verdict, both, retold, shrun
 def retried() -> None:
     """What differs by failure code."""
     assert_type(RetryRules(by_code={"timeout": 0, "transient": 8}, within=timedelta(hours=1)), RetryRules)
+
+
+def kept(run: Run[int]) -> None:
+    """What a client does with a run that ended, or is quarantined."""
+    run.remove()
+    assert_type(next(run.export()), bytes)
+    assert_type(run.attempt("shorten", 1).attempt.number, int)
+    assert_type(run.release("shorten")[0].step, str)
+    assert_type(run.discard()[0].message, str)

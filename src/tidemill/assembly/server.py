@@ -97,7 +97,8 @@ async def backing(settings: Settings) -> AsyncIterator[Backing]:
     async with AsyncExitStack() as stack:
         stack.callback(threads.close)
         store, logs = await stack.enter_async_context(stores(settings, Needs(data, threads, entropy, faults)))
-        blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults)
+        owner = f"{store.peers.id.hex()}-" if store.peers.id else ""
+        blobs = FolderBlobs(OsDisk(data / "blobs"), threads, faults, owner)
         lease, unnamed = timedelta(seconds=settings.lease_s), timedelta(seconds=settings.unnamed_blobs_s)
         engine = Engine(
             store,

@@ -108,3 +108,27 @@ async def test_a_stream_that_breaks_leaves_nothing(blobs: Blobs) -> None:
     with pytest.raises(ConnectionError):
         await blobs.write(broken(), None, LIMIT)
     assert await blobs.size(digest_of(b"z" * 2_000_000)) is None
+
+
+async def test_what_is_stored_is_listed_by_digest_and_deleted_once_for_all(blobs: Blobs) -> None:
+    digests = sorted([(await blobs.write(stream(bytes([number])), None, LIMIT))[0] for number in range(40)])
+    listed = await blobs.stored(b"", 100)
+    assert [digest for digest, _ in listed] == digests
+    pages = [await blobs.stored(after, 15) for after in (b"", digests[14], digests[29], digests[39])]
+    assert [len(page) for page in pages] == [15, 15, 10, 0]
+    assert [digest for page in pages for digest, _ in page] == digests
+    for digest in (digests[3], digests[3], digest_of(b"never there")):
+        await blobs.delete(digest)
+    assert [digest for digest, _ in await blobs.stored(b"", 100)] == digests[:3] + digests[4:]
+    assert await blobs.size(digests[3]) is None
+
+
+async def test_whoever_writes_what_is_there_already_gives_it_another_stamp(blobs: Blobs) -> None:
+    digest, _ = await blobs.write(stream(b"again"), None, LIMIT)
+    ((_, before),) = await blobs.stored(b"", 10)
+    for _ in range(1000):
+        await blobs.write(stream(b"again"), digest, LIMIT)
+        ((_, after),) = await blobs.stored(b"", 10)
+        if after != before:  # the clock of a file system goes in steps
+            return
+    raise AssertionError("the stamp stays as it was")

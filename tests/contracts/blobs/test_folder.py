@@ -1,6 +1,8 @@
 """What the folder adapter does besides."""
 
+import asyncio
 import errno
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,30 @@ async def test_a_copy_that_is_put_back_is_taken(open_blobs: OpenBlobs, tmp_path:
         await blobs.fetch(digest, LIMIT)
     path.write_bytes(b"abc")
     assert await blobs.fetch(digest, LIMIT) == b"abc"
+
+
+async def test_processes_that_share_a_folder_do_not_write_into_each_others_parts(tmp_path: Path) -> None:
+    threads = ThreadPool()
+    disk, data = OsDisk(tmp_path), [bytes([number]) * 3_000_000 for number in range(2)]
+    first = FolderBlobs(disk, threads, owner="a-")
+    gate = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield data[0][:2_000_000]
+        await gate.wait()
+        yield data[0][2_000_000:]
+
+    writing = asyncio.create_task(first.write(slowly(), None, 1 << 24))
+    while not disk.list("parts/"):  # noqa: ASYNC110  # nobody tells of it
+        await asyncio.sleep(0.001)
+    second = FolderBlobs(disk, threads, owner="b-")
+
+    async def at_once() -> AsyncIterator[bytes]:
+        yield data[1]
+
+    other, _ = await second.write(at_once(), None, 1 << 24)
+    gate.set()
+    one, _ = await writing
+    assert [await second.fetch(digest, 1 << 24) for digest in (one, other)] == data
+    assert disk.list("parts/") == []
+    threads.close()

@@ -31,17 +31,22 @@ _READ_BYTES = 1024 * 1024
 
 
 class FolderBlobs:
-    """``disk`` is one folder of its own. Open it before anybody writes: it removes what a crash left."""
+    """``disk`` is one folder of its own. Open it before anybody writes: it removes what a crash left.
 
-    def __init__(self, disk: Disk, threads: Threads, faults: Faults = NO_FAULTS) -> None:
+    ``owner`` is a name that no other process has had, where several share the folder: each has parts of its own, and
+    removes nobody's.
+    """
+
+    def __init__(self, disk: Disk, threads: Threads, faults: Faults = NO_FAULTS, owner: str = "") -> None:
         self._disk, self._threads, self._faults = disk, threads, faults
-        self._numbers = count(1)
+        self._owner, self._numbers = owner, count(1)
         self._rotten: set[Digest] = set()
-        for name in disk.list(_PARTS):
-            disk.delete(name)
+        if not owner:
+            for name in disk.list(_PARTS):
+                disk.delete(name)
 
     async def write(self, chunks: AsyncIterator[bytes], digest: Digest | None, limit: int) -> tuple[Digest, int]:
-        part = _Part(self._disk, self._faults, f"{_PARTS}{next(self._numbers)}", limit)
+        part = _Part(self._disk, self._faults, f"{_PARTS}{self._owner}{next(self._numbers)}", limit)
         part.rotten = self._rotten
         try:
             async for chunk in chunks:
