@@ -9,12 +9,17 @@ import json
 import shutil
 import sys
 import tempfile
-from dataclasses import asdict, fields
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
-from tests.storm.recovery import of_cancel, of_server, of_two_servers, of_worker
-from tests.storm.storm import Report, Size, blow_over
-from tidemill.engine.together import EngineSettings
+from tests.postgres import PostgresServer, installations
+from tests.storm.recovery import Trials, of_cancel, of_server, of_two_servers, of_worker
+from tests.storm.report import as_data, as_text
+from tests.storm.storm import Size, blow_over
+
+DATABASE = "storm"
 
 
 def main() -> int:
@@ -25,7 +30,7 @@ def main() -> int:
         storm.add_argument(f"--{each.name.replace('_', '-')}", type=type(each.default), default=each.default)
     storm.add_argument("--json", action="store_true")
     recovery = commands.add_parser("recovery", help="how long it takes until work goes on after kills")
-    recovery.add_argument("--database", default="", help="a URL of PostgreSQL: two servers on it, one of them killed")
+    recovery.add_argument("--database", default="", help="of PostgreSQL, for two servers; own: starts one")
     cancel = commands.add_parser("cancel", help="how long it takes to stop code that does not listen")
     for command in (recovery, cancel):
         command.add_argument("--trials", type=int, default=20)
@@ -43,73 +48,42 @@ def main() -> int:
 
 
 def weathered(given: argparse.Namespace, folder: Path) -> bool:
-    size = Size(**{each.name: getattr(given, each.name) for each in fields(Size)})
-    report = asyncio.run(blow_over(size, folder))
+    with database_of(given.database) as database:
+        size = Size(**{each.name: getattr(given, each.name) for each in fields(Size)} | {"database": database})
+        report = asyncio.run(blow_over(size, folder))
     print(json.dumps(as_data(report)) if given.json else as_text(report))
     return not report.wrong
 
 
 def recovered(given: argparse.Namespace, folder: Path) -> bool:
-    lease_s = EngineSettings().lease.total_seconds()
-    trials = [of_server(folder / "server", given.trials), of_worker(folder / "worker", given.trials, lease_s)]
-    if given.database:
-        trials = [of_two_servers(folder / "servers", given.trials, given.database)]
     is_held = True
-    for trial in trials:
-        figures = asyncio.run(trial)
-        print(figures.text(), flush=True)
-        is_held = is_held and figures.is_held
+    with database_of(given.database) as database:
+        for trial in (of_two_servers,) if database else (of_server, of_worker):
+            figures = asyncio.run(trial(folder / trial.__name__, Trials(given.trials, database=database)))
+            print(figures.text(), flush=True)
+            is_held = is_held and figures.is_held
     return is_held
 
 
+@contextmanager
+def database_of(given: str) -> Iterator[str]:
+    """Of a PostgreSQL that is started for this, where ``given`` is ``own``."""
+    if given != "own":
+        yield given
+        return
+    server = PostgresServer(installations()[0])
+    try:
+        server.start()
+        server.run(f"create database {DATABASE}")
+        yield server.socket_url(DATABASE)
+    finally:
+        server.close()
+
+
 def cancelled(given: argparse.Namespace, folder: Path) -> bool:
-    figures = asyncio.run(of_cancel(folder, given.trials))
+    figures = asyncio.run(of_cancel(folder, Trials(given.trials)))
     print(figures.text())
     return figures.is_held
-
-
-def as_data(report: Report) -> dict[str, object]:
-    counts, notes = report.findings.counts, report.notes
-    return {
-        "size": asdict(report.size),
-        "runs": len(notes.accepted),
-        "tasks": notes.counts["tasks"],
-        "kills": report.kills,
-        "blows": {blow.value: count for blow, count in sorted(report.struck.items(), key=lambda each: -each[1])},
-        "lost": counts["lost"],
-        "doubled": counts["doubled"],
-        "changed": counts["changed"],
-        "joins not exact": counts["join not exact"],
-        "not final": counts["not final"],
-        **{name: count for name, count in sorted(counts.items()) if name not in _VERDICTS},
-        **dict(sorted(notes.counts.items())),
-        "longest stall in s": round(report.longest_stall_s, 2),
-        "blows around it": report.stall_after,
-        "seconds": round(report.took_s, 1),
-        "tasks per second of load": round(notes.counts["tasks"] / max(_load_s(report), 0.1), 1),
-        "wrong": report.wrong,
-    }
-
-
-_VERDICTS = ("lost", "doubled", "changed", "join not exact", "not final")
-
-
-def _load_s(report: Report) -> float:
-    ends = report.notes.ends
-    return ends[-1] - ends[0] if ends else 0.0
-
-
-def as_text(report: Report) -> str:
-    lines = []
-    for name, value in as_data(report).items():
-        match value:
-            case dict():
-                lines += [f"{name}:", *(f"  {what:<40} {count}" for what, count in value.items())]
-            case list():
-                lines += [f"{name}: {len(value)}", *(f"  {each}" for each in value)]
-            case _:
-                lines.append(f"{name:<42} {value}")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

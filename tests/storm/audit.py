@@ -4,26 +4,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from tests.storm.load import Notes, Told, expected
 from tests.storm.rows import Rows
 from tests.storm.tasks import LINKS, Mark, digest
+from tidemill.adapters.storage.packing import unpack_attempt, unpack_history, unpack_run, unpack_step, unpack_value
 from tidemill.core.ids import text_of
-from tidemill.core.rows import History
-from tidemill.core.run import UNFINISHED, Attempt, AttemptEnded, End, Run, Step
-from tidemill.core.values import Inline, Value
+from tidemill.core.run import UNFINISHED, AttemptEnded, End
+from tidemill.core.values import Inline
 
 StepKey = tuple[str, str]  # run, path
 LAST = ("add", f"link{LINKS - 1}", "grain", "sift", "stubborn", "crunch")  # steps whose result is that of their run
-
-_run = msgspec.msgpack.Decoder(Run).decode
-_step = msgspec.msgpack.Decoder(Step).decode
-_attempt = msgspec.msgpack.Decoder(Attempt).decode
-_history = msgspec.msgpack.Decoder(History).decode
-_value: Any = msgspec.msgpack.Decoder(Value).decode
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,7 @@ class Audit:
     def _check_runs(self) -> None:
         there = {}
         for (packed,) in self._rows.read("select packed from run"):
-            run = _run(packed)
+            run = unpack_run(packed)
             there[text_of(run.id)] = run.status
             if run.status in UNFINISHED or run.live:
                 self.found.blame("not final", f"run {text_of(run.id)} is {run.status} with {run.live} live steps")
@@ -98,14 +91,14 @@ class Audit:
 
     def _check_steps(self) -> None:
         for (packed,) in self._rows.read("select packed from step"):
-            step = _step(packed)
+            step = unpack_step(packed)
             self.found.counts["steps"] += 1
             if not step.is_final:
                 self.found.blame("not final", f"step {step.path} of run {text_of(step.run)} is {step.status}")
 
     def _check_attempts(self) -> None:
         for packed, holder in self._rows.read("select packed, holder from attempt"):
-            attempt = _attempt(packed)
+            attempt = unpack_attempt(packed)
             where = f"attempt {attempt.number} of {attempt.path} in run {text_of(attempt.run)}"
             self.found.counts["attempts"] += 1
             if not isinstance(attempt.state, AttemptEnded) or holder is not None:
@@ -120,7 +113,7 @@ class Audit:
     def _check_history(self) -> None:
         ends = Counter[tuple[bytes, str]]()
         for (packed,) in self._rows.read("select packed from history"):
-            history = _history(packed)
+            history = unpack_history(packed)
             ends.update((history.run, entry.path) for entry in history.events if entry.kind == "step_succeeded")
         for (run, path), count in ends.items():
             if count > 1:
@@ -129,7 +122,7 @@ class Audit:
     def _check_results(self) -> None:
         """Each recorded result was made by the attempt that is recorded as its maker, and is what a client was told."""
         for run_id, path, port, packed in self._rows.read("select run, path, port, packed from value"):
-            value, key = _value(packed), (text_of(run_id), path)
+            value, key = unpack_value(packed), (text_of(run_id), path)
             if port != "value" or key not in self._successes or not isinstance(value, Inline):
                 continue
             mark = _mark_of(value.data)

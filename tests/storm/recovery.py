@@ -20,16 +20,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import msgspec
-
 from tests.storm import tasks
 from tests.storm.audit import read_ledger
 from tests.storm.site import Plan, Site, ready
 from tidemill import AsyncClient
+from tidemill.adapters.storage.packing import unpack_attempt
 from tidemill.client.remote import AsyncRun
 from tidemill.core.errors import UnavailableError
 from tidemill.core.ids import text_of
 from tidemill.core.run import Attempt, AttemptEnded, End
+from tidemill.engine.together import EngineSettings
 from tidemill.server.conversation import GRACE_S
 
 AWAY_S = 3.0  # the longest time that a server is away
@@ -39,7 +39,12 @@ APART_S = 5.0  # between the death of a server and its return, and the other way
 AT_ONCE = 3  # busy processes
 SETTLE_S = 2.5  # of load, before a kill
 
-_attempt = msgspec.msgpack.Decoder(Attempt).decode
+
+@dataclass(frozen=True)
+class Trials:
+    count: int
+    lease_s: float = EngineSettings().lease.total_seconds()
+    database: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,13 @@ async def _keep(client: AsyncClient) -> None:
             await asyncio.sleep(0.1)
 
 
-async def of_server(folder: Path, trials: int, seed: str = "1") -> Figures:
+async def of_server(folder: Path, trials: Trials) -> Figures:
     """Killed under load; the time until the first new dispatch counts from the start of the next process."""
-    random, started = Random(f"recovery {seed}"), []
+    random, started = Random("recovery"), []
     async with Site(folder, Plan(workers=2)) as site:
         server = site.servers[0]
         async with under_load(site, 30):
-            for _ in range(trials):
+            for _ in range(trials.count):
                 await asyncio.to_thread(server.kill)
                 await asyncio.sleep(random.random() * AWAY_S)
                 started.append(time.time())
@@ -111,22 +116,22 @@ async def of_server(folder: Path, trials: int, seed: str = "1") -> Figures:
     return Figures("server killed, first new dispatch after its restart", spans, 3.0)
 
 
-async def of_worker(folder: Path, trials: int, lease_s: float) -> Figures:
+async def of_worker(folder: Path, trials: Trials) -> Figures:
     """One of two is killed, and another one with another id takes its place."""
     killed: list[float] = []
-    async with Site(folder, Plan(workers=2, lease_s=lease_s)) as site:
+    async with Site(folder, Plan(workers=2, lease_s=trials.lease_s)) as site:
         async with under_load(site, MANY) as client:
-            for number in range(trials):
+            for number in range(trials.count):
                 member = site.workers[number % 2]
                 await _busy(client, member.identity)
                 killed.append(time.time())
                 await asyncio.to_thread(member.kill)
                 site.rename(member)
                 site.start(member)
-            await asyncio.sleep(lease_s + 2)
+            await asyncio.sleep(trials.lease_s + 2)
         await site.end()
     spans = _spans(await attempts(site), killed)
-    return Figures("worker killed, the last of what it held leased again", spans, lease_s + 1)
+    return Figures("worker killed, the last of what it held leased again", spans, trials.lease_s + 1)
 
 
 async def _busy(client: AsyncClient, worker: str) -> None:
@@ -136,12 +141,12 @@ async def _busy(client: AsyncClient, worker: str) -> None:
     await asyncio.sleep(1)
 
 
-async def of_two_servers(folder: Path, trials: int, database: str) -> Figures:
+async def of_two_servers(folder: Path, trials: Trials) -> Figures:
     """Two on one database; one of them is killed: the longest time until some task begins, while it is away."""
     killed: list[float] = []
-    async with Site(folder, Plan(workers=2, servers=2, database=database)) as site:
+    async with Site(folder, Plan(workers=2, servers=2, database=trials.database)) as site:
         async with under_load(site, 30):
-            for number in range(trials):
+            for number in range(trials.count):
                 server = site.servers[number % 2]
                 killed.append(time.time())
                 await asyncio.to_thread(server.kill)
@@ -158,13 +163,13 @@ def longest_gap(moments: Sequence[float]) -> float:
     return max(later - sooner for sooner, later in pairwise(moments))
 
 
-async def of_cancel(folder: Path, trials: int) -> Figures:
+async def of_cancel(folder: Path, trials: Trials) -> Figures:
     """Code that keeps a core busy in a process of its own, and never asks: from the cancel to its proof."""
     spans: list[float] = []
     async with Site(folder, Plan(workers=1, processes=AT_ONCE)) as site, AsyncClient(site.to_client.url) as client:
         await ready(client, 1)
-        while len(spans) < trials:
-            runs = [await client.submit(tasks.spin) for _ in range(min(AT_ONCE, trials - len(spans)))]
+        while len(spans) < trials.count:
+            runs = [await client.submit(tasks.spin) for _ in range(min(AT_ONCE, trials.count - len(spans)))]
             while len(_spinning(site.ledger)) < len(spans) + len(runs):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             spans += await asyncio.gather(*(_cancelled(run) for run in runs))
@@ -172,7 +177,7 @@ async def of_cancel(folder: Path, trials: int) -> Figures:
         assert left == [], f"the processes {left} go on"
         await site.end()
     proofs = [each.state.end for each in await attempts(site) if isinstance(each.state, AttemptEnded)]
-    assert proofs == [End.KILLED] * trials, proofs
+    assert proofs == [End.KILLED] * trials.count, proofs
     return Figures("cancel of busy sync code in a process, until it was confirmed", spans, GRACE_S + 1)
 
 
@@ -210,7 +215,7 @@ async def attempts(site: Site) -> list[Attempt]:
 
     def read() -> list[Attempt]:
         rows = site.rows()
-        found = [_attempt(packed) for (packed,) in rows.read("select packed from attempt")]
+        found = [unpack_attempt(packed) for (packed,) in rows.read("select packed from attempt")]
         rows.close()
         return found
 

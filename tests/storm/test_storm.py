@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.storm.__main__ import as_data
 from tests.storm.plan import KILLS, strikes
+from tests.storm.report import as_data
 from tests.storm.storm import Report, Size, blow_over
 
 
