@@ -25,7 +25,6 @@ def environment(**settings: str) -> dict[str, str]:
         **ours,
         "PYTHONPATH": os.pathsep.join(path for path in paths if path),
         "NO_COLOR": "1",
-        "TIDEMILL_ON_LOST": "fail",
         **settings,
     }
 

@@ -97,7 +97,7 @@ async def of_server(folder: Path, trials: Trials) -> Figures:
     random, started = Random("recovery"), []
     async with Site(folder, Plan(workers=2)) as site:
         server = site.servers[0]
-        async with under_load(site, 30):
+        async with under_load(site, MANY):
             for _ in range(trials.count):
                 await asyncio.to_thread(server.kill)
                 await asyncio.sleep(random.random() * AWAY_S)
@@ -145,7 +145,7 @@ async def of_two_servers(folder: Path, trials: Trials) -> Figures:
     """Two on one database; one of them is killed: the longest time until some task begins, while it is away."""
     killed: list[float] = []
     async with Site(folder, Plan(workers=2, servers=2, database=trials.database)) as site:
-        async with under_load(site, 30):
+        async with under_load(site, MANY):
             for number in range(trials.count):
                 server = site.servers[number % 2]
                 killed.append(time.time())

@@ -15,7 +15,7 @@ from tidemill.wire.api import MSGPACK
 T = TypeVar("T")
 
 PREFIX = "/api/v1"
-DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+DELAYS_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 _HEADERS = {"accept": MSGPACK, "content-type": MSGPACK}
 _encode = msgspec.msgpack.Encoder().encode
 
