@@ -86,6 +86,18 @@ class Load:
     def open_runs(self) -> list[str]:
         return [run for run in self.notes.accepted if run not in self.notes.told]
 
+    async def explain(self, most: int = 3) -> list[str]:
+        """Why the first of the open runs wait."""
+        found = []
+        for run in self.open_runs[:most]:
+            try:
+                async with asyncio.timeout(10):
+                    view, why = await self._client.run(run).view(), await self._client.why(run)
+                found.append(f"{view.status}, {view.live} live: {why}")
+            except (TimeoutError, UnavailableError) as error:
+                found.append(f"{run}: {error!r}")
+        return found
+
     async def _keep(self) -> None:
         for order in self._orders:
             due = self._began + self._seconds * self._released / self._total

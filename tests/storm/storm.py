@@ -18,7 +18,7 @@ from tests.storm.site import Plan, Site, ready
 from tests.storm.sky import Sky
 from tidemill import AsyncClient
 
-CALM_S = 120.0  # after the last blow: all must have ended by then
+CALM_S = 60.0  # after the last blow: all must have ended by then
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ async def weather(site: Site, load: Load, size: Size, trouble: Awaitable[None]) 
         if not done:
             late = f"{CALM_S:.0f} s after the last blow"
             load.notes.wrong += [f"run {run} has not ended {late}" for run in load.open_runs]
+            load.notes.wrong += await load.explain()
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)

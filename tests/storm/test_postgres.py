@@ -53,6 +53,10 @@ class Scene:
 Trouble = Callable[[Scene], Awaitable[None]]
 
 
+async def left_alone(_: Scene) -> None:
+    """Then the servers have only each other: each connection of a client may lead to another one."""
+
+
 async def restarted(scene: Scene) -> None:
     await asyncio.to_thread(scene.server.stop)
     await asyncio.sleep(1)
@@ -151,6 +155,7 @@ async def reset_again_and_again(scene: Scene) -> None:
 
 
 TROUBLES: list[Trouble] = [
+    left_alone,
     restarted,
     killed,
     one_session_killed,

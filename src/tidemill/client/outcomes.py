@@ -1,7 +1,8 @@
 """How runs ended: one stream for all that a client waits for, opened when it first submits.
 
 A stream has a token; runs submitted with it are told of on it. When it breaks, the next one has another token, and
-the server is asked for all that is still awaited.
+the server is asked for all that is still awaited. Where there are several servers, or a balancer before them, a request
+may reach another one than the stream: then the next stream is opened, until both lead to one.
 """
 
 import asyncio
@@ -59,6 +60,8 @@ class Outcomes:
         self._awaited: WeakValueDictionary[str, Awaited] = WeakValueDictionary()
         self._reading: asyncio.Task[None] | None = None
         self._token: asyncio.Future[str] | None = None  # of the stream that is open, or being opened
+        self._is_elsewhere = False  # it leads to another server than requests do
+        self._waiting: asyncio.Timeout | None = None  # for its next frame
 
     async def token(self) -> str:
         """The token of the open stream; opens one if there is none. Raises UnavailableError."""
@@ -91,7 +94,15 @@ class Outcomes:
             try:
                 await self._calls.post(f"/watch/{token}", some, type(None))
             except NotFoundError:
-                return  # the stream has broken meanwhile: the next one asks for all that is expected
+                self._leave(token)
+                return  # the next one asks for all that is expected
+
+    def _leave(self, token: str) -> None:
+        """The stream of this token has broken meanwhile, or leads to another server."""
+        if self.is_open(token):
+            self._is_elsewhere = True
+            if self._waiting is not None and not self._waiting.expired():
+                self._waiting.reschedule(0.0)
 
     async def _keep_reading(self) -> None:
         tries, away_s = 0, 0.0
@@ -121,9 +132,9 @@ class Outcomes:
         async with transport.open("GET", path, None, {"accept": FRAMES}) as reply:
             await checked(reply, transport.url)
             frames = frames_of(reply.chunks())
-            is_open = False
+            is_open = self._is_elsewhere = False
             try:
-                while (frame := await _next(frames)) is not None:
+                while (frame := await self._next(frames)) is not None:
                     if not is_open:
                         is_open = self._calls.was_there = True
                         await self._opened(token)
@@ -131,6 +142,16 @@ class Outcomes:
             finally:
                 if self._token is not None and self._token.done():
                     self._token = None  # who waits for one still gets the next
+
+    async def _next(self, frames: AsyncIterator[bytes]) -> bytes | None:
+        """The next frame, None at the end. Raises UnavailableError when the server is silent, or another one."""
+        try:
+            async with asyncio.timeout(0.0 if self._is_elsewhere else SILENCE_S) as self._waiting:
+                return await anext(frames, None)
+        except TimeoutError:
+            raise UnavailableError(f"the server said nothing for {SILENCE_S:.0f} s, or is another one") from None
+        finally:
+            self._waiting = None
 
     async def _opened(self, token: str) -> None:
         if self._token is None:
@@ -159,15 +180,6 @@ class Outcomes:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
-
-
-async def _next(frames: AsyncIterator[bytes]) -> bytes | None:
-    """The next frame, None at the end. Raises UnavailableError when the server has fallen silent."""
-    try:
-        async with asyncio.timeout(SILENCE_S):
-            return await anext(frames, None)
-    except TimeoutError:
-        raise UnavailableError(f"the server said nothing for {SILENCE_S:.0f} s") from None
 
 
 async def frames_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

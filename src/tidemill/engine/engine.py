@@ -38,7 +38,7 @@ class Engine(Beats):
         """Start runs; returns after the commit. The same order again gives the run as it stands."""
         answers = Answers(len(orders))
         for index, order in enumerate(orders):
-            if order.watch:
+            if order.watch and self.is_watched(order.watch):
                 self._watches.expect(order.watch, order.run)
             self._inbox.put(Decision(event_of(order), answers.taker(index), answers.refuse))
         found: Sequence[Run | SubmitRefused | None] = [None] * len(orders)
@@ -149,6 +149,10 @@ class Engine(Beats):
 
     def watch(self, token: str) -> Watch:
         return self._watches.open(token)
+
+    def is_watched(self, token: str) -> bool:
+        """Whether the stream of this token is open here, and not at another server or nowhere."""
+        return self._watches.is_open(token)
 
     def is_full(self) -> bool:
         """Whether new work must be turned away for now."""

@@ -58,6 +58,9 @@ class Watches:
             watch = self._by_token[token] = Watch(token, self)
         return watch
 
+    def is_open(self, token: str) -> bool:
+        return token in self._by_token
+
     def expect(self, token: str, run: RunId) -> None:
         """The outcome of a run goes to the watch of this token."""
         self._by_run.setdefault(run, {})[token] = None

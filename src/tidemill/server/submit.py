@@ -47,7 +47,7 @@ class Submissions:
         orders = [each for each in made if isinstance(each, Order)]
         outcomes = iter(await self._engine.submit(orders) if orders else ())
         answers = [answered(next(outcomes)) if isinstance(each, Order) else _refused(each) for each in made]
-        return answer(request, SubmittedMany(tuple(answers)))
+        return answer(request, SubmittedMany(tuple(answers), not body.watch or self._engine.is_watched(body.watch)))
 
     async def _order(self, submission: Submission, watch: str) -> Order | Problem:
         try:

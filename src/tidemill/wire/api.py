@@ -80,8 +80,11 @@ class SubmitAnswer(Struct, frozen=True, omit_defaults=True):
     problem: Problem | None = None
 
 
-class SubmittedMany(Struct, frozen=True):
+class SubmittedMany(Struct, frozen=True, omit_defaults=True):
+    """``is_watched``: the watch is open at the server that answers; else the stream would not tell of these runs."""
+
     runs: tuple[SubmitAnswer, ...]
+    is_watched: bool = True
 
 
 class Finished(Struct, frozen=True, omit_defaults=True):
