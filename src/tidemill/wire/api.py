@@ -12,8 +12,7 @@ from tidemill.core.run import Adjustment, Failure
 from tidemill.core.values import Argument, Value
 from tidemill.wire.control import PauseView
 
-MSGPACK = "application/msgpack"
-JSON = "application/json"
+MSGPACK, JSON = "application/msgpack", "application/json"
 PROBLEM = "application/problem+json"
 FRAMES = "application/vnd.tidemill.frames"  # four bytes of length, then msgpack; again and again
 BATCH_LIMIT = 10_000  # submissions of one request
@@ -81,10 +80,8 @@ class SubmitAnswer(Struct, frozen=True, omit_defaults=True):
 
 
 class SubmittedMany(Struct, frozen=True, omit_defaults=True):
-    """``is_watched``: the watch is open at the server that answers; else the stream would not tell of these runs."""
-
     runs: tuple[SubmitAnswer, ...]
-    is_watched: bool = True
+    is_watched: bool = True  # the watch is open at the server that answers; else it would not tell of these runs
 
 
 class Finished(Struct, frozen=True, omit_defaults=True):
