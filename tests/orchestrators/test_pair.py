@@ -48,6 +48,7 @@ async def test_both_take_part_in_one_map_and_its_join_is_exact(pair: Pair) -> No
         assert {attempt.worker for attempt in held} == {"a", "b"}
 
 
+@pytest.mark.promise("P8")
 async def test_a_limit_holds_over_both(pair: Pair) -> None:
     first, second = pair
     async with (
