@@ -140,10 +140,9 @@ async def test_a_row_that_cannot_be_kept_is_refused_with_its_beat(store: Store, 
 
 
 @pytest.mark.parametrize("open_store", ["postgres"], indirect=True)
-async def test_a_text_that_postgres_cannot_hold_is_refused(store: Store) -> None:
-    for text in ("a\0b", "random".join(map(str, range(3000)))):  # a NUL; too long for an index
-        with pytest.raises(RowRefusedError):
-            await write(store, Changes(steps=[a_step(path=text)]))
+async def test_a_text_that_is_too_long_for_an_index_is_refused(store: Store) -> None:
+    with pytest.raises(RowRefusedError):
+        await write(store, Changes(steps=[a_step(path="random".join(map(str, range(3000))))]))
     await write(store, Changes(steps=[a_step()]))
     assert await store.steps(R1, "", 10) == [a_step()]
 

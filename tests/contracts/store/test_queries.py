@@ -108,7 +108,7 @@ async def test_unfinished_runs_come_oldest_first(store: Store) -> None:
 
 
 async def test_paths_are_ordered_by_their_bytes_and_paged(store: Store) -> None:
-    paths = ["a", "a/b", "a[1]", "a[10]", "a[2]", "b" * 4000, "z", "é", "日本", "😀", "a\1b"]
+    paths = ["a", "a/b", "a[1]", "a[10]", "a[2]", "b" * 4000, "z", "é", "日本", "😀", "a\0b", "a\1b", "a\1\2"]
     steps = [a_step(path=path) for path in sorted(paths, key=str.encode)]
     scopes = [Scope(R1, "", 1), *(MapScope(R1, step.path, 3) for step in steps)]
     await write(store, Changes(steps=[*steps[::-1], a_step(R2)], scopes=scopes[::-1]))

@@ -22,6 +22,7 @@ from tidemill.adapters.storage.postgres.connection import Record
 from tidemill.adapters.storage.postgres.loading import OF_RUN, SHARED, load_statement, take, wanted_of
 from tidemill.adapters.storage.postgres.peers import PostgresPeers
 from tidemill.adapters.storage.postgres.saving import Absent, Saving
+from tidemill.adapters.storage.postgres.texts import read
 from tidemill.adapters.storage.postgres.turns import Turns
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Instant, Path, RunId, SessionId
@@ -165,7 +166,7 @@ class PostgresBeat:
             raise HeldElsewhereError(run)
 
     def _queued(self, rows: Sequence[Record]) -> list[Queued]:
-        found = [queued_of(row) for row in rows]
+        found = [queued_of(read(row)) for row in rows]
         self._held.update(row.run for row in found)
         return found
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from tidemill.adapters.storage.postgres.access import Access, Purpose
 from tidemill.adapters.storage.postgres.faults import FAILURES, told, why
+from tidemill.adapters.storage.postgres.texts import written
 from tidemill.ports.store import Counts, StoreLostError
 
 Record = Any  # of asyncpg: a row, by place
@@ -83,7 +84,7 @@ class Line:
         """All rows of one prepared statement."""
         self._meter.statements += 1
         try:
-            rows: list[Record] = await self._open().fetch(sql, *bound)
+            rows: list[Record] = await self._open().fetch(sql, *written(bound))
         except FAILURES as error:
             raise self._told(error) from error
         return rows

@@ -10,6 +10,7 @@ from msgspec.structs import astuple
 from tidemill.adapters.storage.postgres.access import LOGS, Access
 from tidemill.adapters.storage.postgres.connection import Meter
 from tidemill.adapters.storage.postgres.pool import Pool
+from tidemill.adapters.storage.postgres.texts import written
 from tidemill.adapters.storage.statements import statements
 from tidemill.adapters.storage.tails import BITE, AttemptKey, Tail, pack_log, sized, unpack_log
 from tidemill.core.ids import Path, RunId
@@ -61,7 +62,9 @@ class PostgresLogs:
     async def _append(self, db: Any, rows: Sequence[LogRow]) -> list[int]:
         cut = [sized(row) for row in rows]
         bound = [(row.run, row.path, row.number, size, pack_log(row)) for size, row in cut]
-        numbers = [number for (number,) in await db.fetch(self._sql["append"], *zip(*bound, strict=True))]
+        numbers = [
+            number for (number,) in await db.fetch(self._sql["append"], *written(list(zip(*bound, strict=True))))
+        ]
         attempts: defaultdict[AttemptKey, list[tuple[int, int]]] = defaultdict(list)
         for row, number, (size, _) in zip(rows, numbers, cut, strict=True):
             attempts[row.run, row.path, row.number].append((number, size))
@@ -70,17 +73,17 @@ class PostgresLogs:
         return numbers
 
     async def _count(self, db: Any, key: AttemptKey, added: list[tuple[int, int]], at: int) -> None:
-        found = await db.fetch(self._sql["kept"], *key)
+        found = await db.fetch(self._sql["kept"], *written(key))
         kept = Tail(*found[0]) if found else Tail()
         kept.add(added)
         if kept.is_long:
             await self._shorten(db, key, kept, at)
-        await db.execute(self._sql["keep"], *key, *astuple(kept))
+        await db.execute(self._sql["keep"], *written(key), *astuple(kept))
 
     async def _shorten(self, db: Any, key: AttemptKey, kept: Tail, at: int) -> None:
         """Drop the oldest rows of the tail; the last of them becomes the row that counts."""
         gone = [kept.gap] if kept.gap else []
-        while kept.is_long and (oldest := await db.fetch(self._sql["tail"], *key, kept.tail_first, BITE)):
+        while kept.is_long and (oldest := await db.fetch(self._sql["tail"], *written(key), kept.tail_first, BITE)):
             gone += kept.drop(oldest)
         *dropped, kept.gap = gone
         await db.execute(self._sql["drop"], dropped)

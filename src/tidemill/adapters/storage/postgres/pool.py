@@ -9,6 +9,7 @@ import asyncpg
 from tidemill.adapters.storage.postgres.access import Access, Purpose
 from tidemill.adapters.storage.postgres.connection import Meter, Record, connect
 from tidemill.adapters.storage.postgres.faults import FAILURES, told
+from tidemill.adapters.storage.postgres.texts import written
 
 _CLOSED = (
     asyncpg.PostgresConnectionError,
@@ -64,7 +65,7 @@ class Pool:
     async def _fetch(self, sql: str, bound: tuple[object, ...]) -> list[Record]:
         self._meter.statements += 1
         async with self._pool.acquire() as connection:
-            rows: list[Record] = await connection.fetch(sql, *bound)
+            rows: list[Record] = await connection.fetch(sql, *written(bound))
             return rows
 
 

@@ -8,16 +8,19 @@ from tidemill.adapters.storage.packing import Bound, no_rows, queued_of
 from tidemill.adapters.storage.postgres.loading import load_statement, take, wanted_of
 from tidemill.adapters.storage.postgres.pool import Pool
 from tidemill.adapters.storage.postgres.saving import numbered
+from tidemill.adapters.storage.postgres.texts import read
 from tidemill.adapters.storage.queries import PackedQueries
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import Path, RunId
 from tidemill.core.rows import Keys, Queued, Rows
 from tidemill.ports.store import QueueCount
 
+_WITH_TEXTS = ("values", "workflow", "queued", "part_")  # not only packed rows
+
 
 class PostgresQueries(PackedQueries):
     def __init__(self, pool: Pool) -> None:
-        super().__init__("\x01")  # no text here holds a NUL
+        super().__init__("\0")
         self._pool = pool
 
     async def rows(self, keys: Keys) -> Rows:
@@ -34,7 +37,8 @@ class PostgresQueries(PackedQueries):
         return [QueueCount(lane, waiting) for lane, waiting in await self._fetch("queue_counts")]
 
     async def _fetch(self, name: str, bindings: Bound = ()) -> list[Any]:
-        return await self._pool.fetch(_queries()[name], *bindings)
+        rows = await self._pool.fetch(_queries()[name], *bindings)
+        return [read(row) for row in rows] if name.startswith(_WITH_TEXTS) else rows
 
 
 @cache
