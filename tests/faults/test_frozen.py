@@ -125,6 +125,26 @@ def test_a_server_that_stood_still_takes_nothing_from_anybody(mill: Mill, client
     assert attempts(run) == ["succeeded"]
 
 
+@pytest.mark.feature("D12", "F3")
+@pytest.mark.timeout(100)
+def test_a_result_made_without_a_server_outlives_its_worker_and_is_not_made_again(
+    mill: Mill, client: Client, tmp_path: Path
+) -> None:
+    gate, mark = tmp_path / "gate", tmp_path / "mark"
+    run = client.submit_named("waiters.hold_once", {"gate": str(gate), "mark": str(mark)})
+    until(lambda: attempts(run) == ["running"])
+    first = pid(mill.worker)
+    mill.server.kill()
+    gate.touch()
+    spool = Path(mill.worker.environment["TIDEMILL_DATA"])
+    until(lambda: any(path.is_file() and not path.name.endswith(".part") for path in spool.rglob("spool/*")))
+    mill.worker.kill()
+    mill.server.start()
+    mill.worker.start()
+    assert run.result(timeout=60) == first
+    assert (attempts(run), mark.read_text()) == (["succeeded"], "begun\n")
+
+
 @pytest.mark.promise("P5")
 @pytest.mark.timeout(100)
 def test_a_stop_that_its_worker_does_not_hear_is_presumed_when_its_lease_ends(

@@ -18,6 +18,14 @@ def hold(gate: str) -> int:
 
 
 @waiters.task
+def hold_once(gate: str, mark: str) -> int:
+    """Each time that it begins leaves a line in the mark."""
+    with Path(mark).open("a") as file:
+        file.write("begun\n")
+    return hold(gate)
+
+
+@waiters.task
 async def hold_kindly(gate: str) -> int:
     while not Path(gate).exists():  # noqa: ASYNC110 - the gate is a file
         await asyncio.sleep(0.02)
