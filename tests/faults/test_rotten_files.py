@@ -143,14 +143,16 @@ def test_a_damaged_row_is_said_and_the_other_runs_go_on(mill: Mill) -> None:
         worked(mill)
 
 
-def test_a_file_that_is_no_database_is_refused_with_advice(mill: Mill) -> None:
+@pytest.mark.parametrize("name", ["tidemill.db", "logs.db"])
+def test_a_file_that_is_no_database_is_refused_with_advice(mill: Mill, name: str) -> None:
     mill.data.mkdir()
-    (mill.data / "tidemill.db").write_bytes(b"what is this?" * 1000)
+    (mill.data / name).write_bytes(b"what is this?" * 1000)
     mill.server.start()
     assert mill.server.process is not None
     assert mill.server.process.wait(60) not in (0, None)
     mill.server.stop()
     said = mill.server.log.read_text()
+    assert name in said
     assert "tidemill store check" in said
     assert "put back a copy" in said
     assert "Traceback" not in said

@@ -11,11 +11,13 @@ from tidemill.adapters.storage.errors import StoreDamagedError, StoreRefusedErro
 from tidemill.adapters.storage.packing import pack, unpack_step
 from tidemill.adapters.storage.sealing import RowDamagedError
 from tidemill.adapters.storage.sqlite.checking import check_file
+from tidemill.adapters.storage.sqlite.logs import SqliteLogs
 from tidemill.adapters.storage.sqlite.store import SqliteStore
 from tidemill.adapters.system.entropy import OsEntropy
 from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.rows import Changes, Keys, Rows
 from tidemill.core.values import Inline
+from tidemill.ports.logs import LogRow
 from tidemill.ports.store import StoreLostError
 
 RUNS, PORTS = 30, 10
@@ -94,3 +96,22 @@ async def test_a_flipped_bit_is_said_or_changes_nothing(tmp_path: Path, threads:
                 missed += 1
                 assert list(check_file(path)), "a row is missing, and the check finds nothing"
     assert said > 5
+
+
+async def test_logs_that_are_damaged_lose_lines_and_stop_nothing(tmp_path: Path, threads: ThreadPool) -> None:
+    path = tmp_path / "logs.db"
+    rows = [LogRow(run_id(1), "ocr", 1, at, "INFO", "t", "x" * 500) for at in range(500)]
+    logs = SqliteLogs(path, threads)
+    await logs.append(rows)
+    await logs.close()
+    data = path.read_bytes()
+    refused = 0
+    for page in range(1, len(data) // 4096):
+        path.write_bytes(data[: page * 4096] + b"\xff" * 4096 + data[(page + 1) * 4096 :])
+        logs = SqliteLogs(path, threads)
+        try:
+            await logs.append(rows[:3])
+        except StoreLostError:
+            refused += 1
+        await logs.close()
+    assert refused

@@ -14,10 +14,10 @@ class StoreMisusedError(InternalError):
 class StoreDamagedError(InternalError):
     """The file is not what was written."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(
-            f"the database is damaged ({reason}): stop the server, look at it with `tidemill store check`, and "
-            "put back a copy of the data folder"
+            f"the database {path or 'of the server'} is damaged ({reason}): stop the server, look at the data folder "
+            "with `tidemill store check`, and put back a copy of it; logs.db alone may be moved away, and is made anew"
         )
 
 

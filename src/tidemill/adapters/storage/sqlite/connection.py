@@ -53,7 +53,7 @@ def open_writer(
         with contextlib.suppress(apsw.Error):
             db.close()
         if isinstance(error, apsw.Error):
-            raise lost(error) from error
+            raise lost(error, path) from error
         raise
     return db
 
@@ -108,10 +108,10 @@ def fetch_each(db: apsw.Connection, sql: str, many: Iterable[Bindings]) -> list[
         raise lost(error) from error
 
 
-def lost(error: Exception) -> StoreLostError | StoreDamagedError:
+def lost(error: Exception, path: str = "") -> StoreLostError | StoreDamagedError:
     match error:
         case apsw.CorruptError() | apsw.NotADBError():
-            return StoreDamagedError(str(error))
+            return StoreDamagedError(str(error), path)
         case apsw.FullError():
             return StoreFullError(str(error))
         case apsw.BusyError():

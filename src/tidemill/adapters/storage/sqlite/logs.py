@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
+from tidemill.adapters.storage.errors import StoreDamagedError
 from tidemill.adapters.storage.sqlite.connection import Schema, Synchronous, fetch, lost, open_writer
 from tidemill.adapters.storage.statements import statements
 from tidemill.adapters.storage.tails import BITE, AttemptKey, Tail, pack_log, sized, unpack_log
@@ -19,6 +20,7 @@ from tidemill.core.ids import Path as StepPath
 from tidemill.core.ids import RunId
 from tidemill.ports.faults import NO_FAULTS, Faults
 from tidemill.ports.logs import LogRow
+from tidemill.ports.store import StoreLostError
 from tidemill.ports.threads import Threads
 
 _REMEMBERED = 1024  # attempts whose state stays in memory
@@ -43,8 +45,8 @@ class SqliteLogs:
                 self._db.execute("begin immediate")
                 numbers = self._append(rows)
                 await self._commit()
-            except (apsw.Error, OSError) as error:
-                raise lost(error) from error
+            except (apsw.Error, OSError, StoreDamagedError) as error:
+                raise _lost(error) from error
             finally:
                 self._leave()
         return numbers
@@ -68,8 +70,8 @@ class SqliteLogs:
                 if gone < limit:
                     self._db.execute(self._sql["forget_kept"], (run,))
                 await self._commit()
-            except (apsw.Error, OSError) as error:
-                raise lost(error) from error
+            except (apsw.Error, OSError, StoreDamagedError) as error:
+                raise _lost(error) from error
             finally:
                 self._leave()
         for key in [key for key in self._kept if key[0] == run]:
@@ -137,3 +139,9 @@ class SqliteLogs:
         *dropped, kept.gap = gone
         self._db.executemany(self._sql["drop"], [(number,) for number in dropped])
         self._db.execute(self._sql["count"], (pack_log(kept.row(key, at)), kept.gap))
+
+
+def _lost(error: Exception) -> StoreLostError:
+    """Lines may be lost: a file of logs that is damaged stops nothing."""
+    found = lost(error)
+    return found if isinstance(found, StoreLostError) else StoreLostError(str(error))

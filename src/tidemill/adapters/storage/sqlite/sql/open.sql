@@ -18,9 +18,9 @@ update run set ended_at = ?, origin = ? where id = ?;
 select run, path, param, number, data from chunk where (run, path, param, number) > (?, ?, ?, ?)
 order by run, path, param, number limit ?;
 -- @graphs
-select packed from graph;
+select packed from graph order by digest;
 -- @schedules
-select packed from schedule;
+select packed from schedule order by name;
 -- @name_if_there
 insert into blob_ref (run, digest) select ?1, ?2 where exists (select 1 from blob where digest = ?2)
 on conflict (run, digest) do nothing;
