@@ -39,7 +39,7 @@ def _quiet():
 
 
 @pytest.mark.promise("P1", "P2", "P3", "P4")
-@settings(SAME_EACH_TIME, max_examples=40, phases=[Phase.generate])  # the command makes small
+@settings(SAME_EACH_TIME, max_examples=25, phases=[Phase.generate])  # the command makes small
 @given(case=CASE)
 def test_promises_hold_under_any_plan(case):
     failure = run(case).failure

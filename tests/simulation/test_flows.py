@@ -26,6 +26,7 @@ def holds(seed: int) -> None:
     assert outcome.failure is None, f"{outcome.failure}\n{text_of_case(case)}"
 
 
+@pytest.mark.promise("P6")
 @pytest.mark.parametrize("first", range(0, PUSH, 4))
 def test_workflows_are_right_under_any_faults(first):
     for seed in range(first, first + 4):

@@ -70,7 +70,6 @@ def noise(seed: str) -> Case:
         tail_s=0.5 if chance() < 0.3 else 0.0,
         window=2 + int(chance() * 8),
         skew_s=SKEW_S if chance() < 0.2 else 0.0,
-        drift=DRIFT if chance() < 0.2 else 0.0,
     )
 
 
