@@ -9,6 +9,7 @@ import asyncpg
 from msgspec import Struct
 
 from tidemill.adapters.storage.postgres.access import Access, Purpose
+from tidemill.adapters.storage.postgres.arrays import quicken
 from tidemill.adapters.storage.postgres.faults import FAILURES, told, why
 from tidemill.adapters.storage.postgres.texts import written
 from tidemill.ports.store import Counts, StoreLostError
@@ -44,6 +45,7 @@ async def connect(access: Access, purpose: Purpose) -> Any:
     )
     try:
         await connection.execute(access.session(purpose))
+        quicken(connection)
     except BaseException:
         connection.terminate()
         raise
