@@ -70,10 +70,9 @@ async def killed(scene: Scene) -> None:
 
 async def one_session_killed(scene: Scene) -> None:
     """Then PostgreSQL ends all sessions, and recovers."""
-    for _ in range(2):
-        pid = (await scene.run(f"select pid {OURS} order by random() limit 1")).strip()
-        os.kill(int(pid), signal.SIGKILL)
-        await asyncio.sleep(2)
+    pids = (await scene.run(f"select pid {OURS} and backend_type = 'client backend'")).split()
+    os.kill(int(pids[0]), signal.SIGKILL)
+    await asyncio.sleep(TROUBLE_S)
 
 
 async def sessions_ended_again_and_again(scene: Scene) -> None:
@@ -93,13 +92,13 @@ async def no_connection_left(scene: Scene) -> None:
 
 async def a_table_locked(scene: Scene) -> None:
     async with scene.session() as other, other.transaction():
-        await other.execute("lock table run in access exclusive mode")
+        await other.execute("lock table tidemill.run in access exclusive mode")
         await asyncio.sleep(TROUBLE_S)
 
 
 async def all_runs_locked(scene: Scene) -> None:
     async with scene.session() as other, other.transaction():
-        await other.execute("select 1 from run for update")
+        await other.execute("select 1 from tidemill.run for update")
         await asyncio.sleep(TROUBLE_S)
 
 
@@ -113,14 +112,12 @@ async def read_only(scene: Scene) -> None:
 
 
 async def _with_default(scene: Scene, setting: str) -> None:
-    await scene.run(f"alter database {DATABASE} set {setting}")
-    await scene.cut_off_all()
-    await asyncio.sleep(TROUBLE_S)
-    await scene.run(
-        f"set statement_timeout = 0; set default_transaction_read_only = off; "
-        f"alter database {DATABASE} reset {setting.split(maxsplit=1)[0]}"
-    )
-    await scene.cut_off_all()
+    async with scene.session() as other:  # from before
+        await other.execute(f"alter database {DATABASE} set {setting}")
+        await other.execute(f"select pg_terminate_backend(pid) {OURS}")
+        await asyncio.sleep(TROUBLE_S)
+        await other.execute(f"alter database {DATABASE} reset {setting.split(maxsplit=1)[0]}")
+        await other.execute(f"select pg_terminate_backend(pid) {OURS}")
 
 
 async def frozen(scene: Scene) -> None:
