@@ -97,6 +97,7 @@ def test_what_was_acknowledged_survives_a_server_that_dies_at_every_point(tmp_pa
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 @pytest.mark.promise("P1", "P2", "P3", "P4", "P6", "P10")
 def test_what_was_acknowledged_survives_a_worker_that_dies_at_every_point(tmp_path: Path) -> None:
     with at_work(tmp_path) as (mill, work):
