@@ -19,9 +19,18 @@ async def nap(seconds: float) -> float:
     return seconds
 
 
+class Crowd:
+    """How many are at it, over all workers of this process."""
+
+    now = most = 0
+
+
 @pairs.task(concurrency=1)
 async def alone(x: int) -> int:
+    Crowd.now += 1
+    Crowd.most = max(Crowd.most, Crowd.now)
     await asyncio.sleep(0.01)
+    Crowd.now -= 1
     return x
 
 
