@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts.store.postgres import a_postgres
 from tests.orchestrators.conftest import SETTINGS, Pair
 from tests.orchestrators.parts import on_postgres
 from tests.orchestrators.tasks import Crowd, alone, count, double, nap, pairs, wide
@@ -19,6 +20,7 @@ from tidemill.adapters.system.ws_link import WsAddress, WsDialer
 from tidemill.client.remote import AsyncClient
 from tidemill.core.ids import parse_run_id
 from tidemill.core.rows import Fire, FireKind, History
+from tidemill.engine.inbox import Departure
 from tidemill.ports.peers import Duty, Look
 from tidemill.sdk.errors import RunCancelledError
 from tidemill.wire.worker import PATH, SUBPROTOCOL
@@ -127,6 +129,26 @@ async def test_a_worker_whose_server_goes_moves_with_what_it_holds(postgres_url:
             assert await run.result(WITHIN_S) == 1.0
             (attempt,) = await second.engine.queries.attempts(parse_run_id(run.id), None, 9)
             assert attempt.number == 1
+
+
+@pytest.mark.promise("P4")
+async def test_a_session_whose_lease_ends_is_not_forgotten_for_a_hello_that_comes_to_nothing(
+    pair: Pair, postgres_url: str
+) -> None:
+    first, _ = pair
+    other = await a_postgres(postgres_url)
+    async with first.worker(pairs, name="w"):
+        [seat] = first.engine.seats.of_worker("w")
+        session = seat.session.id
+        greeting = await other.begin(0)
+        assert [each.id for each in await greeting.elsewhere("w")] == [session]
+        first.engine.put(Departure(seat.session))
+        await asyncio.sleep(0.1)  # it meets the lock, again and again
+        await greeting.rollback()
+        async with asyncio.timeout(WITHIN_S):
+            while any(each.live for each in await first.engine.queries.sessions(9)):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+    await other.close()
 
 
 async def test_a_pause_at_one_holds_the_other_back(pair: Pair) -> None:

@@ -127,9 +127,12 @@ class Deciding(Settling):
 
     async def _depart(self, session: Session) -> None:
         """Its lease ended; unless it hangs on another server by now."""
-        if session.id in await self.beat.mine([session.id]):
-            await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
-            self.recorded.append(Changes(sessions=[structs.replace(session, live=False)]))
+        if session.id not in await self.beat.mine([session.id]):
+            if (await self.beat.seated([session.id])).get(session.id) == session.server:
+                raise HeldElsewhereError  # a hello elsewhere has it in hand, and may come to nothing
+            return
+        await self._lose(await self.beat.held_by([session.id]), Lost.LEASE_EXPIRED)
+        self.recorded.append(Changes(sessions=[structs.replace(session, live=False)]))
 
     async def _adopt_orphans(self, adopting: Adopting) -> None:
         """Sessions of servers that died hang on this one, until their workers are back or their leases end."""
