@@ -1,32 +1,21 @@
 """What servers on one database know of each other; and a database that goes away and comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from msgspec import structs
 
+from tests.contracts.postgres.conftest import Pair
 from tests.contracts.store.postgres import a_postgres
 from tests.contracts.store.sample import AT, R1, a_queued, a_run, a_session, a_task, a_timer, a_webhook, run_id, write
 from tests.postgres import PostgresServer
 from tidemill.adapters.storage.postgres.logs import PostgresLogs
 from tidemill.adapters.storage.postgres.peers import PostgresPeers
-from tidemill.adapters.storage.postgres.store import PostgresStore
 from tidemill.core.ids import RunId
 from tidemill.core.rows import Changes, Keys
 from tidemill.ports.logs import LogRow
 from tidemill.ports.peers import Duty, Kind, News
 from tidemill.ports.store import RunFilter, StoreLostError
-
-Pair = tuple[PostgresStore, PostgresStore]
-
-
-@pytest.fixture
-async def pair(postgres_url: str) -> AsyncIterator[Pair]:
-    one, two = await a_postgres(postgres_url), await a_postgres(postgres_url)
-    yield one, two
-    await one.close()
-    await two.close()
 
 
 async def opened(peers: PostgresPeers) -> None:

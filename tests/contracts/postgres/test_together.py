@@ -1,12 +1,11 @@
 """Two stores on one database: a beat holds what it reads, waits for nobody, and nothing is decided twice."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from msgspec import structs
 
-from tests.contracts.store.postgres import a_postgres
+from tests.contracts.postgres.conftest import Pair
 from tests.contracts.store.sample import (
     ADDRESS,
     AT,
@@ -24,21 +23,10 @@ from tests.contracts.store.sample import (
     run_id,
     write,
 )
-from tidemill.adapters.storage.postgres.store import PostgresStore
 from tidemill.core.notes import About, Note
 from tidemill.core.rows import Changes, Entry, History, Keys, Limit, SubmitKey
 from tidemill.core.wait_rows import Mailbox
 from tidemill.ports.store import BlobGoneError, HeldElsewhereError, StoreLostError
-
-Pair = tuple[PostgresStore, PostgresStore]
-
-
-@pytest.fixture
-async def pair(postgres_url: str) -> AsyncIterator[Pair]:
-    one, two = await a_postgres(postgres_url), await a_postgres(postgres_url)
-    yield one, two
-    await one.close()
-    await two.close()
 
 
 async def test_a_run_that_a_beat_holds_is_held_for_others_until_it_ends(pair: Pair) -> None:

@@ -87,7 +87,7 @@ class Saving:
         return numbers
 
     async def _alone(self, name: str, rows: Sequence[Bound]) -> None:
-        found = await self._line.fetch(_SAVE()[name], *zip(*rows, strict=True))
+        found = await self._line.fetch(_save()[name], *zip(*rows, strict=True))
         if name == "queue_drop":
             _check_claims(len(found), rows)
 
@@ -125,27 +125,27 @@ class Saving:
             await self._let_leave(changes)
         raised = [kind for kind, lists in _EPOCHS.items() if any(getattr(changes, name) for name in lists)]
         if raised:
-            await self._line.fetch(_SAVE()["epochs"], raised)
+            await self._line.fetch(_save()["epochs"], raised)
 
     async def _name_blobs(self, changes: Changes) -> None:
         if changes.blob_refs:
             named = {digest for _, digest in changes.blob_refs}
-            there = await self._line.fetch(_SAVE()["named"], list(named))
+            there = await self._line.fetch(_save()["named"], list(named))
             if (lost := len(named) - len(there)) > 0:
                 raise BlobGoneError(f"{lost} of {len(named)} blobs that are named are gone: upload again")
 
     async def _sweep(self, changes: Changes) -> None:
         for name, at in _sweeps(changes):
-            await self._line.fetch(_SAVE()[name], at)
+            await self._line.fetch(_save()[name], at)
         if stale := stale_fires(changes):
-            await self._line.fetch(_SAVE()["fires_sweep"], *zip(*stale, strict=True))
+            await self._line.fetch(_save()["fires_sweep"], *zip(*stale, strict=True))
         for hook in sorted({row.hook for row in (*changes.outbox, *changes.sent) if row.due_at is None}):
-            await self._line.fetch(_SAVE()["outbox_sweep"], hook, KEPT)
+            await self._line.fetch(_save()["outbox_sweep"], hook, KEPT)
         if gone := [name for kind, name in changes.registered_drop if kind == "webhook"]:
-            await self._line.fetch(_SAVE()["outbox_drop"], gone)
+            await self._line.fetch(_save()["outbox_drop"], gone)
 
     async def _let_leave(self, changes: Changes) -> None:
-        sql, fetch = _SAVE(), self._line.fetch
+        sql, fetch = _save(), self._line.fetch
         if changes.blobs_leave:  # first their locks, then a new look at who names them
             held = [digest for (digest,) in await fetch(sql["may_leave"], list(changes.blobs_leave))]
             await fetch(sql["leave"], held, [changes.blobs_leave[digest] for digest in held])
@@ -154,11 +154,11 @@ class Saving:
         if changes.blobs_drop:
             await fetch(sql["drop"], changes.blobs_drop)
         for run, limit in changes.sweep.items():
-            if await fetch(_KEEPING()["is_removing"], run):
+            if await fetch(_keeping()["is_removing"], run):
                 await self._sweep_run(run, limit)
 
     async def _sweep_run(self, run: RunId, limit: int) -> None:
-        sql = _KEEPING()
+        sql = _keeping()
         owned = [(table, b"r" + run) for table in OF_OWNER]
         for table, key in [*((table, run) for table in OF_RUN), *owned, ("blob_ref", run)]:
             limit -= len(await self._line.fetch(f"{sql[f'sweep_{table}']} returning 1", key, limit))
@@ -167,12 +167,12 @@ class Saving:
         await self._line.fetch(sql["sweep_run"], run)
 
 
-def _SAVE() -> Mapping[str, str]:  # noqa: N802 -- a constant that is read when it is needed
+def _save() -> Mapping[str, str]:
     return statements("postgres/sql/save")
 
 
 @cache
-def _KEEPING() -> Mapping[str, str]:  # noqa: N802
+def _keeping() -> Mapping[str, str]:
     return {name: numbered(text) for name, text in statements("sql/keeping").items()}
 
 
@@ -218,10 +218,10 @@ def _is_apart(drop: str, rows: Mapping[str, Sequence[Bound]]) -> bool:
 def _joined(names: tuple[str, ...]) -> str:
     parts, used = [], 0
     if "history" in names:
-        parts.append(f"mark as materialized ({_SAVE()['mark']})")
+        parts.append(f"mark as materialized ({_save()['mark']})")
         used = 1
     for name in names:
-        sql = _SAVE()[name]
+        sql = _save()[name]
         parts.append(f"w_{name} as ({shifted(sql, used)})")
         used += parameters(sql)
     answers = [
