@@ -15,7 +15,10 @@ def test_work_goes_on_after_a_server_or_the_database_was_killed(tmp_path: Path, 
     with mill, mill.telling(), Client(mill.url) as client:
         runs = [client.submit(writing.caption, photo=f"photo {number}") for number in range(20)]
         mill.server.kill()
+        own_postgres.kill()
         mill.server.start()
+        until(lambda: "waits up to" in (tmp_path / "server.log").read_text(), lambda: "a server that waits")
+        own_postgres.start()
         assert [run.result(timeout=60) for run in runs] == [f"PHOTO {number}" for number in range(20)]
         own_postgres.kill()
         own_postgres.start()

@@ -1,5 +1,7 @@
 """The store on PostgreSQL, joined from its parts. Importing this needs the extra `postgres`."""
 
+import asyncio
+import logging
 from contextlib import AsyncExitStack
 
 from tidemill.adapters.storage.postgres.access import Access, Durable, PostgresOptions, access_to
@@ -10,6 +12,11 @@ from tidemill.assembly.setting_kinds import Durability
 from tidemill.assembly.settings import Settings
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import Faults
+from tidemill.ports.store import StoreLostError
+
+WAIT_S = 60.0  # for a database that starts beside the server, or recovers
+_PAUSE_S = 0.5
+_log = logging.getLogger("tidemill")
 
 _DURABLE = {Durability.FULL: Durable.ON, Durability.NORMAL: Durable.OFF}
 
@@ -17,12 +24,37 @@ _DURABLE = {Durability.FULL: Durable.ON, Durability.NORMAL: Durable.OFF}
 async def open_both(
     settings: Settings, entropy: Entropy, faults: Faults, stack: AsyncExitStack
 ) -> tuple[PostgresStore, PostgresLogs]:
-    """The store and the logs; ``stack`` closes them."""
-    store = await open_postgres(settings.database_url, entropy, faults, _access(settings).options)
-    stack.push_async_callback(store.close)
-    logs = PostgresLogs(store.access, faults)
-    stack.push_async_callback(logs.close)
-    await logs.open()
+    """The store and the logs; ``stack`` closes them. A database that does not answer yet is waited for.
+
+    Raises:
+        InputError: only a person can mend it.
+        StoreLostError: it has not answered for `WAIT_S`.
+    """
+    said = ""
+    try:
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                try:
+                    return await _opened(settings, entropy, faults, stack)
+                except StoreLostError as error:
+                    if error.reason != said:
+                        said = error.reason
+                        _log.warning("this server waits up to %.0f s for its database: %s", WAIT_S, said)
+                    await asyncio.sleep(_PAUSE_S)
+    except TimeoutError:
+        raise StoreLostError(said or "the database does not answer") from None
+
+
+async def _opened(
+    settings: Settings, entropy: Entropy, faults: Faults, stack: AsyncExitStack
+) -> tuple[PostgresStore, PostgresLogs]:
+    async with AsyncExitStack() as attempt:
+        store = await open_postgres(settings.database_url, entropy, faults, _access(settings).options)
+        attempt.push_async_callback(store.close)
+        logs = PostgresLogs(store.access, faults)
+        attempt.push_async_callback(logs.close)
+        await logs.open()
+        stack.push_async_callback(attempt.pop_all().aclose)
     return store, logs
 
 
