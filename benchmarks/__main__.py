@@ -14,13 +14,13 @@ import msgspec
 
 from benchmarks import report
 from benchmarks.disk import IN_MEMORY, file_system
-from benchmarks.plan import OURS, PEERS, WORKLOADS
+from benchmarks.plan import OURS, PEERS, WORKLOADS, on_postgres
 from benchmarks.processes import ROOT
 from benchmarks.rounds import Rounds
 from benchmarks.systems.dbos_peer import Dbos
 from benchmarks.systems.huey_peer import Huey
 from benchmarks.systems.system import System
-from benchmarks.systems.tidemill import OnPostgres, Tidemill
+from benchmarks.systems.tidemill import OnPostgres, Pair, Tidemill
 
 SYSTEMS: dict[str, type[System]] = {"tidemill": Tidemill, "huey": Huey, "dbos": Dbos}
 BUDGET_S, QUICK_BUDGET_S = 290.0, 75.0
@@ -44,6 +44,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller, once: about a minute, for a first look")
     parser.add_argument("--json", action="store_true", help="one JSON line per workload and system on standard output")
     parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite", help="of ours (default: sqlite)")
+    parser.add_argument(
+        "--servers", type=int, choices=[1, 2], default=1, help="2: also two of ours on one PostgreSQL, in turn with one"
+    )
     parser.add_argument("--data", type=Path, default=ROOT / ".tidemill", help="a folder on the disk to be measured")
     return parser
 
@@ -57,8 +60,12 @@ def main() -> int:
     if not sys.platform.startswith("linux"):
         parser.error("CPU and memory are read from /proc, so benchmarks run on Linux only")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
-    ours = OnPostgres() if given.store == "postgres" else SYSTEMS[OURS]()
-    systems = [ours] + [SYSTEMS[name]() for name in _peers(given.peer)]
+    ours: list[System] = [OnPostgres() if given.store == "postgres" else SYSTEMS[OURS]()]
+    if given.servers == 2:
+        if given.store != "postgres":
+            parser.error("two servers need --store postgres")
+        ours.append(Pair())
+    systems = ours + [SYSTEMS[name]() for name in _peers(given.peer)]
     folder = _folder(given.data)
     try:
         found = _run(given, systems, folder)
@@ -76,6 +83,8 @@ def _run(given: argparse.Namespace, systems: Sequence[System], folder: Path) -> 
         _say(f"{folder} is on {kind}: nothing is durable there, and each figure flatters. Say --data DIR.")
     rounds = Rounds(systems, folder, QUICK_BUDGET_S if given.quick else BUDGET_S, _say)
     wanted = [WORKLOADS[name] for name in dict.fromkeys(given.workloads) or WORKLOADS]
+    if given.store == "postgres":
+        wanted = [on_postgres(each) for each in wanted]
     found: list[dict[str, Any]] = []
     for findings in rounds.measure(wanted, 1 if given.quick else given.repeat, quick=given.quick):
         for line in report.lines(findings, kind):

@@ -1,6 +1,6 @@
 """What is measured: the workloads, how large they are for each system, and the marks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from benchmarks.figures import Mark
@@ -177,6 +177,14 @@ WORKLOADS = {
     )
 }
 
+_ON_POSTGRES = {"throughput": (Mark("tasks_per_s", at_least=4000),), "latency": (Mark("p50_ms", at_most=4.0),)}
+
+
+def on_postgres(workload: Workload) -> Workload:
+    """The same with the marks that are for PostgreSQL."""
+    return replace(workload, marks=_ON_POSTGRES.get(workload.name, ()))
+
+
 LAWS = frozenset(("map-law", "loop-law", "map-memory"))  # of ours alone
 SLOTS = 100  # tasks that our worker takes at once; they are not queued any more
 
@@ -213,9 +221,8 @@ _QUICK = {
     "memory": Size(count=4_000, in_flight=100),
 }
 QUICK_LIMIT_S = 1.0
-# A share of the counts above, so that each takes about as long; a rate does not depend on it.
+# A peer's share of the counts above, so that each takes about as long; a rate does not depend on it.
 _SHARES = {
-    OURS: {},
     "huey": {
         "throughput": 0.2,
         "latency": 0.4,
@@ -232,7 +239,7 @@ _TIMES = {"huey": 2, "dbos": 1}
 
 def size_of(workload: str, system: str, *, quick: bool) -> Size:
     size = (_QUICK if quick else _SIZES)[workload]
-    share = _SHARES[system].get(workload, 1.0)
+    share = _SHARES.get(system, {}).get(workload, 1.0)
     times = min(size.times, _TIMES.get(system, size.times))
     count = max(round(size.count * share), min(size.count, 20))
     limit_s = QUICK_LIMIT_S if quick else size.limit_s

@@ -47,9 +47,9 @@ class Stand:
         self.programs.pop("worker").stop()
 
     def stop(self) -> None:
-        for role in ("client", "worker", "server", "postgres"):
-            if role in self.programs:
-                self.programs.pop(role).stop()
+        """The last that was started goes first."""
+        while self.programs:
+            self.programs.popitem()[1].stop()
 
 
 @contextmanager

@@ -34,29 +34,36 @@ class Tidemill:
         return ""
 
     def start(self, folder: Path) -> Mapping[str, Program]:
-        self._port = free_port()
-        command = [*_MAIN, "server", "--port", str(self._port), "--data", str(folder / "server")]
-        server = Program("server", command, folder, self._settings)
-        try:
-            self._await(server)
-        except BaseException:
-            server.stop()
-            raise
+        self._port, server = self._serve(folder, "server")
         return {"server": server}
 
     def start_worker(self, folder: Path, workload: str) -> Program:
         tasks = "benchmarks/apart.py" if workload == "process" else "benchmarks/tasks.py"
-        command = [*_MAIN, "worker", tasks, "--url", self.address(folder)]
-        return Program("worker", command, folder, {"TIDEMILL_DATA": str(folder / "worker")})
+        return self._work(folder, "worker", tasks, self._port)
 
     def address(self, folder: Path) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def _await(self, server: Program) -> None:
+    def _serve(self, folder: Path, role: str) -> tuple[int, Program]:
+        port = free_port()
+        command = [*_MAIN, "server", "--port", str(port), "--data", str(folder / "server")]
+        server = Program(role, command, folder, self._settings)
+        try:
+            self._await(server, port)
+        except BaseException:
+            server.stop()
+            raise
+        return port, server
+
+    def _work(self, folder: Path, role: str, tasks: str, port: int) -> Program:
+        command = [*_MAIN, "worker", tasks, "--url", f"http://127.0.0.1:{port}"]
+        return Program(role, command, folder, {"TIDEMILL_DATA": str(folder / role), "TIDEMILL_WORKER_ID": role})
+
+    def _await(self, server: Program, port: int) -> None:
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             server.check()
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
             try:
                 connection.request("GET", "/api/v1/health")
                 if connection.getresponse().status == 200:
@@ -83,6 +90,30 @@ class OnPostgres(Tidemill):
         except BaseException:
             database.stop()
             raise
+
+
+class Pair(OnPostgres):
+    """Two servers on it, each with a worker; the client gives each half of the tasks."""
+
+    name = "pair"
+    note = "two servers on one PostgreSQL, each with one worker; tasks go to the one and the other in turn"
+
+    def refusal(self, workload: str) -> str:
+        return "" if workload in {"throughput", "latency", "idle"} else "it is for throughput, latency and idle"
+
+    def start(self, folder: Path) -> Mapping[str, Program]:
+        programs = dict(super().start(folder))
+        try:
+            self._second_port, programs["server-2"] = self._serve(folder, "server-2")
+            programs["worker-2"] = self._work(folder, "worker-2", "benchmarks/tasks.py", self._second_port)
+        except BaseException:
+            for program in reversed(programs.values()):
+                program.stop()
+            raise
+        return programs
+
+    def address(self, folder: Path) -> str:
+        return f"{super().address(folder)},http://127.0.0.1:{self._second_port}"
 
 
 def _told(database: Program, told: Path) -> str:

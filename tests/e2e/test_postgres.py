@@ -34,4 +34,7 @@ def test_work_goes_on_after_a_server_or_the_database_was_killed(tmp_path: Path, 
         assert runs[-1].result(timeout=60) == "AFTER"
         assert {run.status() for run in runs} == {"succeeded"}
         assert not list((tmp_path / "data").glob("*.db"))
-        assert "tests only" not in (tmp_path / "server.log").read_text()
+        said = (tmp_path / "server.log").read_text()
+        assert f"from {own_postgres.url().replace(':tests%20only', '')}\n" in said
+        assert "tests only" not in said
+        assert "tests%20only" not in said

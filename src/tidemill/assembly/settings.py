@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tidemill.adapters.storage.postgres.access import shown
 from tidemill.assembly.setting_kinds import KINDS, Durability, SettingsError, WorkerShare, as_text, words
 from tidemill.assembly.settings_file import read_file, settings_file
 from tidemill.core.retention import Retention, parse_retention
@@ -73,6 +74,11 @@ class Settings:
         """Where the server is, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (self.url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def store(self) -> str:
+        """Where the server keeps what it knows, without what is secret in it."""
+        return shown(self.database_url) if self.database_url else str(self.data)
 
 
 @dataclass(frozen=True)

@@ -36,4 +36,4 @@ def server(ends: Ends, **given: object) -> None:
         if error.name not in SERVER_PARTS:
             raise
         raise NoServerPartsError(error.name) from None
-    run_server(settings, lambda url: click.echo(f"tidemill serves {url} from {settings.data}"), ends)
+    run_server(settings, lambda url: click.echo(f"tidemill serves {url} from {settings.store}"), ends)
