@@ -14,15 +14,21 @@ import msgspec
 
 from benchmarks import report
 from benchmarks.disk import IN_MEMORY, file_system
-from benchmarks.plan import OURS, PEERS, WORKLOADS, on_postgres
+from benchmarks.plan import OURS, PEERS, POSTGRES_PEERS, WORKLOADS, on_postgres
 from benchmarks.processes import ROOT
 from benchmarks.rounds import Rounds
 from benchmarks.systems.dbos_peer import Dbos
 from benchmarks.systems.huey_peer import Huey
+from benchmarks.systems.procrastinate_peer import Procrastinate
 from benchmarks.systems.system import System
 from benchmarks.systems.tidemill import OnPostgres, Pair, Tidemill
 
-SYSTEMS: dict[str, type[System]] = {"tidemill": Tidemill, "huey": Huey, "dbos": Dbos}
+SYSTEMS: dict[str, type[System]] = {
+    "tidemill": Tidemill,
+    "huey": Huey,
+    "dbos": Dbos,
+    "procrastinate": Procrastinate,
+}
 BUDGET_S, QUICK_BUDGET_S = 290.0, 75.0
 
 
@@ -36,7 +42,10 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="which ones (default: all)")
     parser.add_argument(
-        "--peer", action="append", choices=[*PEERS, "none"], help="beside whom (default: all; may repeat)"
+        "--peer",
+        action="append",
+        choices=[*PEERS, *POSTGRES_PEERS, "none"],
+        help="beside whom (default: all; may repeat)",
     )
     parser.add_argument(
         "--repeat", type=int, default=2, metavar="N", help="undisturbed repetitions of each (default: 2)"
@@ -65,7 +74,7 @@ def main() -> int:
         if given.store != "postgres":
             parser.error("two servers need --store postgres")
         ours.append(Pair())
-    systems = ours + [SYSTEMS[name]() for name in _peers(given.peer)]
+    systems = ours + [SYSTEMS[name]() for name in _peers(given.peer, given.store)]
     folder = _folder(given.data)
     try:
         found = _run(given, systems, folder)
@@ -96,10 +105,11 @@ def _run(given: argparse.Namespace, systems: Sequence[System], folder: Path) -> 
     return found
 
 
-def _peers(given: Sequence[str] | None) -> list[str]:
+def _peers(given: Sequence[str] | None, store: str) -> list[str]:
     if given and "none" in given:
         return []
-    wanted = [name for name in PEERS if not given or name in given]
+    usual = POSTGRES_PEERS if store == "postgres" else PEERS
+    wanted = [name for name in (*PEERS, *POSTGRES_PEERS) if name in (given or usual)]
     for name in wanted:
         if find_spec(name) is None:
             _say(f"{name} is not installed, so it is left out; ./dev bench has it")

@@ -98,10 +98,10 @@ def _medians(rows: Sequence[Figures]) -> dict[str, float]:
 def verdicts(marks: Sequence[Mark], found: Summary) -> list[Verdict]:
     """A mark on `cpu_us.ROLE` is one on the CPU per task of that process."""
     measured = dict(found.figures) | {f"cpu_us.{role}": value for role, value in found.cpu_us_per_task.items()}
-    return [_verdict(mark, measured.get(mark.figure)) for mark in marks]
+    return [verdict(mark, measured.get(mark.figure)) for mark in marks]
 
 
-def _verdict(mark: Mark, value: float | None) -> Verdict:
+def verdict(mark: Mark, value: float | None) -> Verdict:
     bound = f">= {mark.at_least:g}" if mark.at_least is not None else f"<= {mark.at_most:g}"
     return Verdict(mark.figure, bound, value, None if value is None else mark.holds(value))
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.figures import Summary, Verdict, ratio, rounded, summary, verdicts
-from benchmarks.plan import OURS
+from benchmarks.figures import Summary, Verdict, ratio, rounded, summary, verdict, verdicts
+from benchmarks.plan import BESIDE, OURS
 from benchmarks.rounds import Finding
 
 
@@ -50,6 +50,8 @@ def _line(finding: Finding, summaries: Mapping[str, Summary], file_system: str) 
         better = ratio(*heads, more_is_better=workload.more_is_better)
         if math.isfinite(better):  # by none, if ours is too small to be counted
             line["tidemill_is_better_by"] = rounded(better)
+            if mark := BESIDE.get((workload.name, system.name)):
+                line["marks"] = [_mark(verdict(mark, better))]
     return line
 
 
@@ -85,9 +87,9 @@ def text(line: Mapping[str, Any]) -> str:
     if cpu:
         parts.append(f"{'':<21} CPU µs per task: {cpu}")
     parts.append(f"{'':<21} {_conditions(line)}")
-    parts += [f"{'':<21} {_held(mark)}" for mark in line.get("marks", ())]
     if "tidemill_is_better_by" in line:
         parts.append(f"{'':<21} tidemill is better by {line['tidemill_is_better_by']:,.4g}")
+    parts += [f"{'':<21} {_held(mark)}" for mark in line.get("marks", ())]
     return "\n".join(parts)
 
 

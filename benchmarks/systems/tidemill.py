@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from benchmarks.database import start_postgres
 from benchmarks.processes import ProcessEndedError, Program, free_port
 from tidemill import __version__
 
@@ -82,10 +83,9 @@ class OnPostgres(Tidemill):
     note = "server and one worker over a socket; PostgreSQL with fsync on the same machine; async tasks, 100 at once"
 
     def start(self, folder: Path) -> Mapping[str, Program]:
-        told = folder / "url"
-        database = Program("postgres", ["-m", "benchmarks.database", str(told)], folder)
+        database, url = start_postgres(folder)
         try:
-            self._settings = {"TIDEMILL_DATABASE_URL": _told(database, told)}
+            self._settings = {"TIDEMILL_DATABASE_URL": url}
             return {"postgres": database, **super().start(folder)}
         except BaseException:
             database.stop()
@@ -114,13 +114,3 @@ class Pair(OnPostgres):
 
     def address(self, folder: Path) -> str:
         return f"{super().address(folder)},http://127.0.0.1:{self._second_port}"
-
-
-def _told(database: Program, told: Path) -> str:
-    until = time.monotonic() + START_S
-    while not told.exists():
-        database.check()
-        if time.monotonic() > until:
-            raise ProcessEndedError(f"the database did not start in {START_S:.0f} s")
-        time.sleep(0.02)
-    return told.read_text()
