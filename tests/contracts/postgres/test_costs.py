@@ -13,6 +13,7 @@ from tidemill.adapters.storage.postgres.connection import connect
 from tidemill.adapters.storage.postgres.store import PostgresStore
 from tidemill.adapters.storage.statements import statements
 from tidemill.core.ids import RunId
+from tidemill.core.lanes import parked_lane
 from tidemill.core.rows import Changes, Entry, History, Keys, Queued
 
 FEW, MORE, CLAIMED = 100, 5_000, 50
@@ -74,8 +75,10 @@ async def test_a_claim_touches_as_many_pages_in_a_long_queue_as_in_a_short_one(p
     assert await look(store) <= idle + 4  # two trees that are two levels higher
 
     # The head fits nobody who asks, waits for a limit, or is held by another beat: it costs nothing.
+    await fill(store, rows(700_000, MORE, parked_lane(b"limit".ljust(32)), place=-900_000))
+    assert (await claim(store, [LANE]))[1] <= long[1] + 1
     await fill(store, rows(900_000, CLAIMED, OTHER_LANE))
-    beside = await claim(store, [OTHER_LANE, b"limit".ljust(32)])
+    beside = await claim(store, [OTHER_LANE])
     assert beside[0] == CLAIMED
     assert beside[1] <= long[1] * ONE_LEVEL
     holder = await store.begin(0)
