@@ -85,6 +85,11 @@ class PostgresServer:
         self._make()
 
     @property
+    def is_root(self) -> bool:
+        """Whether the tests are, and the server is nobody."""
+        return bool(self._as)
+
+    @property
     def socket_folder(self) -> str:
         return str(self._folder)
 
@@ -135,7 +140,7 @@ class PostgresServer:
 
     def run(self, sql: str, database: str = "postgres") -> str:
         """One statement, outside a transaction, as the superuser; gives what it answers, bare."""
-        command = [self._bins / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self._folder]
+        command = [_psql(self._bins), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self._folder]
         command += ["-p", str(self.port), "-U", "postgres", "-d", database, "-c", sql]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=_env())
         assert done.returncode == 0, done.stderr
@@ -181,11 +186,12 @@ class PostgresServer:
 
 
 def installations() -> list[Path]:
-    """Folders of programs that are here: of wheels first, then the system's, newest first."""
+    """Folders of programs that are here: the one that POSTGRES_FOR_TESTS names, of wheels, the system's by age."""
+    named = [Path(os.environ["POSTGRES_FOR_TESTS"])] if "POSTGRES_FOR_TESTS" in os.environ else []
     specs = [importlib.util.find_spec(name) for name in _WHEELS]
     wheels = [Path(place) / "pginstall" / "bin" for spec in specs if spec for place in spec.submodule_search_locations]
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name))
-    return [path for path in (*wheels, *system) if (path / "initdb").exists()]
+    return [path for path in (*named, *wheels, *system) if (path / "initdb").exists()]
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +224,11 @@ def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.run(f"create database {name}")
     yield postgres_server.socket_url(name)
     postgres_server.run(f"drop database {name} with (force)")
+
+
+def _psql(bins: Path) -> Path:
+    """Some installations have none; any will do."""
+    return next(path for folder in (bins, *installations()) if (path := folder / "psql").exists())
 
 
 @contextlib.contextmanager

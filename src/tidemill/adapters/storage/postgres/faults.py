@@ -1,6 +1,7 @@
 """Errors of the driver and of the server, in our words."""
 
 import socket
+import ssl
 from collections.abc import Sequence
 
 import asyncpg
@@ -58,6 +59,10 @@ _WHY: Sequence[tuple[tuple[type[Exception], ...], str]] = (
     ((pg.CannotConnectNowError,), "is starting or stopping: wait a moment"),
     ((pg.ReadOnlySQLTransactionError,), "only reads: it is a standby, or was made so; name the server that writes"),
     ((pg.InsufficientPrivilegeError,), "does not let this user do it"),
+    (
+        (ssl.SSLCertVerificationError,),
+        "shows a certificate that is not trusted: name the one that signed it (sslrootcert=FILE)",
+    ),
     ((socket.gaierror,), "is a host that nobody knows: correct database_url"),
     ((ConnectionRefusedError, FileNotFoundError), "is not listening: start PostgreSQL, or correct database_url"),
     ((TimeoutError,), "does not answer"),
