@@ -179,7 +179,7 @@ class SharedBeat(Transaction):
             self._check_made(db, changes)
             if self._database.is_strict:
                 self._check_held(db, changes)
-            changes = replace(changes, extended=[row for row in changes.extended if self._hangs_here(row)])
+            changes = replace(changes, extended=[row for row in changes.extended if self._hangs_here(row, changes)])
             numbers = self._rows._save(db, changes)
             notes = [(note.server, pack(note)) for note in changes.notes]
             db.executemany("insert into sim_note(server, packed) values(?, ?)", notes)
@@ -211,8 +211,9 @@ class SharedBeat(Transaction):
             if is_there and self._database.locks.get(("run", run)) is not self:
                 raise AssertionError(f"a beat writes rows of a run that it does not hold: {run.hex()}")
 
-    def _hangs_here(self, row: Session) -> bool:
-        return any(each.id == row.id and each.server == row.server for each in self._database.sessions())
+    def _hangs_here(self, row: Session, changes: Changes) -> bool:
+        seats = {each.id: each.server for each in (*self._database.sessions(), *changes.sessions)}
+        return seats.get(row.id) == row.server
 
     async def commit(self) -> None:
         try:

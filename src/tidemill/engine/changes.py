@@ -51,6 +51,9 @@ def changes_of(overlay: Overlay, left: Sequence[Queued], recorded: Sequence[Chan
     )
     for each in recorded:
         _add(changes, each)
+    if changes.extended:  # a session that came or went in this beat has its row already
+        written = {row.id for row in changes.sessions}
+        changes.extended = list({row.id: row for row in changes.extended if row.id not in written}.values())
     changes.blobs_at = dict.fromkeys(changes.blobs, overlay.at)
     return changes
 

@@ -1,6 +1,7 @@
 """A beat is all or nothing, and lasts."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contracts.store.conftest import OpenStore, on_sqlite
 from tests.contracts.store.sample import (
@@ -98,6 +99,14 @@ async def test_a_row_with_the_same_key_replaces_what_was_there(store: Store) -> 
     beat = await store.begin(0)
     assert await beat.held_by([SESSION]) == []
     await beat.rollback()
+
+
+async def test_of_rows_of_one_session_in_one_beat_the_last_extension_counts(store: Store) -> None:
+    longer = [replace(a_session(), seen_at=AT + number, server=store.peers.id) for number in (1, 3, 2)]
+    await write(store, Changes(sessions=[replace(a_session(), server=store.peers.id)], extended=longer))
+    assert await store.sessions(10) == [longer[-1]]
+    await write(store, Changes(extended=longer[:2]))
+    assert await store.sessions(10) == [longer[1]]
 
 
 async def test_history_rows_get_rising_numbers_in_order(store: Store) -> None:

@@ -39,7 +39,7 @@ _KEYS = {
     "signals": 5,
 }
 _FIRST = ("values_drop", "timers_drop", "schedules_drop", "pauses_drop", "kept_drop", "tagged_drop", "queue_drop")
-_LAST = ("registered_drop", "mailboxes_drop", "sent")
+_LAST = ("registered_drop", "mailboxes_drop", "sent", "extended")
 # Rows that runs share: what was not there when it was looked for may not be there now.
 _CHECKED = ("runs", "limits", "schedules", "submit_keys", "mailboxes", "signals", "shelves", "kept")
 _EPOCHS = {
@@ -79,7 +79,7 @@ class Saving:
         self._meter.rows_written += sum(map(len, rows.values()))
         for name in [name for name in _FIRST if name in rows and not _is_apart(name, rows)]:
             await self._alone(name, rows.pop(name))
-        last = {name: rows.pop(name) for name in _LAST if name in rows}
+        last = {name: rows.pop(name) for name in _LAST if name in rows and not _is_apart(name, rows)}
         numbers = await self._together(rows)
         for name, bound in last.items():
             await self._alone(name, bound)
@@ -198,18 +198,22 @@ def _rows_of(changes: Changes) -> dict[str, list[Bound]]:
     for name, width in _KEYS.items():
         if len(rows.get(name, ())) > 1:
             rows[name] = list({row[:width]: row for row in rows[name]}.values())
+    if len(rows.get("extended", ())) > 1:
+        rows["extended"] = list({row[3]: row for row in rows["extended"]}.values())
     if len(rows.get("queue_put", ())) > 1:
         rows["queue_put"] = list({row[2:4]: row for row in rows["queue_put"]}.values())
     return {name: listed for name, listed in rows.items() if listed}
 
 
-def _is_apart(drop: str, rows: Mapping[str, Sequence[Bound]]) -> bool:
-    """Whether what goes and what comes can be one statement."""
-    match drop:
+def _is_apart(name: str, rows: Mapping[str, Sequence[Bound]]) -> bool:
+    """Whether a list can be in one statement with what comes to its table."""
+    match name:
         case "queue_drop":
-            return not {row[2:] for row in rows[drop]} & {row[2:4] for row in rows.get("queue_put", ())}
+            return not {row[2:] for row in rows[name]} & {row[2:4] for row in rows.get("queue_put", ())}
         case "timers_drop":
-            return not set(rows[drop]) & {row[:3] for row in rows.get("timers_put", ())}
+            return not set(rows[name]) & {row[:3] for row in rows.get("timers_put", ())}
+        case "extended":  # a row that one statement inserts, it cannot change
+            return "sessions" not in rows
         case _:
             return False
 
