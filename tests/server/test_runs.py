@@ -1,5 +1,7 @@
 """Runs over plain HTTP and JSON, with a real worker."""
 
+from base64 import b64encode
+
 import pytest
 
 from tests.server.http import Http, until
@@ -107,6 +109,18 @@ async def test_of_a_batch_what_is_right_runs_and_what_is_wrong_is_told(working: 
     first, second, third = answer.json["runs"]
     assert first["accepted"]["id"] != third["accepted"]["id"]
     assert second["problem"]["type"] == "unknown_task"
+
+
+async def test_a_blob_is_as_long_as_it_is_said_to_be(working: Http) -> None:
+    """Or its submission is wrong, and no other of the batch."""
+    stored = await working.post("/api/v1/blobs", b"12345", content_type="application/octet-stream")
+    digest = b64encode(bytes.fromhex(stored.json["digest"].removeprefix("sha256:"))).decode()
+    runs = [{"task": "media.add", "values": {"a": ["b", digest, size, "j"]}} for size in (5, 4, 6)]
+    answer = await working.post(f"{RUNS}/batch", {"runs": runs})
+    right, more, fewer = answer.json["runs"]
+    assert right["accepted"]["status"] == "running"
+    assert "has more than 4 bytes" in more["problem"]["violations"][0][1]
+    assert "has 5 bytes, not 6" in fewer["problem"]["violations"][0][1]
 
 
 async def test_a_failed_run_has_a_problem_for_a_result(working: Http) -> None:

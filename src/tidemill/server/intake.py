@@ -17,7 +17,7 @@ from tidemill.core.traces import is_traceparent
 from tidemill.core.values import INLINE_LIMIT_BYTES, Blob, Encoding, Inline, Value
 from tidemill.engine.engine import Engine
 from tidemill.engine.orders import Order
-from tidemill.ports.blobs import BlobMissingError, Blobs
+from tidemill.ports.blobs import BlobDamagedError, BlobMissingError, Blobs
 from tidemill.ports.clock import Clock
 from tidemill.ports.entropy import Entropy
 from tidemill.ports.peers import Kind
@@ -224,7 +224,7 @@ class Intake:
                 case Inline():
                     raise refuse("too_large", f"{name!r} is over {INLINE_LIMIT_BYTES:,} bytes: upload it as a blob")
                 case Blob(digest=digest, size=size, encoding=encoding) if size <= CHECKED_BLOB_BYTES:
-                    plain[name] = decode_plain(await self._fetch(digest), encoding, name)
+                    plain[name] = decode_plain(await self._fetch(digest, size, name), encoding, name)
                 case Blob():
                     pass
                 case _:
@@ -244,11 +244,16 @@ class Intake:
         if violations := seen + target.check.violations(plain, left_out):
             raise invalid("invalid_input", violations)
 
-    async def _fetch(self, digest: bytes) -> bytes:
+    async def _fetch(self, digest: bytes, size: int, name: str) -> bytes:
         try:
-            return await self._blobs.fetch(Digest(digest), CHECKED_BLOB_BYTES)
+            data = await self._blobs.fetch(Digest(digest), size)
         except BlobMissingError as error:
             raise refuse("missing_blob", str(error)) from None
+        except BlobDamagedError as error:
+            raise invalid("invalid_input", ((f"$.{name}", str(error)),)) from None
+        if len(data) != size:
+            raise invalid("invalid_input", ((f"$.{name}", f"its blob has {len(data):,} bytes, not {size:,}"),))
+        return data
 
 
 def _workflow_inputs(given: Any) -> Normalised:
