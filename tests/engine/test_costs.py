@@ -1,25 +1,12 @@
 """The cost law: what an event costs does not grow with the map, the backlog or the number of runs."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from msgspec.structs import replace
 
 from tests.engine.bench import Bench, lone, looped, mapped, successes
-from tidemill.adapters.system.threads import ThreadPool
 from tidemill.core.events import PauseRequested, RunSubmitted
 from tidemill.core.rules import SubmitRule
 from tidemill.ports.store import Counts
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    threads = ThreadPool()
-    bench = Bench(tmp_path, threads)
-    yield bench
-    await bench.store.close()
-    threads.close()
 
 
 async def cost_per_element(bench: Bench, length: int) -> list[Counts]:

@@ -74,6 +74,7 @@ class Load:
         self._client, self._orders, self._total, self._seconds = client, orders, total, seconds
         self._random = Random("load")
         self._released = 0
+        self.submitted = asyncio.Event()  # all is under way, or over
         self.notes = Notes()
 
     async def run(self, in_flight: int) -> None:
@@ -104,6 +105,7 @@ class Load:
             self._released += order.tasks
             await asyncio.sleep(due - asyncio.get_running_loop().time())
             await self._one(order)
+        self.submitted.set()
 
     async def _one(self, order: Order) -> None:
         try:

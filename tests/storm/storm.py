@@ -18,7 +18,7 @@ from tests.storm.site import Plan, Site, ready
 from tests.storm.sky import Sky
 from tidemill import AsyncClient
 
-CALM_S = 60.0  # after the last blow: all must have ended by then
+CALM_S = 60.0  # after the last blow, and the last submission: all must have ended by then
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,23 @@ async def endure(site: Site, sky: Sky, size: Size, trouble: Awaitable[None]) -> 
 
 
 async def weather(site: Site, load: Load, size: Size, trouble: Awaitable[None]) -> None:
-    """Load and trouble; then calm, in which all must end."""
+    """Load and trouble; what a slow machine has not submitted by then; then calm, in which all must end."""
     working = asyncio.create_task(load.run(size.in_flight))
+    submitting = asyncio.create_task(load.submitted.wait())
     try:
         await trouble
         for line in site.lines:
             line.set(FAIR)
+        await asyncio.wait([working, submitting], timeout=size.seconds, return_when=asyncio.FIRST_COMPLETED)
         done, _ = await asyncio.wait([working], timeout=CALM_S)
         if not done:
-            late = f"{CALM_S:.0f} s after the last blow"
+            late = f"{CALM_S:.0f} s after the last blow and the last submission"
             load.notes.wrong += [f"run {run} has not ended {late}" for run in load.open_runs]
             load.notes.wrong += await load.explain()
     finally:
         working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        submitting.cancel()
+        await asyncio.gather(working, submitting, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

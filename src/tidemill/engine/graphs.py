@@ -4,12 +4,14 @@ from collections import OrderedDict
 
 from tidemill.core.documents import parse_document
 from tidemill.core.graph import Workflow
-from tidemill.core.ids import Digest
+from tidemill.core.ids import Digest, Instant
 from tidemill.core.plan import Layout
 from tidemill.core.rows import GraphRow
-from tidemill.ports.store import Queries
+from tidemill.ports.store import NEWEST, Queries
 
 KEPT = 1000
+PAGE = 100
+_SLACK_US = 60_000_000  # of servers that publish at once, the one that began first may commit last
 
 
 class Graphs:
@@ -17,11 +19,21 @@ class Graphs:
         self._queries = queries
         self.layouts: OrderedDict[Digest, Layout] = OrderedDict()
         self._names: dict[str, Digest] = {}
+        self._read_upto: Instant = 0
 
     async def load(self) -> None:
-        """Learn which name means which digest: the newest."""
-        for row in reversed(await self._queries.graphs(KEPT)):
-            self._names[row.name] = row.digest
+        """Learn which name means which digest: the newest. All are read once, and then what has come since."""
+        found: dict[str, Digest] = {}
+        newest, before = self._read_upto, NEWEST
+        while rows := await self._queries.graphs(PAGE, before):
+            for row in rows:
+                found.setdefault(row.name, row.digest)
+            newest = max(newest, rows[0].created_at)
+            before = (rows[-1].created_at, rows[-1].digest)
+            if rows[-1].created_at < self._read_upto - _SLACK_US:
+                break
+        self._names |= found
+        self._read_upto = newest
 
     def add(self, row: GraphRow, workflow: Workflow) -> None:
         """After the commit of a publication."""

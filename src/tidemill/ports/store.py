@@ -175,6 +175,10 @@ class BlobGoneError(UnavailableError):
     """A blob that is named is not there any more: decide again, on rows read anew."""
 
 
+GraphCursor = tuple[Instant, Digest]  # when a graph was made, and its digest
+NEWEST: GraphCursor = (1 << 62, Digest(b""))  # before it stand all
+
+
 class RunFilter(Struct, frozen=True):
     """What a list of runs shows; empty means all but hidden ones. Newest first.
 
@@ -295,8 +299,8 @@ class Queries(Keeping, Protocol):
         """All that were ever made, by id."""
         ...
 
-    async def graphs(self, limit: int) -> Sequence[GraphRow]:
-        """Newest first."""
+    async def graphs(self, limit: int, before: GraphCursor = NEWEST) -> Sequence[GraphRow]:
+        """Newest first, those older than ``before``."""
         ...
 
     async def graph(self, digest: Digest) -> GraphRow | None: ...

@@ -194,6 +194,8 @@ async def test_definitions_are_listed(store: Store) -> None:
     assert await store.tasks() == tasks
     assert await store.graphs(10) == graphs
     assert await store.graphs(1) == graphs[:1]
+    assert await store.graphs(10, (graphs[0].created_at, graphs[0].digest)) == graphs[1:]
+    assert await store.graphs(10, (graphs[1].created_at, graphs[1].digest)) == []
     assert await store.graph(graphs[0].digest) == graphs[0]
     assert await store.graph(Digest(b"0" * 32)) is None
 

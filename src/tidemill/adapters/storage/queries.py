@@ -54,7 +54,7 @@ from tidemill.core.sharing import ABOVE_ALL
 from tidemill.core.values import Value
 from tidemill.core.wait_rows import WaitKind, WaitRow
 from tidemill.core.webhooks import Delivery
-from tidemill.ports.store import RunFilter, RunsFound, WaitFilter
+from tidemill.ports.store import NEWEST, GraphCursor, RunFilter, RunsFound, WaitFilter
 
 LOOKED_AT = 1000  # runs of one page that is about few of them
 _ABOVE_ALL = b"\xff" * 17  # greater than any run's id
@@ -153,8 +153,8 @@ class PackedQueries(PackedKeeping):
     async def lanes(self) -> Sequence[LaneRow]:
         return [unpack_lane(packed) for (packed,) in await self._fetch("lanes")]
 
-    async def graphs(self, limit: int) -> Sequence[GraphRow]:
-        return [unpack_graph(packed) for (packed,) in await self._fetch("graphs", (limit,))]
+    async def graphs(self, limit: int, before: GraphCursor = NEWEST) -> Sequence[GraphRow]:
+        return [unpack_graph(packed) for (packed,) in await self._fetch("graphs", (*before, limit))]
 
     async def graph(self, digest: Digest) -> GraphRow | None:
         rows = await self._fetch("graph", (digest,))

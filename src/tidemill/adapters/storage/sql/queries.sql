@@ -45,7 +45,7 @@ select packed from task order by name, announced_at desc, digest, implementation
 -- @lanes
 select packed from lane order by id;
 -- @graphs
-select packed from graph order by created_at desc, digest desc limit ?;
+select packed from graph where (created_at, digest) < (?, ?) order by created_at desc, digest desc limit ?;
 -- @graph
 select packed from graph where digest = ?;
 -- @next_due
