@@ -1,10 +1,14 @@
 """A server process on PostgreSQL: it does its work, and goes on when it, or the database, was killed."""
 
+import os
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.cli.processes import until
 from tests.e2e import writing
-from tests.faults.processes import Mill
+from tests.faults.processes import COMMAND, Mill, free_port
 from tests.postgres import PostgresServer
 from tidemill import Client
 from tidemill.core.errors import UnavailableError
@@ -38,3 +42,19 @@ def test_work_goes_on_after_a_server_or_the_database_was_killed(tmp_path: Path, 
         assert f"from {own_postgres.url().replace(':tests%20only', '')}\n" in said
         assert "tests only" not in said
         assert "tests%20only" not in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("server", "--port", "0", "--database-wait", "0.5"),
+        ("run", writing.__file__, "--workflow", "desk.caption", "--photo", "x"),
+    ],
+)
+def test_a_database_that_does_not_come_is_named_without_its_password(tmp_path: Path, words: tuple[str, ...]) -> None:
+    url = f"postgresql://ann:secret@127.0.0.1:{free_port()}/x"
+    environment = {**os.environ, "TIDEMILL_DATABASE_URL": url, "TIDEMILL_DATA": str(tmp_path)}
+    ended = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode in {2, 3}
+    assert f"{url.replace(':secret', '')} is not listening: start PostgreSQL" in ended.stderr
+    assert "secret" not in ended.stdout + ended.stderr

@@ -14,7 +14,6 @@ from tidemill.ports.entropy import Entropy
 from tidemill.ports.faults import Faults
 from tidemill.ports.store import StoreLostError
 
-WAIT_S = 60.0  # for a database that starts beside the server, or recovers
 _PAUSE_S = 0.5
 _log = logging.getLogger("tidemill")
 
@@ -28,18 +27,18 @@ async def open_both(
 
     Raises:
         InputError: only a person can mend it.
-        StoreLostError: it has not answered for `WAIT_S`.
+        StoreLostError: it does not, for as long as the settings say.
     """
-    said = ""
+    said, wait_s = "", settings.database_wait_s
     try:
-        async with asyncio.timeout(WAIT_S):
+        async with asyncio.timeout(wait_s):
             while True:
                 try:
                     return await _opened(settings, entropy, faults, stack)
                 except StoreLostError as error:
                     if error.reason != said:
                         said = error.reason
-                        _log.warning("this server waits up to %.0f s for its database: %s", WAIT_S, said)
+                        _log.warning("this server waits up to %.0f s for its database: %s", wait_s, said)
                     await asyncio.sleep(_PAUSE_S)
     except TimeoutError:
         raise StoreLostError(said or "the database does not answer") from None

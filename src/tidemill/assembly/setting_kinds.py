@@ -242,6 +242,12 @@ KINDS: dict[str, Kind] = {
         "a whole number from 1 to 100",
         _whole(1, 100),
     ),
+    "database_wait_s": Kind(
+        "how long a server that starts waits for a database that is not there yet, or recovers; one that "
+        "`tidemill run` or `dev` has started for itself waits for 2 s",
+        _SECONDS,
+        _seconds,
+    ),
     "retain": Kind(
         "which runs stay after their end, and for how long; the rule for a workflow goes before that for all, and one "
         "for a status (`failed=90d`) before one for any",

@@ -43,6 +43,7 @@ class Settings:
     database_url: str = field(default="", repr=False)  # of a PostgreSQL; "" is a file in the data folder
     database_schema: str = "tidemill"  # in that database
     database_connections: int = 4  # for queries; beats, other servers and logs have five beside them
+    database_wait_s: float = 60.0  # for one that does not answer yet when a server starts
     retain: Retention = field(default_factory=lambda: parse_retention("30d"))  # runs that ended
     on_lost: OnLost | None = None  # of a step under which too many workers died; None: it waits for a person
     unnamed_blobs_s: float = 86_400.0  # blobs that no run names

@@ -77,6 +77,7 @@ class Household:
 
         on_lost = settings.on_lost or OnLost.FAIL  # whoever sits here wants to hear of it
         places = ["--host", settings.host, "--data", str(settings.data), "--on-lost", on_lost.value]
+        places += ["--database-wait", "2"]
         child = Child("server", ["server", *places, "--port", str(settings.port)], listen)
         self._start(child, Role.SERVER)
         try:
@@ -125,7 +126,7 @@ async def _started(child: Child, ready: "asyncio.Future[str]") -> str:
                     raise TakenError(said) if _TAKEN.search(said) else NotStartedError(said)
                 await asyncio.wait([ready], timeout=LOOK_S)
     except TimeoutError:
-        raise NotStartedError(f"{child.name} is not ready within {START_S:.0f} s") from None
+        raise NotStartedError(f"{child.name} is not ready within {START_S:.0f} s: {told_by(child)}") from None
     return ready.result()
 
 

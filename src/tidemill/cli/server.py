@@ -20,6 +20,9 @@ class NoServerPartsError(InputError):
 @click.option("--host", help="The address to listen on.  [default: TIDEMILL_HOST, or 127.0.0.1]")
 @click.option("--port", help="0 takes a free one.  [default: TIDEMILL_PORT, or 7070]")
 @click.option("--on-lost", help="Of a step under which three workers died: quarantine or fail.  [default: quarantine]")
+@click.option(
+    "--database-wait", "database_wait_s", help="Seconds to wait for a database that is not there yet.  [default: 60]"
+)
 @data_option
 @ends_option
 def server(ends: Ends, **given: object) -> None:
