@@ -216,3 +216,35 @@ async def until(is_so: Callable[[], object]) -> None:
 async def fires(at: Mill) -> Sequence[Fire]:
     (row,) = await at.engine.queries.schedules("", 10)
     return await at.engine.queries.fires(row.id, 1 << 60, 500)
+
+
+@pytest.mark.feature("K5")
+async def test_a_task_writes_as_many_rows_with_two_servers_as_with_one(postgres_url: str, tmp_path: Path) -> None:
+    """And asks as much, but for two words that tell the other of its two beats."""
+    start = partial(mill, tmp_path, parts=on_postgres(postgres_url))
+    async with start() as first, first.worker(pairs), AsyncClient(first.url) as client:
+        asked, written = await _least_cost(client, first)
+        async with start() as second:
+            while not (first.engine.neighbours.others and second.engine.neighbours.others):  # noqa: ASYNC110 - they look each second
+                await asyncio.sleep(0.02)
+            asked_by_both, written_by_both = await _least_cost(client, first, second)
+    assert written == written_by_both
+    assert asked <= asked_by_both <= asked + 2
+
+
+async def _least_cost(client: AsyncClient, *servers: Mill) -> tuple[int, int]:
+    """Statements and rows of one task: of many, the one in which nothing else happened."""
+
+    def spent() -> tuple[int, int]:
+        stores = [server.engine.queries for server in servers]
+        counts = [store.counts() for store in stores if isinstance(store, PostgresStore)]
+        assert len(counts) == len(servers)
+        return sum(each.statements for each in counts), sum(each.rows_written for each in counts)
+
+    costs = []
+    for number in range(30):
+        before = spent()
+        assert await (await client.submit(double, number)).result(WITHIN_S) == 2 * number
+        costs.append(tuple(after - sooner for after, sooner in zip(spent(), before, strict=True)))
+    statements, rows = zip(*costs, strict=True)
+    return min(statements), min(rows)
