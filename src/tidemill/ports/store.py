@@ -176,7 +176,7 @@ class BlobGoneError(UnavailableError):
 
 
 GraphCursor = tuple[Instant, Digest]  # when a graph was made, and its digest
-NEWEST: GraphCursor = (1 << 62, Digest(b""))  # before it stand all
+NEWEST: GraphCursor = ((1 << 63) - 1, Digest(b"\xff" * 33))  # before it stand all
 
 
 class RunFilter(Struct, frozen=True):
