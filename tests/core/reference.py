@@ -53,7 +53,12 @@ def outcome_of(workflow: Workflow, inputs: Mapping[str, Any], tasks: Tasks) -> t
     """Run a workflow; give the status of its success, and its outputs. Raises as `interpret`."""
     if workflow.is_machine:
         return _Visits(workflow.states, inputs, tasks).from_(workflow.start)
-    frame = _Frame(workflow.body, inputs, tasks)
+    return _ended(workflow.body, inputs, tasks)
+
+
+def _ended(graph: Graph, inputs: Mapping[str, Any], tasks: Tasks) -> tuple[str, dict[str, Any]]:
+    """Of calls and arms of branches too: they have the status of their body."""
+    frame = _Frame(graph, inputs, tasks)
     outputs = frame.all()
     return frame.ending(), outputs
 
@@ -217,9 +222,10 @@ class _Frame:
             case ConstNode(value=value):
                 return {"value": value}
             case CallNode(inputs=given, body=body):
-                return interpret(body, {name: self.value(each) for name, each in given.items()}, self.tasks)
+                self.statuses[name], found = _ended(body, {to: self.value(of) for to, of in given.items()}, self.tasks)
+                return found
             case BranchNode():
-                return self._branch(node)
+                return self._branch(name, node)
             case MapNode():
                 return self._map(node)
             case LoopNode():
@@ -233,13 +239,14 @@ class _Frame:
             case _:
                 raise AssertionError(node)
 
-    def _branch(self, node: BranchNode) -> dict[str, Any]:
+    def _branch(self, name: str, node: BranchNode) -> dict[str, Any]:
         given = self._for_arms(node.inputs)
         try:
             chosen = next(case for case in node.cases if case.when is None or holds(case.when, self.value))
         except (ConditionError, StopIteration) as error:
             raise NodeFailedError from error
-        return interpret(chosen.body, given, self.tasks)
+        self.statuses[name], outputs = _ended(chosen.body, given, self.tasks)
+        return outputs
 
     def _for_arms(self, inputs: Mapping[str, Input]) -> dict[str, Any]:
         """What arms may use: who uses what is not there is left out."""
