@@ -25,23 +25,24 @@ async def open_both(
 ) -> tuple[PostgresStore, PostgresLogs]:
     """The store and the logs; ``stack`` closes them. A database that does not answer yet is waited for.
 
+    What is under way when the wait is over goes on: a migration takes as long as it takes.
+
     Raises:
         InputError: only a person can mend it.
         StoreLostError: it does not, for as long as the settings say.
     """
-    said, wait_s = "", settings.database_wait_s
-    try:
-        async with asyncio.timeout(wait_s):
-            while True:
-                try:
-                    return await _opened(settings, entropy, faults, stack)
-                except StoreLostError as error:
-                    if error.reason != said:
-                        said = error.reason
-                        _log.warning("this server waits up to %.0f s for its database: %s", wait_s, said)
-                    await asyncio.sleep(_PAUSE_S)
-    except TimeoutError:
-        raise StoreLostError(said or "the database does not answer") from None
+    time, said = asyncio.get_running_loop().time, ""
+    until = time() + settings.database_wait_s
+    while True:
+        try:
+            return await _opened(settings, entropy, faults, stack)
+        except StoreLostError as error:
+            if time() >= until:
+                raise
+            if error.reason != said:
+                said, wait_s = error.reason, settings.database_wait_s
+                _log.warning("this server waits up to %.0f s for its database: %s", wait_s, said)
+            await asyncio.sleep(_PAUSE_S)
 
 
 async def _opened(

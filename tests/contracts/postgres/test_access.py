@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
 from tests.contracts.store.postgres import a_postgres
@@ -13,9 +15,12 @@ from tidemill.adapters.storage.errors import StoreRefusedError
 from tidemill.adapters.storage.postgres.access import Access, PostgresOptions, access_to
 from tidemill.adapters.storage.postgres.schema import schema_of
 from tidemill.adapters.storage.postgres.store import open_postgres
-from tidemill.adapters.storage.statements import migrations
+from tidemill.adapters.storage.statements import migrations, statements
 from tidemill.adapters.system.entropy import OsEntropy
+from tidemill.assembly.postgres import open_both
+from tidemill.assembly.settings import Settings
 from tidemill.core.rows import Changes, Keys
+from tidemill.ports.faults import NO_FAULTS
 from tidemill.ports.store import RunFilter, Store, StoreLostError
 
 SECRET = "p@ss/w:rd%"
@@ -154,3 +159,20 @@ async def look(store: Store) -> None:
     """In a beat, which stays open."""
     beat = await store.begin(0)
     await beat.load(Keys(runs=[R1]))
+
+
+async def test_a_server_that_waits_for_its_database_cuts_no_migration_off(empty_postgres_url: str) -> None:
+    """Another server is at it, for longer than this one would wait for a database that is not there."""
+    settings = Settings(database_url=empty_postgres_url, database_wait_s=0.2)
+    migrating = await asyncpg.connect(empty_postgres_url)
+    turn = migrating.transaction()
+    await turn.start()
+    await migrating.execute(statements("postgres/sql/open")["lock"].replace("$1", "'tidemill'"))
+    async with AsyncExitStack() as stack:
+        opening = asyncio.create_task(open_both(settings, OsEntropy(), NO_FAULTS, stack))
+        await asyncio.sleep(1.0)
+        assert not opening.done()
+        await turn.rollback()
+        store, _ = await opening
+        assert await store.runs(RunFilter()) == []
+    await migrating.close()
