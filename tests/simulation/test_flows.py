@@ -1,7 +1,5 @@
 """Random workflows in the real engine, under simulated faults: each ends as plain calls would, and leaves nothing."""
 
-import logging
-
 import pytest
 
 from tests.simulation import mill
@@ -11,13 +9,7 @@ from tidemill.testing.simulation.plans import Case, text_of_case
 
 PUSH, NIGHT, BLOCK = 12, 3000, 50
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    """What the server and the workers log about each fault is no news here."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def holds(seed: int) -> None:

@@ -19,13 +19,7 @@ ROOT = Path(__file__).parent.parent.parent
 CASES = kept_cases(Path(__file__).parent / "cases")
 FULL, FEW, MEDDLED, BLOCK = 50, 950, 15, 25  # with those of test_flows more than a thousand
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    """What the server and the workers log about each fault is no news here."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def holds(case):

@@ -1,7 +1,5 @@
 """Several servers on one store, under simulated faults: what is promised holds whoever dies, freezes or is cut off."""
 
-import logging
-
 import pytest
 
 from tests.simulation import shared
@@ -12,13 +10,7 @@ from tidemill.testing.simulation.plans import Case, text_of_case
 
 SEEDS, MANY, BLOCK = 40, 400, 10
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    """What servers and workers log about each fault is no news here."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def holds(case):
